@@ -1,0 +1,54 @@
+/**
+ * Writes every generated file: the printed schema, the typed documents of its operations, `.env.example` and the
+ * configuration's table in README. With `--check` it writes nothing, names the files that differ and exits with 1.
+ */
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { generate } from "@graphql-codegen/cli";
+import { z } from "zod";
+import codegen from "../codegen.ts";
+import { CONFIG_TABLE } from "../src/config.ts";
+import { buildSchema } from "../src/graphql/schema.ts";
+import { envExample, printPublishedSchema, withConfigurationTable } from "./generated.ts";
+
+/** Every file in here is generated; one that nothing generates any more is removed. */
+const DOCUMENTS = "tests/support/generated";
+
+/** What graphql-codegen answers where it is not to write. */
+const outputs = z.array(z.object({ filename: z.string(), content: z.string() }));
+
+async function generatedFiles(): Promise<Map<string, string>> {
+  const schema = printPublishedSchema(buildSchema());
+  const documents = outputs.parse(await generate({ ...codegen, schema }, false));
+  return new Map([
+    ["schema/schema.graphql", schema],
+    [".env.example", envExample(CONFIG_TABLE)],
+    ["README.md", withConfigurationTable(readFileSync("README.md", "utf8"), CONFIG_TABLE)],
+    ...documents.map(({ filename, content }) => [filename, content] as const),
+  ]);
+}
+
+function read(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
+
+const files = await generatedFiles();
+const changed = [...files].filter(([path, content]) => read(path) !== content);
+const orphans = globSync(`${DOCUMENTS}/**/*.ts`).filter((path) => !files.has(path));
+const stale = [...changed.map(([path]) => path), ...orphans];
+
+if (!process.argv.includes("--check")) {
+  for (const [path, content] of changed) write(path, content);
+  for (const path of orphans) rmSync(path);
+  process.stdout.write(stale.length === 0 ? "Every generated file was up to date.\n" : `Wrote ${stale.join(", ")}.\n`);
+} else if (stale.length > 0) {
+  process.stderr.write(`Out of date: ${stale.join(", ")}. Run "npm run codegen" and commit what it writes.\n`);
+  process.exitCode = 1;
+} else {
+  process.stdout.write("Every generated file is up to date.\n");
+}

@@ -1,0 +1,114 @@
+/** Decides who may do what in which chat. The one place that does. */
+import { LRUCache } from "lru-cache";
+import { GatewayError, hasCode } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { ChatApi } from "../upstream/chat-api.ts";
+import type { Directory } from "./directory.ts";
+import { toChat, type Chat, type User } from "./model.ts";
+import type { Identity } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** How long an answer about a chat is good for somebody who holds no connection. */
+const CACHE_TTL_MS = 5000;
+const CACHE_ENTRIES = 20_000;
+
+/** A chat that the asker is in. */
+export interface Membership {
+  readonly participants: ReadonlyMap<string, User>;
+}
+
+export class Access {
+  readonly #api: ChatApi;
+  readonly #directory: Directory;
+  readonly #sessions: Sessions;
+  readonly #log: Log;
+  /** Memberships of those who are not connected, by token and chat. */
+  readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
+
+  constructor(api: ChatApi, directory: Directory, sessions: Sessions, log: Log) {
+    this.#api = api;
+    this.#directory = directory;
+    this.#sessions = sessions;
+    this.#log = log;
+  }
+
+  /**
+   * Asks the REST API for a chat, and takes note of who is in it.
+   *
+   * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  async fetchChat(identity: Identity, chatId: string): Promise<Chat> {
+    const askedAt = this.#directory.now();
+    return this.#watch(identity, chatId, async () => {
+      const chat = toChat(await this.#api.chat(identity.token, chatId));
+      this.#directory.learn(chat, askedAt);
+      // A backend that answers outsiders as well does not make them members.
+      if (!chat.participants.some((user) => user.id === identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
+      return chat;
+    });
+  }
+
+  /** Every chat of somebody, as the REST API lists them, and takes note of who is in them. */
+  async fetchChats(identity: Identity): Promise<readonly Chat[]> {
+    const askedAt = this.#directory.now();
+    const chats = await this.call(identity, undefined, async () => (await this.#api.chats(identity.token)).map(toChat));
+    this.#directory.replace(identity.user.id, chats, askedAt);
+    return chats;
+  }
+
+  /**
+   * Resolves where this is a member of the chat; a chat that is not known yet, created after the connection, is asked for.
+   *
+   * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  async requireMember(identity: Identity, chatId: string): Promise<Membership> {
+    const key = `${identity.tokenHash} ${chatId}`;
+    const known = this.#directory.membership(identity.user.id, chatId) ?? this.#memberships.get(key);
+    if (known) return known;
+    const chat = await this.fetchChat(identity, chatId);
+    const membership = { participants: new Map(chat.participants.map((user) => [user.id, user])) };
+    this.#memberships.set(key, membership);
+    return membership;
+  }
+
+  /**
+   * Calls the REST API for somebody. A refusal is an occasion to look again at what was believed: 401 has the session checked,
+   * 403 and 404 of a chat the membership.
+   */
+  async call<T>(identity: Identity, chatId: string | undefined, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      if (hasCode(error, "UNAUTHENTICATED")) await this.#sessions.check(identity);
+      if (chatId !== undefined && hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND")) await this.#recheck(identity, chatId);
+      throw error;
+    }
+  }
+
+  /** As {@link call}, for a request that asks for the chat itself, whose refusal needs no second question. */
+  async #watch<T>(identity: Identity, chatId: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return await this.call(identity, undefined, request);
+    } catch (error) {
+      if (hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND")) this.#forget(identity, chatId);
+      throw error;
+    }
+  }
+
+  /** Never rejects: the refusal that led here is what the client hears of. */
+  async #recheck(identity: Identity, chatId: string): Promise<void> {
+    this.#memberships.delete(`${identity.tokenHash} ${chatId}`);
+    try {
+      await this.fetchChat(identity, chatId);
+    } catch (error) {
+      if (!hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND", "UNAUTHENTICATED")) {
+        this.#log.warn({ err: error, chatId }, "a membership could not be checked");
+      }
+    }
+  }
+
+  #forget(identity: Identity, chatId: string): void {
+    this.#memberships.delete(`${identity.tokenHash} ${chatId}`);
+    this.#directory.leave(identity.user.id, chatId);
+  }
+}

@@ -1,0 +1,71 @@
+/** The domain, put together. */
+import type { Bus } from "../bus/bus.ts";
+import type { Config } from "../config.ts";
+import type { Log } from "../log.ts";
+import type { ChatApi } from "../upstream/chat-api.ts";
+import { Access } from "./access.ts";
+import { Chats } from "./chats.ts";
+import { Directory } from "./directory.ts";
+import type { BusEvent } from "./events.ts";
+import { History } from "./history.ts";
+import { Messages, type Limiter } from "./messages.ts";
+import { Presence } from "./presence.ts";
+import { Receipts } from "./receipts.ts";
+import { Sessions } from "./sessions.ts";
+import { Typing } from "./typing.ts";
+
+export interface ChatDomain {
+  readonly access: Access;
+  readonly chats: Chats;
+  readonly directory: Directory;
+  readonly history: History;
+  readonly messages: Messages;
+  readonly presence: Presence;
+  readonly receipts: Receipts;
+  readonly sessions: Sessions;
+  readonly typing: Typing;
+  /** Resolves when nothing of it is under way any more. */
+  close(): Promise<void>;
+}
+
+interface ChatDomainOptions {
+  readonly config: Pick<Config, "MAX_MESSAGE_SIZE" | "PRESENCE_GRACE" | "TYPING_TIMEOUT">;
+  readonly api: ChatApi;
+  readonly bus: Bus<BusEvent>;
+  readonly limiter: Limiter;
+  readonly log: Log;
+}
+
+export function createChatDomain({ config, api, bus, limiter, log }: ChatDomainOptions): ChatDomain {
+  const directory = new Directory();
+  const sessions = new Sessions(api, directory, log);
+  const access = new Access(api, directory, sessions, log);
+  const presence = new Presence(bus, config.PRESENCE_GRACE, log);
+  const typing = new Typing(access, bus, config.TYPING_TIMEOUT, log);
+  sessions.observe(presence);
+  sessions.observe(typing);
+  return {
+    access,
+    chats: new Chats(access),
+    directory,
+    history: new History(api, access),
+    messages: new Messages({
+      api,
+      access,
+      directory,
+      typing,
+      bus,
+      limiter,
+      maxContentBytes: config.MAX_MESSAGE_SIZE,
+      log,
+    }),
+    presence,
+    receipts: new Receipts(api, access, bus),
+    sessions,
+    typing,
+    async close() {
+      typing.close();
+      await presence.close();
+    },
+  };
+}

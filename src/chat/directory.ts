@@ -1,0 +1,168 @@
+/**
+ * Who is in which chat, as far as it concerns the people who are connected to this process. Kept current by every answer of the
+ * REST API that names participants; forgotten with the last connection that it concerns.
+ */
+import type { Chat, User } from "./model.ts";
+import type { Session } from "./session.ts";
+
+/** A user who is connected to this process, on however many devices. */
+export interface Viewer {
+  readonly userId: string;
+  readonly sessions: Set<Session>;
+  /** The memberships that count for delivery, by chat id. */
+  readonly chats: Map<string, KnownChat>;
+}
+
+/** A chat with at least one connected participant. */
+export interface KnownChat {
+  readonly id: string;
+  participants: ReadonlyMap<string, User>;
+  /** The connected participants. */
+  readonly viewers: Set<Viewer>;
+  /** When its participants last changed here, by {@link Directory.now}. */
+  changedAt: number;
+}
+
+/** Hears of memberships as they take effect and end. */
+export interface MembershipListener {
+  joined(viewer: Viewer, chatId: string): void;
+  left(viewer: Viewer, chatId: string): void;
+}
+
+export class Directory {
+  readonly #viewers = new Map<string, Viewer>();
+  readonly #chats = new Map<string, KnownChat>();
+  /** The known chats of each participant, connected or not: whom that user's presence concerns. */
+  readonly #chatsByParticipant = new Map<string, Set<KnownChat>>();
+  readonly #listeners = new Set<MembershipListener>();
+  #clock = 0;
+
+  /**
+   * A mark of the present moment, taken before a question is put to the REST API. An answer to a question from before a change
+   * says nothing about the time after it, and does not undo it.
+   */
+  now(): number {
+    return this.#clock;
+  }
+
+  observe(listener: MembershipListener): void {
+    this.#listeners.add(listener);
+  }
+
+  viewer(userId: string): Viewer | undefined {
+    return this.#viewers.get(userId);
+  }
+
+  /** The chat, where this user is connected and known to be in it. */
+  membership(userId: string, chatId: string): KnownChat | undefined {
+    return this.#viewers.get(userId)?.chats.get(chatId);
+  }
+
+  chat(chatId: string): KnownChat | undefined {
+    return this.#chats.get(chatId);
+  }
+
+  chatsOf(userId: string): Iterable<KnownChat> {
+    return this.#chatsByParticipant.get(userId) ?? [];
+  }
+
+  /** The viewer of a session that opens. */
+  attach(session: Session): Viewer {
+    const { id: userId } = session.user;
+    let viewer = this.#viewers.get(userId);
+    if (!viewer) {
+      viewer = { userId, sessions: new Set(), chats: new Map() };
+      this.#viewers.set(userId, viewer);
+      // Somebody else's connection may have told of chats that this user is in.
+      for (const chat of this.chatsOf(userId)) this.#join(viewer, chat);
+    }
+    viewer.sessions.add(session);
+    return viewer;
+  }
+
+  /** Forgets a session, and with the last of a user all that only concerned them. */
+  detach(session: Session): void {
+    const { viewer } = session;
+    viewer.sessions.delete(session);
+    if (viewer.sessions.size > 0 || this.#viewers.get(viewer.userId) !== viewer) return;
+    this.#viewers.delete(viewer.userId);
+    for (const chat of viewer.chats.values()) this.#release(viewer, chat);
+  }
+
+  /** Takes every chat of a user, asked for at `askedAt`: what is not among them has been left. */
+  replace(userId: string, chats: readonly Chat[], askedAt: number): void {
+    for (const chat of chats) this.learn(chat, askedAt);
+    const viewer = this.#viewers.get(userId);
+    if (!viewer) return;
+    const listed = new Set(chats.map((chat) => chat.id));
+    for (const chat of viewer.chats.values()) {
+      if (!listed.has(chat.id) && chat.changedAt <= askedAt) this.leave(userId, chat.id);
+    }
+  }
+
+  /** Takes what the REST API said of a chat when asked at `askedAt`. */
+  learn(chat: Chat, askedAt: number): void {
+    const participants = new Map(chat.participants.map((user) => [user.id, user]));
+    const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
+    const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
+    if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return;
+    this.#setParticipants(known, participants);
+    for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known);
+    for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
+  }
+
+  /** Ends a membership at once. */
+  leave(userId: string, chatId: string): void {
+    const known = this.#chats.get(chatId);
+    if (!known?.participants.has(userId)) return;
+    const participants = new Map(known.participants);
+    participants.delete(userId);
+    this.#setParticipants(known, participants);
+    const viewer = this.#viewers.get(userId);
+    if (viewer) this.#leave(viewer, known);
+  }
+
+  #add(chatId: string): KnownChat {
+    const chat: KnownChat = { id: chatId, participants: new Map(), viewers: new Set(), changedAt: 0 };
+    this.#chats.set(chatId, chat);
+    return chat;
+  }
+
+  #setParticipants(chat: KnownChat, participants: ReadonlyMap<string, User>): void {
+    for (const id of chat.participants.keys()) {
+      const chats = this.#chatsByParticipant.get(id);
+      if (participants.has(id) || !chats?.delete(chat) || chats.size > 0) continue;
+      this.#chatsByParticipant.delete(id);
+    }
+    for (const id of participants.keys()) {
+      const chats = this.#chatsByParticipant.get(id);
+      if (chats) chats.add(chat);
+      else this.#chatsByParticipant.set(id, new Set([chat]));
+    }
+    chat.participants = participants;
+    chat.changedAt = ++this.#clock;
+  }
+
+  #join(viewer: Viewer, chat: KnownChat): void {
+    chat.viewers.add(viewer);
+    viewer.chats.set(chat.id, chat);
+    for (const listener of this.#listeners) listener.joined(viewer, chat.id);
+  }
+
+  #leave(viewer: Viewer, chat: KnownChat): void {
+    viewer.chats.delete(chat.id);
+    for (const listener of this.#listeners) listener.left(viewer, chat.id);
+    this.#release(viewer, chat);
+  }
+
+  #release(viewer: Viewer, chat: KnownChat): void {
+    chat.viewers.delete(viewer);
+    if (chat.viewers.size > 0) return;
+    this.#setParticipants(chat, new Map());
+    this.#chats.delete(chat.id);
+  }
+}
+
+function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  return a.size === b.size && [...a.keys()].every((key) => b.has(key));
+}

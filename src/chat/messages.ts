@@ -1,0 +1,136 @@
+/** Sending: persisted by the REST API, then published, once. */
+import { randomUUID } from "node:crypto";
+import type { Bus } from "../bus/bus.ts";
+import { badInput, GatewayError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { ChatApi } from "../upstream/chat-api.ts";
+import type { Access } from "./access.ts";
+import type { Directory } from "./directory.ts";
+import { chatTopic, type BusEvent } from "./events.ts";
+import { toMessage, type Message } from "./model.ts";
+import type { Identity } from "./session.ts";
+import type { Typing } from "./typing.ts";
+
+/** How long a repeated `clientMessageId` gives back the message that it first made. */
+const CLIENT_MESSAGE_ID_TTL_MS = 600_000;
+
+/** It travels in the Idempotency-Key header: printable ASCII. */
+const CLIENT_MESSAGE_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** How long it is remembered that a message has been delivered. */
+const DELIVERED_TTL_MS = 600_000;
+
+/** Takes one from a user's allowance, or rejects with RATE_LIMITED. */
+export type Limiter = (userId: string) => Promise<void>;
+
+export interface SendRequest {
+  readonly chatId: string;
+  readonly content: string;
+  readonly clientMessageId: string | undefined;
+}
+
+interface MessagesOptions {
+  readonly api: ChatApi;
+  readonly access: Access;
+  readonly directory: Directory;
+  readonly typing: Typing;
+  readonly bus: Bus<BusEvent>;
+  readonly limiter: Limiter;
+  readonly maxContentBytes: number;
+  readonly log: Log;
+}
+
+export class Messages {
+  readonly #options: MessagesOptions;
+  /** The sends under way that carry a clientMessageId: a repetition waits for the first. */
+  readonly #sending = new Map<string, Promise<Message>>();
+
+  constructor(options: MessagesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Persists a message and delivers it to the members of the chat. With a clientMessageId a repetition by the same sender gives
+   * back the same message, delivered once; after a failure it is tried again.
+   *
+   * @throws GatewayError BAD_USER_INPUT, RATE_LIMITED, NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  async send(identity: Identity, request: SendRequest): Promise<Message> {
+    this.#checkContent(request.content);
+    const { clientMessageId } = request;
+    if (clientMessageId === undefined) return this.#persist(identity, request, randomUUID());
+    if (!CLIENT_MESSAGE_ID.test(clientMessageId)) {
+      throw badInput("clientMessageId", "A clientMessageId is 1 to 128 printable ASCII characters.");
+    }
+    return this.#sendOnce(identity, request, clientMessageId);
+  }
+
+  async #sendOnce(identity: Identity, request: SendRequest, clientMessageId: string): Promise<Message> {
+    const key = `sent:${identity.user.id}:${clientMessageId}`;
+    // The check and the entry below fall in one turn: of two equal sends the second finds the first.
+    let sending = this.#sending.get(key);
+    if (!sending) {
+      sending = this.#recallOrPersist(key, identity, request, clientMessageId).finally(() => this.#sending.delete(key));
+      this.#sending.set(key, sending);
+    }
+    const message = await sending;
+    if (message.chatId !== request.chatId) {
+      throw badInput("clientMessageId", "You used this clientMessageId for a message in another chat.");
+    }
+    return message;
+  }
+
+  async #recallOrPersist(key: string, identity: Identity, request: SendRequest, id: string): Promise<Message> {
+    const { state } = this.#options.bus;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
+    const sent = (await state.get(key)) as Message | undefined;
+    if (sent) return sent;
+    const message = await this.#persist(identity, request, id);
+    await state.set(key, message, CLIENT_MESSAGE_ID_TTL_MS);
+    return message;
+  }
+
+  async #persist(identity: Identity, request: SendRequest, idempotencyKey: string): Promise<Message> {
+    const { api, access, limiter, typing } = this.#options;
+    const { chatId, content } = request;
+    await limiter(identity.user.id);
+    const [wire] = await Promise.all([
+      access.call(identity, chatId, () => api.sendMessage(identity.token, chatId, content, idempotencyKey)),
+      this.#learnMembers(identity, chatId),
+    ]);
+    const message = toMessage(wire, request.clientMessageId ?? null);
+    await typing.stop(chatId, identity.user.id);
+    await this.deliver(message);
+    return message;
+  }
+
+  /** Publishes a message, unless that has been done: the backend may repeat itself, and tell of what came through here. */
+  async deliver(message: Message): Promise<void> {
+    const { bus } = this.#options;
+    if (!(await bus.state.claim(`delivered:${message.chatId}:${message.id}`, DELIVERED_TTL_MS))) return;
+    await bus.publish(chatTopic(message.chatId), { type: "message.created", chatId: message.chatId, message });
+  }
+
+  /**
+   * Members may be connected who do not know yet that this chat exists: it was created after they came. Who is in it is asked
+   * before the message goes out, so that they get it. Never rejects: the message is persisted whatever comes of this.
+   */
+  async #learnMembers(identity: Identity, chatId: string): Promise<void> {
+    const { access, directory, log } = this.#options;
+    if (directory.chat(chatId)) return;
+    try {
+      await access.requireMember(identity, chatId);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      log.debug({ err: error, chatId }, "the members of a chat could not be asked for");
+    }
+  }
+
+  #checkContent(content: string): void {
+    const { maxContentBytes } = this.#options;
+    if (content.trim() === "") throw badInput("content", "A message needs some content.");
+    if (Buffer.byteLength(content) > maxContentBytes) {
+      throw badInput("content", `A message's content has at most ${maxContentBytes} bytes.`);
+    }
+  }
+}

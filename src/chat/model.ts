@@ -1,0 +1,87 @@
+/** The domain's values, as they travel over the bus and into GraphQL. Instants are ISO 8601, UTC, milliseconds. */
+import type { WireChat, WireMessage } from "../upstream/chat-api.ts";
+import { wireMessage } from "../upstream/wire.ts";
+
+export interface User {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The authenticated user. */
+export interface Me extends User {
+  readonly email: string;
+  readonly role: string | null;
+}
+
+export interface Message {
+  readonly id: string;
+  readonly chatId: string;
+  readonly sender: User;
+  readonly content: string;
+  readonly createdAt: string;
+  readonly readAt: string | null;
+  readonly clientMessageId: string | null;
+}
+
+export interface ReadReceipt {
+  readonly chatId: string;
+  /** Null: the whole chat. */
+  readonly messageId: string | null;
+  readonly reader: User;
+  readonly readAt: string;
+}
+
+export interface TypingChange {
+  readonly chatId: string;
+  readonly user: User;
+  readonly isTyping: boolean;
+}
+
+export interface Presence {
+  readonly user: User;
+  readonly online: boolean;
+  readonly lastSeenAt: string | null;
+}
+
+export interface Chat {
+  readonly id: string;
+  readonly title: string | null;
+  readonly participants: readonly User[];
+  /** `history`: the REST API has a last message, in a form that is not a message's: the newest of the history is it. */
+  readonly lastMessage: Message | null | "history";
+  /** Undefined where the answer at hand does not say. */
+  readonly unreadCount: number | undefined;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export function toMessage(wire: WireMessage, clientMessageId: string | null = null): Message {
+  return {
+    id: wire.id,
+    chatId: wire.chatId,
+    sender: { id: wire.senderId, name: wire.senderName },
+    content: wire.content,
+    createdAt: wire.createdAt,
+    readAt: wire.readAt ?? null,
+    clientMessageId,
+  };
+}
+
+export function toChat(wire: WireChat): Chat {
+  return {
+    id: wire.id,
+    title: wire.storeName ?? null,
+    // A deployment that knows no name for somebody still has that somebody in the chat.
+    participants: wire.participants.map((id, index) => ({ id, name: wire.participantNames[index] ?? id })),
+    lastMessage: toLastMessage(wire.lastMessage),
+    unreadCount: wire.unreadCount ?? undefined,
+    createdAt: wire.createdAt,
+    updatedAt: wire.updatedAt,
+  };
+}
+
+function toLastMessage(value: unknown): Chat["lastMessage"] {
+  if (value === undefined || value === null) return null;
+  const parsed = wireMessage.safeParse(value);
+  return parsed.success ? toMessage(parsed.data) : "history";
+}

@@ -1,0 +1,81 @@
+/** Who is online: a connection is a lease; transitions are published once. */
+import type { Bus, PresenceState } from "../bus/bus.ts";
+import type { Log } from "../log.ts";
+import { USERS_TOPIC, type BusEvent } from "./events.ts";
+import type { Presence as PresenceValue, User } from "./model.ts";
+import type { Session } from "./session.ts";
+import type { SessionListener } from "./sessions.ts";
+
+export class Presence implements SessionListener {
+  readonly #bus: Bus<BusEvent>;
+  readonly #graceMs: number;
+  readonly #log: Log;
+  /** The last step of each session's lease that is under way: a release must not overtake the entry. */
+  readonly #steps = new Map<string, Promise<void>>();
+  readonly #graceTimers = new Map<string, NodeJS.Timeout>();
+
+  constructor(bus: Bus<BusEvent>, graceMs: number, log: Log) {
+    this.#bus = bus;
+    this.#graceMs = graceMs;
+    this.#log = log;
+  }
+
+  /** The presence of each of these users, in their order. */
+  async of(users: readonly User[]): Promise<readonly PresenceValue[]> {
+    const states = await this.#bus.presence.read(users.map((user) => user.id));
+    return users.map((user, index) => toPresence(user, states[index]));
+  }
+
+  opened(session: Session): void {
+    this.#step(session, async () => {
+      clearTimeout(this.#graceTimers.get(session.user.id));
+      if (await this.#bus.presence.enter(session.user.id, session.id)) await this.#announce(session.user);
+    });
+  }
+
+  closed(session: Session): void {
+    this.#step(session, async () => {
+      if (await this.#bus.presence.leave(session.user.id, session.id)) this.#startGrace(session.user);
+    });
+  }
+
+  /** Resolves when every step under way is done and no timer is left. Users of a gateway that closes are not put offline by it. */
+  async close(): Promise<void> {
+    await Promise.all(this.#steps.values());
+    for (const timer of this.#graceTimers.values()) clearTimeout(timer);
+    this.#graceTimers.clear();
+  }
+
+  #step(session: Session, work: () => Promise<void>): void {
+    const step = (this.#steps.get(session.id) ?? Promise.resolve())
+      .then(work)
+      .catch((error: unknown) => this.#log.error({ err: error }, "presence could not be recorded"))
+      .finally(() => {
+        if (this.#steps.get(session.id) === step) this.#steps.delete(session.id);
+      });
+    this.#steps.set(session.id, step);
+  }
+
+  /** A page that reloads is back within the grace, and nobody hears of it: `settle` finds its new lease. */
+  #startGrace(user: User): void {
+    clearTimeout(this.#graceTimers.get(user.id));
+    const timer = setTimeout(() => {
+      this.#graceTimers.delete(user.id);
+      this.#settle(user).catch((error: unknown) => this.#log.error({ err: error }, "a user could not be put offline"));
+    }, this.#graceMs);
+    this.#graceTimers.set(user.id, timer);
+  }
+
+  async #settle(user: User): Promise<void> {
+    if (await this.#bus.presence.settle(user.id)) await this.#announce(user);
+  }
+
+  async #announce(user: User): Promise<void> {
+    const [presence] = await this.of([{ id: user.id, name: user.name }]);
+    if (presence) await this.#bus.publish(USERS_TOPIC, { type: "presence.changed", presence });
+  }
+}
+
+function toPresence({ id, name }: User, state: PresenceState | undefined): PresenceValue {
+  return { user: { id, name }, online: state?.online ?? false, lastSeenAt: state?.lastSeenAt ?? null };
+}

@@ -1,0 +1,57 @@
+/** Who asks, and for how long: identities and sessions. */
+import { createHash, randomUUID } from "node:crypto";
+import type { GatewayError } from "../errors.ts";
+import type { Directory, Viewer } from "./directory.ts";
+import type { Me } from "./model.ts";
+
+/** A token, and whom the REST API says that it belongs to. */
+export interface Identity {
+  readonly token: string;
+  /** What caches know a token by, so that none of them holds tokens. */
+  readonly tokenHash: string;
+  readonly user: Me;
+}
+
+/** SHA-256, so that nobody finds a token by its hash. */
+export function hashToken(token: string): string {
+  return createHash("sha256").update(token).digest("base64url");
+}
+
+/** An identity with an open connection: a WebSocket, or one SSE stream. */
+export class Session implements Identity {
+  readonly id = randomUUID();
+  readonly token: string;
+  readonly tokenHash: string;
+  readonly user: Me;
+  readonly viewer: Viewer;
+  /** What runs for this session, and ends with it. */
+  readonly subscriptions = new Set<{ end(reason: GatewayError): void }>();
+  /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
+  #ended: GatewayError | undefined;
+  readonly #onEnd: ((reason: GatewayError) => void)[] = [];
+
+  constructor(identity: Identity, directory: Directory) {
+    this.token = identity.token;
+    this.tokenHash = identity.tokenHash;
+    this.user = identity.user;
+    this.viewer = directory.attach(this);
+  }
+
+  get ended(): GatewayError | undefined {
+    return this.#ended;
+  }
+
+  /** Hears of the session's end by the gateway, once; at once where that has been. */
+  onEnd(listener: (reason: GatewayError) => void): void {
+    if (this.#ended) listener(this.#ended);
+    else this.#onEnd.push(listener);
+  }
+
+  /** Ends the session for a reason that the client is told. */
+  end(reason: GatewayError): void {
+    if (this.#ended) return;
+    this.#ended = reason;
+    for (const subscription of this.subscriptions) subscription.end(reason);
+    for (const listener of this.#onEnd.splice(0)) listener(reason);
+  }
+}

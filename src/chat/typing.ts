@@ -1,0 +1,117 @@
+/** Who is typing where. Stops by itself, on a sent message, and when the connection that typed is gone. */
+import type { Bus } from "../bus/bus.ts";
+import type { Log } from "../log.ts";
+import type { Access } from "./access.ts";
+import { chatTopic, type BusEvent } from "./events.ts";
+import type { TypingChange, User } from "./model.ts";
+import { Session, type Identity } from "./session.ts";
+import type { SessionListener } from "./sessions.ts";
+
+interface Typist {
+  readonly user: User;
+  readonly chatId: string;
+  /** The sessions that said so; an HTTP request's identity holds none and leaves it to the timer. */
+  readonly sessions: Set<Session>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class Typing implements SessionListener {
+  readonly #access: Access;
+  readonly #bus: Bus<BusEvent>;
+  readonly #timeoutMs: number;
+  readonly #log: Log;
+  /** By chat, then by user. */
+  readonly #typists = new Map<string, Map<string, Typist>>();
+  /** What a closing session has to stop. */
+  readonly #bySession = new Map<Session, Set<Typist>>();
+
+  constructor(access: Access, bus: Bus<BusEvent>, timeoutMs: number, log: Log) {
+    this.#access = access;
+    this.#bus = bus;
+    this.#timeoutMs = timeoutMs;
+    this.#log = log;
+  }
+
+  /** Who is typing in a chat now. */
+  current(chatId: string): readonly TypingChange[] {
+    return [...(this.#typists.get(chatId)?.values() ?? [])].map((typist) => toChange(typist, true));
+  }
+
+  /**
+   * Starts, prolongs or stops the indicator of somebody in a chat.
+   *
+   * @throws GatewayError as `requireMember`.
+   */
+  async set(identity: Identity, chatId: string, isTyping: boolean): Promise<TypingChange> {
+    await this.#access.requireMember(identity, chatId);
+    const user = { id: identity.user.id, name: identity.user.name };
+    if (isTyping) await this.#start(identity, user, chatId);
+    else await this.stop(chatId, user.id);
+    return { chatId, user, isTyping };
+  }
+
+  /** Stops the indicator of a user in a chat, if it is on. */
+  async stop(chatId: string, userId: string): Promise<void> {
+    const typist = this.#typists.get(chatId)?.get(userId);
+    if (typist) await this.#stop(typist);
+  }
+
+  opened(): void {}
+
+  closed(session: Session): void {
+    for (const typist of this.#bySession.get(session) ?? []) {
+      typist.sessions.delete(session);
+      if (typist.sessions.size === 0) this.#stopLater(typist);
+    }
+    this.#bySession.delete(session);
+  }
+
+  close(): void {
+    for (const ofChat of this.#typists.values()) for (const { timer } of ofChat.values()) clearTimeout(timer);
+    this.#typists.clear();
+    this.#bySession.clear();
+  }
+
+  async #start(identity: Identity, user: User, chatId: string): Promise<void> {
+    const ofChat = this.#typists.get(chatId) ?? new Map<string, Typist>();
+    this.#typists.set(chatId, ofChat);
+    const running = ofChat.get(user.id);
+    const typist: Typist = running ?? { user, chatId, sessions: new Set(), timer: undefined };
+    ofChat.set(user.id, typist);
+    clearTimeout(typist.timer);
+    typist.timer = setTimeout(() => this.#stopLater(typist), this.#timeoutMs);
+    if (identity instanceof Session) this.#hold(identity, typist);
+    if (!running) await this.#publish(typist, true);
+  }
+
+  #hold(session: Session, typist: Typist): void {
+    typist.sessions.add(session);
+    const held = this.#bySession.get(session) ?? new Set();
+    this.#bySession.set(session, held.add(typist));
+  }
+
+  #stopLater(typist: Typist): void {
+    this.#stop(typist).catch((error: unknown) =>
+      this.#log.error({ err: error }, "a typing indicator could not be stopped"),
+    );
+  }
+
+  async #stop(typist: Typist): Promise<void> {
+    const ofChat = this.#typists.get(typist.chatId);
+    if (ofChat?.get(typist.user.id) !== typist) return;
+    ofChat.delete(typist.user.id);
+    if (ofChat.size === 0) this.#typists.delete(typist.chatId);
+    clearTimeout(typist.timer);
+    for (const session of typist.sessions) this.#bySession.get(session)?.delete(typist);
+    await this.#publish(typist, false);
+  }
+
+  async #publish(typist: Typist, isTyping: boolean): Promise<void> {
+    const { chatId } = typist;
+    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change: toChange(typist, isTyping) });
+  }
+}
+
+function toChange({ chatId, user }: Typist, isTyping: boolean): TypingChange {
+  return { chatId, user, isTyping };
+}

@@ -1,0 +1,257 @@
+/**
+ * The configuration: one table from which come the type, the start-up errors, `.env.example` and README's table
+ * (`npm run codegen`). The only place that reads `process.env`.
+ */
+import { existsSync } from "node:fs";
+import { loadEnvFile } from "node:process";
+import { z } from "zod";
+
+/** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
+interface Variable<T> {
+  readonly default: string | undefined;
+  /** Shown in the documentation where the default depends on something. */
+  readonly defaultText?: string;
+  /** Never shown in a message. */
+  readonly secret?: true;
+  /** Completes "expected …". */
+  readonly expected: string;
+  readonly parse: z.ZodType<T, string>;
+  readonly sentence: string;
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function whole(fallback: number, min: number, max: number, sentence: string): Variable<number> {
+  return {
+    default: String(fallback),
+    expected: `a whole number from ${min} to ${max}`,
+    parse: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(min).max(max)),
+    sentence,
+  };
+}
+
+function duration(fallbackMs: number, sentence: string, minMs = 1): Variable<number> {
+  return whole(fallbackMs, minMs, MAX_TIMER_MS, sentence);
+}
+
+function text<T extends string | undefined>(fallback: T, sentence: string): Variable<T> {
+  return {
+    default: fallback,
+    expected: "some text",
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a text or, where there is no default, undefined
+    parse: z.string() as unknown as z.ZodType<T, string>,
+    sentence,
+  };
+}
+
+function choice<const T extends readonly [string, ...string[]]>(
+  options: T,
+  fallback: T[number],
+  sentence: string,
+): Variable<T[number]> {
+  return { default: fallback, expected: `one of ${options.join(", ")}`, parse: z.enum(options), sentence };
+}
+
+function flag(fallback: boolean | undefined, sentence: string, defaultText?: string): Variable<boolean> {
+  return {
+    default: fallback === undefined ? undefined : String(fallback),
+    expected: "true or false",
+    parse: z.enum(["true", "false"]).transform((value) => value === "true"),
+    sentence,
+    ...(defaultText === undefined ? {} : { defaultText }),
+  };
+}
+
+/** So many of something in so long a time. */
+export interface Rate {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+]);
+
+function rate(fallback: string, sentence: string): Variable<Rate> {
+  return {
+    default: fallback,
+    expected: "a count and a time, like 20/10s (units: ms, s, m)",
+    parse: z
+      .string()
+      .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,5}(ms|s|m)$/)
+      .transform((value) => {
+        const [count = "", time = ""] = value.split("/");
+        const unitMs = UNIT_MS.get(time.replace(/^\d+/, "")) ?? 1;
+        return { count: Number(count), windowMs: Number.parseInt(time, 10) * unitMs };
+      }),
+    sentence,
+  };
+}
+
+function httpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+}
+
+const origins: Variable<readonly string[] | "*"> = {
+  default: "http://localhost:5173",
+  expected: "origins like https://chat.example.com, comma-separated, or *",
+  parse: z
+    .string()
+    .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
+    .refine((value) => value === "*" || value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin)),
+  sentence:
+    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
+};
+
+const httpApiUrl: Variable<string | undefined> = {
+  default: undefined,
+  expected: "an http:// or https:// address",
+  parse: z
+    .string()
+    .refine((value) => httpUrl(value) && new URL(value).search === "" && new URL(value).hash === "")
+    .transform((value) => value.replace(/\/+$/, "")),
+  sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
+};
+
+const VARIABLES = {
+  PORT: whole(8080, 0, 65_535, "HTTP and WebSocket; 0 takes a free port."),
+  HOST: {
+    ...text<string | undefined>(undefined, "The address to listen on."),
+    defaultText: "0.0.0.0; 127.0.0.1 with the embedded development API, whose demo tokens are public",
+  },
+  HTTP_API_URL: httpApiUrl,
+  CORS_ORIGIN: origins,
+  HEARTBEAT_INTERVAL: duration(
+    30_000,
+    "Milliseconds between pings; a socket that does not answer one by the next is dropped.",
+  ),
+  CONNECTION_INIT_TIMEOUT: duration(10_000, "Milliseconds that a socket has to send `connection_init`."),
+  TYPING_TIMEOUT: duration(3000, "Milliseconds after which a typing indicator stops by itself."),
+  MAX_MESSAGE_SIZE: whole(10_000, 1, 1_000_000, "Bytes of a message's content."),
+  MAX_PAYLOAD_SIZE: whole(65_536, 1024, 16_777_216, "Bytes of one request, HTTP or WebSocket."),
+  MAX_SUBSCRIPTIONS: whole(100, 1, 100_000, "Subscriptions on one connection."),
+  MAX_CONNECTIONS: whole(50_000, 1, 10_000_000, "WebSocket connections of this process; more are closed with 1013."),
+  HTTP_API_TIMEOUT: duration(10_000, "Milliseconds that one request to the REST API may take."),
+  HTTP_API_RETRIES: whole(3, 1, 10, "Attempts of one request to the REST API, the first included."),
+  HTTP_API_IDEMPOTENT: flag(
+    false,
+    "Whether the REST API honours `Idempotency-Key`, so that a POST may be repeated after any failure.",
+  ),
+  PRESENCE_GRACE: duration(
+    5000,
+    "Milliseconds that a user without a connection stays online, so that a page reload is no event.",
+    0,
+  ),
+  DRAIN_WINDOW: whole(5000, 0, 8000, "Milliseconds over which a stopping gateway lets its clients go."),
+  RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user."),
+  LOG_LEVEL: choice(
+    ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+    "info",
+    "JSON lines; readable ones on a terminal.",
+  ),
+  GRAPHIQL: flag(undefined, "Serves GraphiQL to browsers.", "on outside production"),
+  INTROSPECTION: flag(undefined, "Answers introspection.", "on outside production"),
+  DEV_API_PORT: whole(0, 0, 65_535, "Where the embedded development API listens; 0 takes a free port."),
+  DEV_API_FILE: text(
+    "data/development.sqlite",
+    "The file of the embedded development API's data; `:memory:` keeps none.",
+  ),
+  NODE_ENV: text<string>(
+    "development",
+    "`production` switches GraphiQL, introspection and the embedded development API off.",
+  ),
+} satisfies Record<string, Variable<unknown>>;
+
+type Values = { readonly [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]["parse"]> };
+
+/** Everything that can be configured: the variables of the table, with what depends on others worked out. Durations in ms. */
+export type Config = Readonly<
+  Omit<Values, "HOST" | "GRAPHIQL" | "INTROSPECTION" | "NODE_ENV" | "HTTP_API_URL"> & {
+    HOST: string;
+    /** Undefined: the embedded development API is to be started. */
+    HTTP_API_URL: string | undefined;
+    GRAPHIQL: boolean;
+    INTROSPECTION: boolean;
+    production: boolean;
+  }
+>;
+
+/** On or off where nothing is given, depending on the rest. */
+type Switch = "GRAPHIQL" | "INTROSPECTION";
+
+/** Everything that is wrong with an environment, a line each. Written for who starts the process. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+function parseVariable(
+  name: string,
+  variable: Variable<unknown>,
+  given: string | undefined,
+  problems: string[],
+): unknown {
+  const source = given ?? variable.default;
+  if (source === undefined) return undefined;
+  const parsed = variable.parse.safeParse(source);
+  if (parsed.success) return parsed.data;
+  problems.push(
+    `${name}: expected ${variable.expected}, got ${variable.secret ? "something else" : JSON.stringify(source)}`,
+  );
+  return undefined;
+}
+
+/**
+ * Reads a configuration from variables; empty ones count as unset.
+ *
+ * @throws ConfigError that names every wrong variable, what was given and what is allowed.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each entry is what the table's parser made of it
+  const values = Object.fromEntries(
+    Object.entries(VARIABLES).map(([name, variable]) => [
+      name,
+      parseVariable(name, variable, environment[name]?.trim() || undefined, problems),
+    ]),
+  ) as unknown as Omit<Values, Switch> & Record<Switch, boolean | undefined>;
+  const { NODE_ENV, HOST, GRAPHIQL, INTROSPECTION, ...rest } = values;
+  const production = NODE_ENV === "production";
+  if (production && values.HTTP_API_URL === undefined && environment["HTTP_API_URL"] === undefined) {
+    problems.push(
+      "HTTP_API_URL: expected the address of the REST API, got nothing: with NODE_ENV=production the embedded development API is not started, since its tokens are public",
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return Object.freeze({
+    ...rest,
+    production,
+    HOST: HOST ?? (values.HTTP_API_URL === undefined ? "127.0.0.1" : "0.0.0.0"),
+    GRAPHIQL: GRAPHIQL ?? !production,
+    INTROSPECTION: INTROSPECTION ?? !production,
+  });
+}
+
+/**
+ * Reads the process's environment, with `.env` of the working directory under it where there is one.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(): Config {
+  if (existsSync(".env")) loadEnvFile(".env");
+  return parseConfig(process.env);
+}
+
+/** The table as the documentation shows it. */
+export const CONFIG_TABLE: readonly {
+  name: string;
+  default: string | undefined;
+  shownDefault: string;
+  sentence: string;
+}[] = Object.entries<Variable<unknown>>(VARIABLES).map(([name, variable]) => ({
+  name,
+  default: variable.default,
+  shownDefault: variable.defaultText ?? variable.default ?? "none",
+  sentence: variable.sentence,
+}));

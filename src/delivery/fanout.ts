@@ -1,0 +1,209 @@
+/**
+ * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
+ * that chat, however many connections there are beside.
+ */
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
+import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent, type EventType } from "../chat/events.ts";
+import type { Session } from "../chat/session.ts";
+import { GatewayError } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+/** One running subscription. `deliver` and `end` may neither throw nor wait. */
+export interface Subscriber {
+  readonly spec: { readonly type: EventType; readonly session: Session; readonly chatId: string | undefined };
+  // A method, so that subscribers of one type of event are subscribers.
+  deliver(event: DeliveredEvent): void;
+  end(error?: GatewayError): void;
+  /** The viewer has joined a chat: delivers the present state that comes with it. */
+  refresh(): Promise<void>;
+}
+
+type Subscribers = Map<EventType, Set<Subscriber>>;
+
+/** The listeners of one chat. It lives as long as it has any, and holds the process's one bus subscription to the chat. */
+interface Room {
+  readonly chatId: string;
+  /** Sessions with subscriptions to all chats, whose viewer is in this one. */
+  readonly audience: Set<Session>;
+  /** Subscriptions to this chat alone. */
+  readonly direct: Subscribers;
+  /** Resolves when the room is fed. */
+  readonly fed: Promise<Unsubscribe>;
+}
+
+export class Fanout implements MembershipListener {
+  readonly #bus: Bus<BusEvent>;
+  readonly #directory: Directory;
+  readonly #log: Log;
+  readonly #rooms = new Map<string, Room>();
+  /** The subscriptions to all chats, by session. */
+  readonly #toAll = new Map<Session, Subscribers>();
+  readonly #subscribers = new Set<Subscriber>();
+  #users: Unsubscribe | undefined;
+  #delivered = 0;
+
+  constructor(bus: Bus<BusEvent>, directory: Directory, log: Log) {
+    this.#bus = bus;
+    this.#directory = directory;
+    this.#log = log;
+    directory.observe(this);
+  }
+
+  /** Running subscriptions, chats listened to, and deliveries since the start. */
+  get statistics(): { subscriptions: number; rooms: number; delivered: number } {
+    return { subscriptions: this.#subscribers.size, rooms: this.#rooms.size, delivered: this.#delivered };
+  }
+
+  async start(): Promise<void> {
+    this.#users = await this.#bus.subscribe(USERS_TOPIC, (event) => this.#onUserEvent(event));
+  }
+
+  /** Ends every subscription and leaves the bus. */
+  async close(): Promise<void> {
+    for (const subscriber of this.#subscribers) subscriber.end();
+    await this.#users?.();
+  }
+
+  /** Resolves when every event published from then on reaches the subscriber. Its viewer has been admitted. */
+  async add(subscriber: Subscriber): Promise<void> {
+    const { session, chatId } = subscriber.spec;
+    if (session.ended) throw session.ended;
+    this.#subscribers.add(subscriber);
+    session.subscriptions.add(subscriber);
+    if (chatId !== undefined) {
+      const room = this.#room(chatId);
+      insert(room.direct, subscriber);
+      await room.fed;
+      return;
+    }
+    const mine: Subscribers = this.#toAll.get(session) ?? new Map();
+    this.#toAll.set(session, mine);
+    insert(mine, subscriber);
+    await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, id)));
+  }
+
+  /** Harmless when repeated. */
+  remove(subscriber: Subscriber): void {
+    if (!this.#subscribers.delete(subscriber)) return;
+    const { session, chatId } = subscriber.spec;
+    session.subscriptions.delete(subscriber);
+    if (chatId !== undefined) {
+      const room = this.#rooms.get(chatId);
+      if (!room) return;
+      erase(room.direct, subscriber);
+      this.#dropIfEmpty(room);
+      return;
+    }
+    const mine = this.#toAll.get(session);
+    if (!mine) return;
+    erase(mine, subscriber);
+    if (mine.size > 0) return;
+    this.#toAll.delete(session);
+    for (const id of session.viewer.chats.keys()) this.#leaveRoom(session, id);
+  }
+
+  joined(viewer: Viewer, chatId: string): void {
+    for (const session of viewer.sessions) {
+      if (!this.#toAll.has(session)) continue;
+      this.#enter(session, chatId).catch((error: unknown) =>
+        this.#log.error({ err: error, chatId }, "a chat could not be listened to"),
+      );
+    }
+  }
+
+  left(viewer: Viewer, chatId: string): void {
+    for (const session of viewer.sessions) this.#leaveRoom(session, chatId);
+    const direct = this.#rooms.get(chatId)?.direct.values() ?? [];
+    for (const subscriber of [...direct].flatMap((ofType) => [...ofType])) {
+      if (subscriber.spec.session.viewer === viewer) subscriber.end(new GatewayError("NOT_PARTICIPANT"));
+    }
+  }
+
+  async #enter(session: Session, chatId: string): Promise<void> {
+    await this.#listen(session, chatId);
+    for (const ofType of this.#toAll.get(session)?.values() ?? []) {
+      for (const subscriber of ofType) await subscriber.refresh();
+    }
+  }
+
+  async #listen(session: Session, chatId: string): Promise<void> {
+    const room = this.#room(chatId);
+    room.audience.add(session);
+    await room.fed;
+  }
+
+  #leaveRoom(session: Session, chatId: string): void {
+    const room = this.#rooms.get(chatId);
+    if (!room?.audience.delete(session)) return;
+    this.#dropIfEmpty(room);
+  }
+
+  #room(chatId: string): Room {
+    const existing = this.#rooms.get(chatId);
+    if (existing) return existing;
+    const room: Room = {
+      chatId,
+      audience: new Set(),
+      direct: new Map(),
+      fed: this.#bus.subscribe(chatTopic(chatId), (event) => this.#onChatEvent(room, event)),
+    };
+    this.#rooms.set(chatId, room);
+    return room;
+  }
+
+  /** The bus subscription may still be under way: it is undone when it stands, and nobody waits for that. */
+  #dropIfEmpty(room: Room): void {
+    if (room.audience.size > 0 || room.direct.size > 0) return;
+    this.#rooms.delete(room.chatId);
+    room.fed
+      .then((unsubscribe) => unsubscribe())
+      .catch((error: unknown) => this.#log.error({ err: error }, "a chat could not be left"));
+  }
+
+  #onChatEvent(room: Room, event: BusEvent): void {
+    for (const session of room.audience) {
+      // The audience is kept by membership changes; a last look costs a map's, and decides.
+      if (!session.viewer.chats.has(room.chatId)) continue;
+      this.#deliver(this.#toAll.get(session)?.get(event.type), event);
+    }
+    this.#deliver(room.direct.get(event.type), event);
+  }
+
+  /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */
+  #onUserEvent(event: BusEvent): void {
+    if (event.type !== "presence.changed") return;
+    const served = new Set<Session>();
+    for (const chat of this.#directory.chatsOf(event.presence.user.id)) {
+      const room = this.#rooms.get(chat.id);
+      if (!room) continue;
+      for (const session of room.audience) {
+        if (served.has(session)) continue;
+        served.add(session);
+        this.#deliver(this.#toAll.get(session)?.get(event.type), event);
+      }
+      this.#deliver(room.direct.get(event.type), event);
+    }
+  }
+
+  #deliver(subscribers: ReadonlySet<Subscriber> | undefined, event: BusEvent): void {
+    if (!subscribers) return;
+    for (const subscriber of subscribers) {
+      this.#delivered++;
+      subscriber.deliver(event);
+    }
+  }
+}
+
+function insert(subscribers: Subscribers, subscriber: Subscriber): void {
+  const { type } = subscriber.spec;
+  const ofType = subscribers.get(type);
+  if (ofType) ofType.add(subscriber);
+  else subscribers.set(type, new Set([subscriber]));
+}
+
+function erase(subscribers: Subscribers, subscriber: Subscriber): void {
+  const ofType = subscribers.get(subscriber.spec.type);
+  ofType?.delete(subscriber);
+  if (ofType?.size === 0) subscribers.delete(subscriber.spec.type);
+}

@@ -1,0 +1,121 @@
+/** The composition root: what the gateway is made of, in the order in which it starts. It ends in the opposite one. */
+import { setTimeout as delay } from "node:timers/promises";
+import { createMemoryBus } from "./bus/memory.ts";
+import { createChatDomain } from "./chat/chat.ts";
+import type { BusEvent } from "./chat/events.ts";
+import { createMemoryLimiter } from "./chat/rate-limit.ts";
+import type { Config } from "./config.ts";
+import { Fanout } from "./delivery/fanout.ts";
+import { Subscriptions } from "./delivery/subscriptions.ts";
+import { startDevApi, type DevApi } from "./dev/api.ts";
+import { Operations } from "./graphql/operations.ts";
+import { buildSchema } from "./graphql/schema.ts";
+import { createLog, type Log } from "./log.ts";
+import { createGraphQLHttp } from "./server/graphql-http.ts";
+import { createGraphiQL } from "./server/graphiql.ts";
+import { startHttpServer, type HttpServer } from "./server/http-server.ts";
+import { startStatistics } from "./server/statistics.ts";
+import { WebSockets } from "./server/websocket.ts";
+import { createRestChatApi } from "./upstream/rest-chat-api.ts";
+
+/** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
+const CLOSE_GRACE_MS = 3500;
+
+const STATISTICS_INTERVAL_MS = 60_000;
+
+export interface Gateway extends AsyncDisposable {
+  /** The GraphQL endpoint, as seen from this machine. */
+  readonly url: string;
+  /** The embedded development API, where it runs. */
+  readonly devApi: DevApi | undefined;
+  /**
+   * Stops: takes nobody in, answers what is in flight, lets the clients go over DRAIN_WINDOW. Resolves at the latest 3.5 s after
+   * that, when nothing runs any more. The same promise when called again.
+   */
+  close(): Promise<void>;
+}
+
+/** What a caller may put in the place of the gateway's own. */
+export interface Overrides {
+  readonly log?: Log;
+  readonly statisticsIntervalMs?: number;
+}
+
+/** Starts a gateway. Any number of them may run in one process. Rejects where it cannot start, with nothing left running. */
+export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
+  await using starting = new AsyncDisposableStack();
+  const log = overrides.log ?? createLog(config);
+
+  const devApi =
+    config.HTTP_API_URL === undefined
+      ? starting.use(await startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT }))
+      : undefined;
+  const api = createRestChatApi({
+    baseUrl: config.HTTP_API_URL ?? devApi?.url ?? "",
+    timeoutMs: config.HTTP_API_TIMEOUT,
+    attempts: config.HTTP_API_RETRIES,
+    idempotentPosts: config.HTTP_API_IDEMPOTENT,
+    log,
+  });
+  starting.defer(() => api.close());
+
+  const bus = createMemoryBus<BusEvent>((error) => log.error({ err: error }, "an event could not be delivered"));
+  starting.defer(() => bus.close());
+  const chat = createChatDomain({ config, api, bus, limiter: createMemoryLimiter(config.RATE_LIMIT_MESSAGES), log });
+  starting.defer(() => chat.close());
+  const fanout = new Fanout(bus, chat.directory, log);
+  await fanout.start();
+  starting.defer(() => fanout.close());
+
+  const subscriptions = new Subscriptions({ ...chat, fanout });
+  const operations = new Operations({
+    schema: buildSchema(),
+    introspection: config.INTROSPECTION,
+    services: { ...chat, subscriptions },
+    log,
+  });
+  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
+  const http = await startHttpServer({
+    config,
+    graphql: createGraphQLHttp({ config, sessions: chat.sessions, operations, log }),
+    graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
+    webSockets,
+    log,
+  });
+  starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
+  const stopStatistics = startStatistics(
+    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics }),
+    overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
+    log,
+  );
+  starting.defer(stopStatistics);
+  log.info({ url: http.url, api: config.HTTP_API_URL ?? "embedded" }, "listening");
+
+  const running = starting.move();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= running.disposeAsync());
+  return { url: http.url, devApi, close, [Symbol.asyncDispose]: close };
+}
+
+async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, windowMs: number): Promise<void> {
+  const fuse = new AbortController();
+  http.drain();
+  const gone = (async () => {
+    await webSockets.drain(windowMs);
+    // SSE streams are requests under way until they end.
+    await fanout.close();
+    await Promise.all([webSockets.closed(), http.closed()]);
+    fuse.abort();
+  })();
+  await Promise.race([
+    gone,
+    delay(windowMs + CLOSE_GRACE_MS, undefined, { signal: fuse.signal }).catch(() => undefined),
+  ]);
+  webSockets.terminate();
+  http.terminate();
+}
+
+/** Demo tokens are public: they may stand in a page that anybody can load. */
+function examples({ users, demoChatId }: DevApi): { exampleToken: string | undefined; exampleChatId: string } {
+  return { exampleToken: users[0]?.token, exampleChatId: demoChatId };
+}

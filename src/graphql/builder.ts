@@ -1,0 +1,28 @@
+/** The schema builder. It has no logic: each domain type's module beside it adds its type and operations. */
+import SchemaBuilder from "@pothos/core";
+import ComplexityPlugin from "@pothos/plugin-complexity";
+import type { Chat, Me, Message, Presence, ReadReceipt, TypingChange, User } from "../chat/model.ts";
+import type { HistoryPage } from "../chat/history.ts";
+import type { Context } from "./context.ts";
+
+export const builder = new SchemaBuilder<{
+  Context: Context;
+  DefaultFieldNullability: false;
+  Scalars: { DateTime: { Input: string; Output: string }; ID: { Input: string; Output: string } };
+  Objects: {
+    Chat: Chat;
+    Me: Me;
+    Message: Message;
+    MessageConnection: HistoryPage;
+    MessageEdge: Message;
+    PageInfo: HistoryPage;
+    Presence: Presence;
+    ReadReceipt: ReadReceipt;
+    TypingChange: TypingChange;
+    User: User;
+  };
+}>({ plugins: [ComplexityPlugin], defaultFieldNullability: false });
+
+builder.queryType();
+builder.mutationType();
+builder.subscriptionType();

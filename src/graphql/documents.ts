@@ -1,0 +1,60 @@
+/** Documents: parsed and validated once for each text, whoever sends it and however. */
+import {
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  specifiedRules,
+  validate,
+  type DocumentNode,
+  type GraphQLSchema,
+} from "graphql";
+import { LRUCache } from "lru-cache";
+import { documentError } from "./errors.ts";
+
+/** Tokens of a document. Also what keeps deep nesting from exhausting the stack. */
+const MAX_TOKENS = 2000;
+const MAX_VALIDATION_ERRORS = 20;
+const CACHED_DOCUMENTS = 1000;
+
+type Parsed = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
+
+export class Documents {
+  readonly #schema: GraphQLSchema;
+  readonly #introspection: boolean;
+  readonly #cache = new LRUCache<string, Parsed>({ max: CACHED_DOCUMENTS });
+
+  constructor(schema: GraphQLSchema, introspection: boolean) {
+    this.#schema = schema;
+    this.#introspection = introspection;
+  }
+
+  /** The document of a text, or what is wrong with it. Never throws. */
+  read(text: string): Parsed {
+    let parsed = this.#cache.get(text);
+    if (!parsed) {
+      parsed = this.#read(text);
+      this.#cache.set(text, parsed);
+    }
+    return parsed;
+  }
+
+  #read(text: string): Parsed {
+    let document: DocumentNode;
+    try {
+      document = parse(text, { maxLexicalTokens: MAX_TOKENS });
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error;
+      const tooLong = error.message.includes(`more that ${MAX_TOKENS} tokens`);
+      return { errors: [documentError(tooLong ? "OPERATION_LIMIT" : "GRAPHQL_PARSE_FAILED", error.message, error)] };
+    }
+    const rules = this.#introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+    const errors = validate(this.#schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
+    if (errors.length === 0) return { document };
+    return { errors: errors.map((error) => documentError("GRAPHQL_VALIDATION_FAILED", this.#discreet(error), error)) };
+  }
+
+  /** Where the schema is not told, neither are the names that a wrong one resembles. */
+  #discreet(error: GraphQLError): string {
+    return this.#introspection ? error.message : error.message.replace(/ Did you mean .*$/, "");
+  }
+}

@@ -1,0 +1,90 @@
+/** From whatever was thrown to what the client reads. The one place where it happens, and where it is logged. */
+import { GraphQLError, Kind, type ASTNode } from "graphql";
+import { ERROR_CATALOGUE, GatewayError, type ErrorCode } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+/** What an error needs to know of its operation. */
+export interface ErrorContext {
+  readonly requestId: string;
+  readonly log: Log;
+}
+
+/**
+ * The error as the client reads it, with a code of the catalogue. Internal failures are replaced by the catalogue's sentence and
+ * logged under the request id that the client sees.
+ */
+export function toClientError(error: unknown, context: ErrorContext): GraphQLError {
+  if (isClientError(error)) return error;
+  const thrown = error instanceof GraphQLError ? error.originalError : error;
+  if (error instanceof GraphQLError && thrown === undefined) return fromGraphQL(error);
+  const known =
+    thrown instanceof GatewayError ? thrown : new GatewayError("INTERNAL_SERVER_ERROR", { cause: thrown ?? error });
+  const { logged } = ERROR_CATALOGUE[known.code];
+  if (logged) report(known, context);
+  return clientError(known.code, known.message, error instanceof GraphQLError ? error : undefined, {
+    ...(known.argument === undefined ? {} : { argument: known.argument }),
+    ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: known.retryAfterMs }),
+    ...(logged ? { requestId: context.requestId } : {}),
+  });
+}
+
+/** As {@link toClientError}, for the errors of one result. */
+export function toClientErrors(errors: readonly unknown[], context: ErrorContext): GraphQLError[] {
+  return errors.map((error) => toClientError(error, context));
+}
+
+/** An error of the catalogue that is about the document itself. */
+export function documentError(code: ErrorCode, message: string, at?: GraphQLError): GraphQLError {
+  return clientError(code, message, at, {});
+}
+
+function isClientError(error: unknown): error is GraphQLError {
+  return (
+    error instanceof GraphQLError &&
+    !error.originalError &&
+    Object.hasOwn(ERROR_CATALOGUE, String(error.extensions["code"]))
+  );
+}
+
+function clientError(
+  code: ErrorCode,
+  message: string,
+  at: GraphQLError | undefined,
+  extensions: Readonly<Record<string, unknown>>,
+): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: at?.nodes ?? null,
+    source: at?.source ?? null,
+    positions: at?.positions ?? null,
+    path: at?.path ?? null,
+    extensions: { code, ...extensions },
+  });
+}
+
+/** Codes of Yoga's own refusals, in the catalogue's terms. */
+const YOGA_CODES: ReadonlyMap<unknown, ErrorCode> = new Map([
+  ["BAD_REQUEST", "BAD_USER_INPUT"],
+  ["OPERATION_RESOLUTION_FAILURE", "GRAPHQL_VALIDATION_FAILED"],
+  ["REQUEST_ENTITY_TOO_LARGE", "OPERATION_LIMIT"],
+]);
+
+/** What graphql-js and Yoga themselves say of a request: its variables, its method, its size. */
+function fromGraphQL(error: GraphQLError): GraphQLError {
+  const code = YOGA_CODES.get(error.extensions["code"]) ?? "BAD_USER_INPUT";
+  const argument = variableName(error.nodes?.[0]);
+  const { http } = error.extensions;
+  return clientError(code, error.message, error, {
+    ...(argument === undefined ? {} : { argument }),
+    ...(http === undefined ? {} : { http }),
+  });
+}
+
+function variableName(node: ASTNode | undefined): string | undefined {
+  return node?.kind === Kind.VARIABLE_DEFINITION ? node.variable.name.value : undefined;
+}
+
+function report(error: GatewayError, { requestId, log }: ErrorContext): void {
+  const entry = { requestId, code: error.code, err: error.cause ?? error };
+  if (error.code === "INTERNAL_SERVER_ERROR") log.error(entry, "an operation failed");
+  else log.warn(entry, "the REST API failed an operation");
+}

@@ -1,0 +1,41 @@
+/** Within one operation nothing is asked for twice: DataLoaders, made anew for each operation. */
+import DataLoader from "dataloader";
+import type { HistoryArguments, HistoryPage } from "../chat/history.ts";
+import type { Chat, Presence, User } from "../chat/model.ts";
+import type { Caller, Services } from "./context.ts";
+
+interface HistoryKey extends HistoryArguments {
+  readonly chatId: string;
+}
+
+export interface Loaders {
+  readonly chat: DataLoader<string, Chat>;
+  /** The viewer's chats, under one key. */
+  readonly chats: DataLoader<"all", readonly Chat[]>;
+  readonly history: DataLoader<HistoryKey, HistoryPage, string>;
+  readonly presence: DataLoader<User, Presence, string>;
+}
+
+export function createLoaders(caller: Caller, services: Services): Loaders {
+  return {
+    chat: new DataLoader(each(async (id: string) => services.chats.get(await caller.identity(), id))),
+    chats: new DataLoader(each(async () => services.chats.list(await caller.identity()))),
+    history: new DataLoader(
+      each(async ({ chatId, ...page }: HistoryKey) => services.history.page(await caller.identity(), chatId, page)),
+      { cacheKeyFn: ({ chatId, last, before }) => JSON.stringify([chatId, last, before ?? null]) },
+    ),
+    presence: new DataLoader((users) => services.presence.of(users), { cacheKeyFn: (user) => user.id }),
+  };
+}
+
+/** For what the REST API cannot be asked in one request: each key's own failure is its own. */
+function each<Key, Value>(load: (key: Key) => Promise<Value>): DataLoader.BatchLoadFn<Key, Value> {
+  return async (keys) => {
+    const settled = await Promise.allSettled(keys.map(load));
+    return settled.map((result) => (result.status === "fulfilled" ? result.value : toError(result.reason)));
+  };
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}

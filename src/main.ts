@@ -1,0 +1,54 @@
+/** The process: reads the environment, runs a gateway, and tells with its exit code how that ended. */
+import { ConfigError, readConfig, type Config } from "./config.ts";
+import { createGateway, type Gateway } from "./gateway.ts";
+import { createLog, type Log } from "./log.ts";
+import { welcome } from "./welcome.ts";
+
+async function main(): Promise<void> {
+  const config = tryReadConfig();
+  const log = createLog(config);
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, "a defect ended the process");
+    process.exit(1);
+  });
+  const gateway = await createGateway(config, { log }).catch((error: unknown) => {
+    log.fatal({ err: error }, "the gateway could not start");
+    return process.exit(1);
+  });
+  if (gateway.devApi) process.stdout.write(welcome(gateway.url, gateway.devApi));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+
+  let isStopping = false;
+  function stop(signal: NodeJS.Signals): void {
+    if (isStopping) {
+      log.warn({ signal }, "stopped at once");
+      process.exit(1);
+    }
+    isStopping = true;
+    log.info({ signal }, "stopping");
+    void close(gateway, log);
+  }
+}
+
+async function close(gateway: Gateway, log: Log): Promise<never> {
+  try {
+    await gateway.close();
+    log.info("stopped");
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error }, "the gateway did not stop cleanly");
+    process.exit(1);
+  }
+}
+
+function tryReadConfig(): Config {
+  try {
+    return readConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`The configuration is wrong.\n${error.message}\n`);
+    return process.exit(1);
+  }
+}
+
+await main();

@@ -1,0 +1,10 @@
+/** Why the gateway closes a WebSocket. What a stock client does then is in docs/PROTOCOL.md. */
+export const CloseCode = {
+  /** The gateway is restarting. */
+  serviceRestart: 1012,
+  /** It cannot be asked who this is, or there is no room for one more. */
+  tryAgainLater: 1013,
+  badRequest: 4400,
+  forbidden: 4403,
+  internalError: 4500,
+} as const;

@@ -1,0 +1,92 @@
+/** One WebSocket connection: its socket, its session, its operations under way. */
+import type { WebSocket } from "ws";
+import type { Session } from "../chat/session.ts";
+import { GatewayError } from "../errors.ts";
+import type { Caller } from "../graphql/context.ts";
+import { CloseCode } from "./close-codes.ts";
+
+export class Connection {
+  readonly socket: WebSocket;
+  /** The `Authorization` header of the upgrade request. */
+  readonly authorization: string | undefined;
+  #session: Session | undefined;
+  /** Queries and mutations that are not answered yet. */
+  #inFlight = 0;
+  #subscriptions = 0;
+  #whenAnswered: (() => void) | undefined;
+
+  constructor(socket: WebSocket, authorization: string | undefined) {
+    this.socket = socket;
+    this.authorization = authorization;
+  }
+
+  get isOpen(): boolean {
+    return this.socket.readyState === this.socket.OPEN;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Takes the session, whose end by the gateway ends the connection. */
+  begin(session: Session): void {
+    this.#session = session;
+    session.onEnd(() => this.close(CloseCode.forbidden, "Forbidden"));
+  }
+
+  /** Does nothing where the socket is closing already: the first reason counts. */
+  close(code: number, reason: string): void {
+    if (this.isOpen) this.socket.close(code, reason);
+  }
+
+  /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
+  send(data: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isOpen) this.socket.send(data, () => resolve());
+      else resolve();
+    });
+  }
+
+  /** The caller of one operation on this connection, counted until it is released. */
+  caller(isSubscription: boolean): Caller {
+    const session = async (): Promise<Session> => {
+      if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
+      if (this.#session.ended) throw this.#session.ended;
+      return this.#session;
+    };
+    if (isSubscription) this.#subscriptions++;
+    else this.#inFlight++;
+    let released = false;
+    return {
+      identity: session,
+      session,
+      release: () => {
+        if (released) return;
+        released = true;
+        if (isSubscription) this.#subscriptions--;
+        else this.#inFlight--;
+        if (this.#inFlight === 0) this.#whenAnswered?.();
+      },
+    };
+  }
+
+  /** Takes no further message, lets what is in flight be answered, then closes. */
+  async drain(code: number, reason: string): Promise<void> {
+    if (!this.isOpen) return;
+    this.socket.pause();
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
+    // The answer of the last operation is written in the promise jobs that follow its execution.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.close(code, reason);
+    // Only a socket that reads sees the client's side of the closing handshake.
+    if (this.socket.isPaused) this.socket.resume();
+  }
+}

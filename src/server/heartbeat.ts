@@ -1,0 +1,22 @@
+import type { WebSocket } from "ws";
+
+/**
+ * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
+ * alive until something is sent.
+ *
+ * @returns stops it.
+ */
+export function startHeartbeat(socket: WebSocket, intervalMs: number): () => void {
+  let isAnswered = true;
+  socket.on("pong", () => (isAnswered = true));
+  const timer = setInterval(() => {
+    if (!isAnswered) {
+      socket.terminate();
+      return;
+    }
+    if (socket.readyState !== socket.OPEN) return;
+    isAnswered = false;
+    socket.ping();
+  }, intervalMs);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,121 @@
+/** The one port: GraphQL, GraphiQL, health, and the upgrade to WebSocket. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Config } from "../config.ts";
+import type { Log } from "../log.ts";
+import { wantsGraphiQL, type GraphiQL } from "./graphiql.ts";
+import { isAllowedOrigin } from "./origin.ts";
+import type { WebSockets } from "./websocket.ts";
+
+const GRAPHQL_PATH = "/graphql";
+
+interface HttpServerOptions {
+  readonly config: Pick<Config, "CORS_ORIGIN" | "HOST" | "PORT">;
+  readonly graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
+  /** Undefined: browsers get no page. */
+  readonly graphiql: GraphiQL | undefined;
+  readonly webSockets: WebSockets;
+  readonly log: Log;
+}
+
+export interface HttpServer {
+  readonly url: string;
+  /** Takes no further connection or upgrade; what is under way goes on. */
+  drain(): void;
+  /** Resolves when no request is under way, SSE streams included. */
+  closed(): Promise<void>;
+  /** Drops whoever is left, at once. */
+  terminate(): void;
+}
+
+/** Listens. Rejects where the port is taken or the address is not this machine's. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { config, webSockets, log } = options;
+  let isDraining = false;
+  const server = createServer((request, response) => {
+    respond(options, isDraining, request, response).catch((error: unknown) => {
+      log.error({ err: error }, "a request could not be answered");
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    });
+  });
+  server.on("upgrade", (request, socket, head) => {
+    socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
+    const refusal = isDraining ? "503 Service Unavailable" : refuseUpgrade(config.CORS_ORIGIN, request);
+    if (refusal === undefined) webSockets.upgrade(request, socket, head);
+    else refuse(socket, refusal);
+  });
+  const url = await listen(server, config);
+  const closed = new Promise<void>((resolve) => server.once("close", resolve));
+  return {
+    url,
+    drain() {
+      isDraining = true;
+      server.close();
+      server.closeIdleConnections();
+    },
+    closed: () => closed,
+    terminate: () => server.closeAllConnections(),
+  };
+}
+
+async function respond(
+  { graphql, graphiql }: HttpServerOptions,
+  isDraining: boolean,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // A connection kept alive would hold up the end of a server that is stopping.
+  if (isDraining) response.setHeader("connection", "close");
+  switch (pathOf(request)) {
+    case GRAPHQL_PATH:
+      await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
+      return;
+    case "/health":
+      answer(response, 200, { status: "ok" });
+      return;
+    case "/ready":
+      answer(response, isDraining ? 503 : 200, { status: isDraining ? "draining" : "ok" });
+      return;
+    case "/":
+      if (graphiql) response.setHeader("location", GRAPHQL_PATH);
+      answer(response, graphiql ? 302 : 404, graphiql ? {} : { error: "not found" });
+      return;
+    default:
+      answer(response, 404, { error: "not found" });
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(JSON.stringify(body));
+}
+
+function refuseUpgrade(allowed: Config["CORS_ORIGIN"], request: IncomingMessage): string | undefined {
+  if (pathOf(request) !== GRAPHQL_PATH) return "404 Not Found";
+  const { origin, host } = request.headers;
+  return isAllowedOrigin(allowed, origin, host) ? undefined : "403 Forbidden";
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "").split("?", 1)[0] ?? "";
+}
+
+async function listen(server: Server, { HOST, PORT }: Pick<Config, "HOST" | "PORT">): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(PORT, HOST, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one
+  const { port } = server.address() as AddressInfo;
+  const host = HOST === "0.0.0.0" || HOST === "::" ? "localhost" : HOST;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/graphql`;
+}

@@ -1,0 +1,231 @@
+/** graphql-transport-ws over ws: graphql-ws is the protocol, this is where it meets sockets, sessions and the pipeline. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { OperationTypeNode, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
+import {
+  handleProtocols,
+  makeServer,
+  MessageType,
+  parseMessage,
+  type Context as ProtocolContext,
+  type Server,
+  type SubscribePayload,
+} from "graphql-ws";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
+import type { Sessions } from "../chat/sessions.ts";
+import type { Config } from "../config.ts";
+import { GatewayError, hasCode } from "../errors.ts";
+import type { Context } from "../graphql/context.ts";
+import { documentError, toClientError } from "../graphql/errors.ts";
+import type { Operations } from "../graphql/operations.ts";
+import type { Log } from "../log.ts";
+import { CloseCode } from "./close-codes.ts";
+import { Connection } from "./connection.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { connectionToken } from "./token.ts";
+
+/** How long a client may take over its side of the closing handshake. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+/** Queries and mutations under way on one connection at most. */
+const MAX_IN_FLIGHT = 100;
+
+/** Messages of the protocol that a client has no business to send. */
+const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
+  MessageType.ConnectionAck,
+  MessageType.Next,
+  MessageType.Error,
+]);
+
+interface WebSocketsOptions {
+  readonly config: Pick<
+    Config,
+    "CONNECTION_INIT_TIMEOUT" | "HEARTBEAT_INTERVAL" | "MAX_CONNECTIONS" | "MAX_PAYLOAD_SIZE" | "MAX_SUBSCRIPTIONS"
+  >;
+  readonly sessions: Sessions;
+  readonly operations: Operations;
+  readonly log: Log;
+}
+
+type Protocol = ProtocolContext<Record<string, unknown>, Connection>;
+
+export class WebSockets {
+  readonly #options: WebSocketsOptions;
+  readonly #server: WebSocketServer;
+  readonly #protocol: Server<Connection>;
+  readonly #connections = new Set<Connection>();
+
+  constructor(options: WebSocketsOptions) {
+    this.#options = options;
+    const { config } = options;
+    this.#server = new WebSocketServer(socketOptions(config.MAX_PAYLOAD_SIZE));
+    this.#server.on("wsClientError", (error, socket) => {
+      options.log.debug({ err: error }, "an upgrade request was refused");
+      socket.destroy();
+    });
+    this.#protocol = makeServer<Record<string, unknown>, Connection>({
+      connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
+      onConnect: (context) => this.#open(context.connectionParams, context.extra),
+      onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
+      execute: ({ contextValue }) => options.operations.execute(contextOf(contextValue)),
+      subscribe: ({ contextValue }) => this.#subscribe(contextOf(contextValue)),
+    });
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Answers an upgrade request whose path and origin are right. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request));
+  }
+
+  /**
+   * Lets every client go with 1012, spread over `windowMs` so that they do not come back all at once, each after what it has in
+   * flight is answered. Resolves when that is done; clients may still be closing then.
+   */
+  async drain(windowMs: number): Promise<void> {
+    const connections = [...this.#connections];
+    const stepMs = windowMs / connections.length;
+    await Promise.all(
+      connections.map(async (connection, index) => {
+        if (index > 0) await new Promise((resolve) => setTimeout(resolve, index * stepMs));
+        await connection.drain(CloseCode.serviceRestart, "Service restart");
+      }),
+    );
+  }
+
+  /** Resolves when no connection is left. */
+  async closed(): Promise<void> {
+    await Promise.all(
+      [...this.#connections].map(({ socket }) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
+    );
+  }
+
+  /** Drops whoever is left, at once. */
+  terminate(): void {
+    for (const { socket } of this.#connections) socket.terminate();
+  }
+
+  #accept(socket: WebSocket, request: IncomingMessage): void {
+    const { log, config } = this.#options;
+    const connection = new Connection(socket, request.headers.authorization);
+    socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
+    if (this.#connections.size >= config.MAX_CONNECTIONS) {
+      connection.close(CloseCode.tryAgainLater, "Too many connections");
+      return;
+    }
+    this.#connections.add(connection);
+    const stopHeartbeat = startHeartbeat(socket, config.HEARTBEAT_INTERVAL);
+    const closed = this.#protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => connection.send(data),
+        close: (code = CloseCode.internalError, reason = "") => connection.close(code, reason),
+        onMessage: (handle) => this.#onMessage(connection, handle),
+      },
+      connection,
+    );
+    socket.once("close", (code, reason) => {
+      stopHeartbeat();
+      this.#connections.delete(connection);
+      // First of all what others see of it; the library's own clean-up waits for iterators.
+      if (connection.session) this.#options.sessions.close(connection.session);
+      closed(code, reason.toString()).catch((error: unknown) =>
+        log.error({ err: error }, "a connection did not end cleanly"),
+      );
+    });
+  }
+
+  #onMessage(connection: Connection, handle: (data: string) => Promise<void>): void {
+    connection.socket.on("message", (data) => {
+      // What a client sends after it was told to go is not executed, though it may not have heard of it yet.
+      if (!connection.isOpen) return;
+      // Of what ws may give it gives a Buffer: `binaryType` is its default.
+      const text = data instanceof Buffer ? data.toString() : "";
+      handle(text).catch((error: unknown) => this.#onFailure(connection, text, error));
+    });
+  }
+
+  /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
+  #onFailure(connection: Connection, text: string, error: unknown): void {
+    if (SERVER_MESSAGES.has(parseMessage(text).type)) {
+      connection.close(CloseCode.badRequest, "Invalid message received");
+      return;
+    }
+    this.#options.log.error({ err: error }, "a message could not be handled");
+    connection.close(CloseCode.internalError, "Internal server error");
+  }
+
+  /** The payload of `connection_ack`, or false, which closes with 4403. */
+  async #open(
+    connectionParams: Readonly<Record<string, unknown>> | undefined,
+    connection: Connection,
+  ): Promise<Record<string, unknown> | false> {
+    const { sessions, log } = this.#options;
+    try {
+      const token = connectionToken(connectionParams, connection.authorization);
+      const session = await sessions.open(token, () => connection.isOpen);
+      if (!session) return false;
+      connection.begin(session);
+      return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
+    } catch (error) {
+      if (hasCode(error, "UNAUTHENTICATED")) return false;
+      log.warn(
+        { err: error instanceof GatewayError ? (error.cause ?? error) : error },
+        "a connection could not be authorised",
+      );
+      connection.close(CloseCode.tryAgainLater, "Try again later");
+      return false;
+    }
+  }
+
+  /** What graphql-ws is to run, or the errors that end the operation and leave the socket alone. */
+  #prepare({ extra: connection }: Protocol, payload: SubscribePayload): ExecutionArgs | readonly GraphQLError[] {
+    const { operations, config } = this.#options;
+    const operation = operations.prepare(payload);
+    if (!("type" in operation)) return operation;
+    const isSubscription = operation.type === OperationTypeNode.SUBSCRIPTION;
+    const [count, limit] = isSubscription
+      ? [connection.subscriptions, config.MAX_SUBSCRIPTIONS]
+      : [connection.inFlight, MAX_IN_FLIGHT];
+    if (count >= limit) {
+      const kind = isSubscription ? "subscriptions" : "operations at once";
+      return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
+    }
+    const context = operations.context(operation, connection.caller(isSubscription));
+    const { document, operationName } = operation;
+    return { schema: operations.schema, document, operationName, contextValue: context };
+  }
+
+  async #subscribe(context: Context): Promise<AsyncGenerator<ExecutionResult>> {
+    const result = await this.#options.operations.subscribe(context);
+    if (Symbol.asyncIterator in result) return result;
+    return rejected(toClientError(result.errors?.[0], context));
+  }
+}
+
+/** `closeTimeout` is there, but not in the types yet. */
+function socketOptions(maxPayload: number): ServerOptions & { closeTimeout: number } {
+  return {
+    noServer: true,
+    clientTracking: false,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols: (protocols) => handleProtocols(protocols),
+    maxPayload,
+    perMessageDeflate: false,
+  };
+}
+
+/** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */
+async function* rejected(error: GraphQLError): AsyncGenerator<never> {
+  yield* [];
+  throw error;
+}
+
+function contextOf(contextValue: unknown): Context {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- graphql-ws passes on what `#prepare` gave it, untyped
+  return contextValue as Context;
+}

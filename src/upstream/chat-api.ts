@@ -1,0 +1,34 @@
+/** The REST API as the rest of the gateway sees it: one method a request, typed answers, errors of the catalogue. */
+import type { WireChat, WireMessage, WireProfile } from "./wire.ts";
+
+/** How to ask for the page after one: the parameter's name follows from the dialect in which the last page answered. */
+export interface NextPage {
+  readonly parameter: "nextToken" | "lastMessageId";
+  readonly value: string;
+}
+
+/** One page of a chat's history, in the order of the storage key. */
+export interface MessagePage {
+  readonly messages: readonly WireMessage[];
+  /** Undefined on the last page. */
+  readonly next: NextPage | undefined;
+}
+
+/**
+ * Every method takes the user's own token and rejects with a GatewayError alone: UNAUTHENTICATED (401), NOT_PARTICIPANT (403),
+ * NOT_FOUND (404), BAD_USER_INPUT (400, with the API's sentence), UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE (anything else).
+ */
+export interface ChatApi {
+  profile(token: string): Promise<WireProfile>;
+  chats(token: string): Promise<readonly WireChat[]>;
+  chat(token: string, chatId: string): Promise<WireChat>;
+  messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage>;
+  /** `idempotencyKey` goes into the Idempotency-Key header. */
+  sendMessage(token: string, chatId: string, content: string, idempotencyKey: string): Promise<WireMessage>;
+  /** The instant that the API gave, ISO 8601, or undefined where it gives none. */
+  markRead(token: string, chatId: string, messageId: string): Promise<string | undefined>;
+  markChatRead(token: string, chatId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type { WireChat, WireMessage, WireProfile };

@@ -1,0 +1,136 @@
+/** Asks the REST API: repeats what may be repeated, shares equal reads, and puts what goes wrong into the catalogue's words. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatewayError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import {
+  HttpTransport,
+  MAX_ANSWER_BYTES,
+  type HttpAnswer,
+  type HttpOptions,
+  type HttpRequest,
+  type Outcome,
+} from "./http.ts";
+import { backoff, mayRepeat, retryAfterMs } from "./retry.ts";
+import { SingleFlight } from "./single-flight.ts";
+
+export interface RestClientOptions extends HttpOptions {
+  /** Of one request, the first included. */
+  readonly attempts: number;
+  /** Whether the REST API honours Idempotency-Key, so that a POST may be repeated whenever a PUT may. */
+  readonly idempotentPosts: boolean;
+  readonly log: Log;
+  /** The longest wait before the second attempt; it doubles with each, up to `timeoutMs`. Default 100. */
+  readonly backoffMs?: number;
+}
+
+/** Answers of any status; {@link unavailable} and UPSTREAM_TIMEOUT where none came. */
+export class RestClient {
+  readonly #transport: HttpTransport;
+  readonly #options: RestClientOptions & { readonly backoffMs: number };
+  readonly #reads = new SingleFlight<HttpAnswer>();
+  readonly #closing = new AbortController();
+
+  constructor(options: RestClientOptions) {
+    this.#transport = new HttpTransport(options);
+    this.#options = { backoffMs: 100, ...options };
+  }
+
+  /**
+   * Sends a request. Equal GETs of one token under way share an answer, but not with one that began before the same token's last
+   * write ended: who has written reads what was written.
+   *
+   * A timeout is not followed by another attempt. A `Retry-After` over `timeoutMs` is not waited for either: the caller gets it
+   * as `retryAfterMs` at once.
+   *
+   * @throws GatewayError UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE
+   */
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    if (request.method === "GET") {
+      return this.#reads.join(request.token, request.path, () => this.#ask(request));
+    }
+    try {
+      return await this.#ask(request);
+    } finally {
+      this.#reads.detach(request.token);
+    }
+  }
+
+  /**
+   * Ends after the attempts under way, `timeoutMs` at most, without beginning others. Requests fail with UPSTREAM_UNAVAILABLE from
+   * now on. Calling it again is harmless.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#transport.close();
+  }
+
+  async #ask(request: HttpRequest): Promise<HttpAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#transport.attempt(request);
+      if (!(await this.#waitToRepeat(request, outcome, attempt))) return this.#conclude(request, outcome);
+    }
+  }
+
+  /** Whether another attempt is to be made; where it is, not before the time for it has come. */
+  async #waitToRepeat(request: HttpRequest, outcome: Outcome, attempt: number): Promise<boolean> {
+    const { attempts, idempotentPosts, backoffMs, timeoutMs, log } = this.#options;
+    if (attempt >= attempts || !mayRepeat(request.method, outcome, idempotentPosts)) return false;
+    const waitMs = Math.max(backoff(attempt, backoffMs, timeoutMs), requestedWaitMs(outcome) ?? 0);
+    if (waitMs > timeoutMs) return false;
+    const { method, template } = request;
+    log.info(
+      { method, path: template, attempt, waitMs: Math.round(waitMs), outcome: describe(outcome) },
+      "asking the REST API again",
+    );
+    return sleep(waitMs, true, { signal: this.#closing.signal }).catch(() => false);
+  }
+
+  #conclude(request: HttpRequest, outcome: Outcome): HttpAnswer {
+    if (outcome.kind === "answered") return outcome;
+    if (outcome.kind === "timed-out") {
+      const cause = new Error(`${request.method} ${request.template}: no answer within ${this.#options.timeoutMs} ms`);
+      throw new GatewayError("UPSTREAM_TIMEOUT", { cause });
+    }
+    throw unavailable(request, describe(outcome), "error" in outcome ? { cause: outcome.error } : {});
+  }
+}
+
+/** An UPSTREAM_UNAVAILABLE whose cause says which request it was and what was wrong, without the ids, the token or the content. */
+export function unavailable(
+  request: Pick<HttpRequest, "method" | "template">,
+  what: string,
+  details: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
+): GatewayError {
+  const message = `${request.method} ${request.template}: ${what}`;
+  return new GatewayError("UPSTREAM_UNAVAILABLE", {
+    cause: details.cause === undefined ? new Error(message) : new Error(message, { cause: details.cause }),
+    ...(details.retryAfterMs === undefined ? {} : { retryAfterMs: details.retryAfterMs }),
+  });
+}
+
+/** What the answer's `Retry-After` asks for, in ms from now. */
+export function requestedWaitMs(outcome: Outcome): number | undefined {
+  return outcome.kind === "answered" ? retryAfterMs(outcome.retryAfter, Date.now()) : undefined;
+}
+
+function describe(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "answered":
+      return `answered ${outcome.status}`;
+    case "timed-out":
+      return "timed out";
+    case "unconnected":
+      return `could not connect (${nameOf(outcome.error)})`;
+    case "lost":
+      return `the connection was lost (${nameOf(outcome.error)})`;
+    case "too-large":
+      return `the answer is over ${MAX_ANSWER_BYTES} bytes`;
+    default:
+      return "the client of the REST API is closed";
+  }
+}
+
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}

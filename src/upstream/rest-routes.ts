@@ -1,0 +1,85 @@
+/** The requests of the REST API: their paths, their answers' shapes, and what their statuses mean. */
+import { z } from "zod";
+import type { ErrorCode } from "../errors.ts";
+import type { HttpRequest } from "./http.ts";
+import {
+  wireChatAnswer,
+  wireChats,
+  wireMessageAnswer,
+  wirePage,
+  wireProfile,
+  wireReadAnswer,
+  type WirePage,
+} from "./wire.ts";
+
+/** One request of the contract. */
+export interface Route<T> {
+  readonly method: HttpRequest["method"];
+  /** Below the base URL, `:name` where an id goes. */
+  readonly template: string;
+  readonly answer: z.ZodType<T>;
+  /** What statuses mean; one that is not here is UPSTREAM_UNAVAILABLE. */
+  readonly refusals: Readonly<Partial<Record<number, ErrorCode>>>;
+  /** The argument that a 400 is about; undefined where the request has none. */
+  readonly argument?: string;
+}
+
+const OF_A_CHAT = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT", 404: "NOT_FOUND" } as const;
+
+/** There is nothing here that could be missing: a 404 tells of a wrong base URL. */
+const OF_A_USER = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT" } as const;
+
+export const PROFILE: Route<z.output<typeof wireProfile>> = {
+  method: "GET",
+  template: "/auth/profile",
+  answer: wireProfile,
+  // Nor anything to be a participant of.
+  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED" },
+};
+
+export const CHATS: Route<z.output<typeof wireChats>> = {
+  method: "GET",
+  template: "/chats",
+  answer: wireChats,
+  refusals: OF_A_USER,
+};
+
+export const CHAT: Route<z.output<typeof wireChatAnswer>> = {
+  method: "GET",
+  template: "/chats/:chatId",
+  answer: wireChatAnswer,
+  refusals: OF_A_CHAT,
+  argument: "chatId",
+};
+
+export const MESSAGES: Route<WirePage> = {
+  method: "GET",
+  template: "/chats/:chatId/messages",
+  answer: wirePage,
+  refusals: OF_A_CHAT,
+  argument: "chatId",
+};
+
+export const SEND: Route<z.output<typeof wireMessageAnswer>> = {
+  method: "POST",
+  template: "/chats/:chatId/messages",
+  answer: wireMessageAnswer,
+  refusals: OF_A_CHAT,
+  argument: "content",
+};
+
+export const MARK_READ: Route<z.output<typeof wireReadAnswer>> = {
+  method: "PUT",
+  template: "/chats/:chatId/messages/:messageId/read",
+  answer: wireReadAnswer,
+  refusals: OF_A_CHAT,
+  argument: "messageId",
+};
+
+export const MARK_CHAT_READ: Route<unknown> = {
+  method: "PUT",
+  template: "/chats/:chatId/read-all",
+  answer: z.unknown(),
+  refusals: OF_A_CHAT,
+  argument: "chatId",
+};

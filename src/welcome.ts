@@ -1,0 +1,35 @@
+/** What somebody reads who starts the gateway for the first time. */
+
+interface Demo {
+  readonly users: readonly { readonly name: string; readonly token: string }[];
+  readonly demoChatId: string;
+}
+
+/** @param url the GraphQL endpoint. */
+export function welcome(url: string, { users, demoChatId }: Demo): string {
+  const tokens = users.map(({ name, token }) => `    ${name.padEnd(14)} ${token}`).join("\n");
+  return `
+  The gateway runs, on an embedded development API with demo data.
+
+  GraphiQL      ${url}
+  WebSocket     ${url.replace(/^http/, "ws")}   (graphql-transport-ws)
+
+  Demo users and their tokens, for the headers editor: { "Authorization": "Bearer ${users[0]?.token}" }
+${tokens}
+
+  Open GraphiQL in two windows, each with another token. In the first:
+
+    subscription { messageAdded { chatId content sender { name } } }
+
+  In the second:
+
+    mutation { sendMessage(chatId: "${demoChatId}", content: "Hello!") { id createdAt } }
+
+  And what there is to see:
+
+    query { me { name } chats { id title unreadCount messages(last: 5) { nodes { content sender { name } } } } }
+
+  Stop with Ctrl+C.
+
+`;
+}

@@ -1,0 +1,20 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: {
+    // What Node resolves `graphql` to. Left alone, tests get `index.mjs` and the libraries that they import `index.js`:
+    // two copies, and the schemas and errors of one are none to the other.
+    alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve("graphql")) }],
+  },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    // Processes, not threads: what a test does to signals, sockets and unhandled rejections is then as in production.
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    // A test that asserts nothing cannot fail.
+    expect: { requireAssertions: true },
+  },
+});
