@@ -218,7 +218,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   ) as unknown as Omit<Values, Switch> & Record<Switch, boolean | undefined>;
   const { NODE_ENV, HOST, GRAPHIQL, INTROSPECTION, ...rest } = values;
   const production = NODE_ENV === "production";
-  if (production && values.HTTP_API_URL === undefined && environment["HTTP_API_URL"] === undefined) {
+  if (production && !environment["HTTP_API_URL"]?.trim()) {
     problems.push(
       "HTTP_API_URL: expected the address of the REST API, got nothing: with NODE_ENV=production the embedded development API is not started, since its tokens are public",
     );

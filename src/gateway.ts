@@ -57,7 +57,8 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     idempotentPosts: config.HTTP_API_IDEMPOTENT,
     log,
   });
-  starting.defer(() => api.close());
+  // By then nobody waits for an answer any more.
+  starting.defer(() => api.close(0));
 
   const bus = createMemoryBus<BusEvent>((error) => log.error({ err: error }, "an event could not be delivered"));
   starting.defer(() => bus.close());
@@ -113,6 +114,8 @@ async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, w
   ]);
   webSockets.terminate();
   http.terminate();
+  // What is cut off tells the domain of it by closing.
+  await Promise.all([webSockets.closed(), http.closed()]);
 }
 
 /** Demo tokens are public: they may stand in a page that anybody can load. */

@@ -11,13 +11,20 @@ async function main(): Promise<void> {
     log.fatal({ err: error }, "a defect ended the process");
     process.exit(1);
   });
-  const gateway = await createGateway(config, { log }).catch((error: unknown) => {
+  const starting = createGateway(config, { log }).catch((error: unknown) => {
     log.fatal({ err: error }, "the gateway could not start");
     return process.exit(1);
   });
+  stopOnSignals(starting, log);
+  const gateway = await starting;
   if (gateway.devApi) process.stdout.write(welcome(gateway.url, gateway.devApi));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+}
 
+/**
+ * The first signal stops the gateway, one that is still starting as soon as it has: the first process of a container gets no
+ * signal that it does not listen to. A second one ends the process at once.
+ */
+function stopOnSignals(starting: Promise<Gateway>, log: Log): void {
   let isStopping = false;
   function stop(signal: NodeJS.Signals): void {
     if (isStopping) {
@@ -26,12 +33,14 @@ async function main(): Promise<void> {
     }
     isStopping = true;
     log.info({ signal }, "stopping");
-    void close(gateway, log);
+    void close(starting, log);
   }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
 }
 
-async function close(gateway: Gateway, log: Log): Promise<never> {
+async function close(starting: Promise<Gateway>, log: Log): Promise<never> {
   try {
+    const gateway = await starting;
     await gateway.close();
     log.info("stopped");
     process.exit(0);

@@ -72,6 +72,21 @@ export class Access {
   }
 
   /**
+   * Asks who is in a chat before an event of `identity` goes out to it, where it is not known that this is a member: others may be
+   * connected who do not know of the chat either, created after they came. Never rejects: the event is about what has been
+   * done, whatever comes of this.
+   */
+  async learnMembers(identity: Identity, chatId: string): Promise<void> {
+    if (this.#directory.chat(chatId)?.participants.has(identity.user.id)) return;
+    try {
+      await this.requireMember(identity, chatId);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#log.debug({ err: error, chatId }, "the members of a chat could not be asked for");
+    }
+  }
+
+  /**
    * Calls the REST API for somebody. A refusal is an occasion to look again at what was believed: 401 has the session checked,
    * 403 and 404 of a chat the membership.
    */

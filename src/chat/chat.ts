@@ -52,12 +52,10 @@ export function createChatDomain({ config, api, bus, limiter, log }: ChatDomainO
     messages: new Messages({
       api,
       access,
-      directory,
       typing,
       bus,
       limiter,
       maxContentBytes: config.MAX_MESSAGE_SIZE,
-      log,
     }),
     presence,
     receipts: new Receipts(api, access, bus),

@@ -1,11 +1,9 @@
 /** Sending: persisted by the REST API, then published, once. */
 import { randomUUID } from "node:crypto";
 import type { Bus } from "../bus/bus.ts";
-import { badInput, GatewayError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { badInput } from "../errors.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
-import type { Directory } from "./directory.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
@@ -32,12 +30,10 @@ export interface SendRequest {
 interface MessagesOptions {
   readonly api: ChatApi;
   readonly access: Access;
-  readonly directory: Directory;
   readonly typing: Typing;
   readonly bus: Bus<BusEvent>;
   readonly limiter: Limiter;
   readonly maxContentBytes: number;
-  readonly log: Log;
 }
 
 export class Messages {
@@ -96,7 +92,7 @@ export class Messages {
     await limiter(identity.user.id);
     const [wire] = await Promise.all([
       access.call(identity, chatId, () => api.sendMessage(identity.token, chatId, content, idempotencyKey)),
-      this.#learnMembers(identity, chatId),
+      access.learnMembers(identity, chatId),
     ]);
     const message = toMessage(wire, request.clientMessageId ?? null);
     await typing.stop(chatId, identity.user.id);
@@ -109,21 +105,6 @@ export class Messages {
     const { bus } = this.#options;
     if (!(await bus.state.claim(`delivered:${message.chatId}:${message.id}`, DELIVERED_TTL_MS))) return;
     await bus.publish(chatTopic(message.chatId), { type: "message.created", chatId: message.chatId, message });
-  }
-
-  /**
-   * Members may be connected who do not know yet that this chat exists: it was created after they came. Who is in it is asked
-   * before the message goes out, so that they get it. Never rejects: the message is persisted whatever comes of this.
-   */
-  async #learnMembers(identity: Identity, chatId: string): Promise<void> {
-    const { access, directory, log } = this.#options;
-    if (directory.chat(chatId)) return;
-    try {
-      await access.requireMember(identity, chatId);
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      log.debug({ err: error, chatId }, "the members of a chat could not be asked for");
-    }
   }
 
   #checkContent(content: string): void {

@@ -23,11 +23,14 @@ export class Receipts {
    * @throws GatewayError BAD_USER_INPUT (one's own message), NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
   async mark(identity: Identity, chatId: string, messageId?: string): Promise<ReadReceipt> {
-    const readAt = await this.#access.call(identity, chatId, async () => {
-      if (messageId !== undefined) return this.#api.markRead(identity.token, chatId, messageId);
-      await this.#api.markChatRead(identity.token, chatId);
-      return undefined;
-    });
+    const [readAt] = await Promise.all([
+      this.#access.call(identity, chatId, async () => {
+        if (messageId !== undefined) return this.#api.markRead(identity.token, chatId, messageId);
+        await this.#api.markChatRead(identity.token, chatId);
+        return undefined;
+      }),
+      this.#access.learnMembers(identity, chatId),
+    ]);
     const { id, name } = identity.user;
     const receipt = {
       chatId,

@@ -30,6 +30,9 @@ export class Sessions {
   readonly #byToken = new Map<string, Set<Session>>();
   readonly #profiles: LRUCache<string, Me, string>;
   readonly #chatLists: LRUCache<string, ChatList, string>;
+  /** When tokens were found to be refused, by {@link #refusals}: a session that was being opened then has old answers. */
+  readonly #refusedAt = new LRUCache<string, number>({ max: CACHE_ENTRIES });
+  #refusals = 0;
 
   constructor(api: ChatApi, directory: Directory, log: Log) {
     this.#directory = directory;
@@ -84,10 +87,12 @@ export class Sessions {
    * @throws GatewayError as {@link identify}.
    */
   async open(token: string | undefined, isWanted: () => boolean): Promise<Session | undefined> {
+    const begunAt = this.#refusals;
     const identity = await this.identify(token);
     const list = await this.#chatLists.fetch(identity.tokenHash, { context: identity.token });
     if (!list) throw new Error("the membership cache answered nothing");
     if (!isWanted()) return undefined;
+    if ((this.#refusedAt.get(identity.tokenHash) ?? -1) >= begunAt) throw new GatewayError("UNAUTHENTICATED");
     const session = new Session(identity, this.#directory);
     this.#directory.replace(identity.user.id, list.chats, list.askedAt);
     const ofToken = this.#byToken.get(session.tokenHash) ?? new Set();
@@ -121,6 +126,7 @@ export class Sessions {
   }
 
   #end(tokenHash: string, reason: GatewayError): void {
+    this.#refusedAt.set(tokenHash, this.#refusals++);
     for (const session of this.#byToken.get(tokenHash) ?? []) session.end(reason);
   }
 }

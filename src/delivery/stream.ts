@@ -15,7 +15,7 @@ export interface StreamSpec<Type extends EventType> {
   readonly chatId: string | undefined;
   /** Whether the viewer is to see an event: one's own typing is none. Asked at every event, in constant time. */
   readonly takes: (event: EventOf<Type>) => boolean;
-  /** The present state, which comes first. */
+  /** All of the present state, which comes first; of a stream of states alone. */
   readonly snapshot?: () => Promise<readonly EventOf<Type>[]>;
   /**
    * What an event is the state of, where only the latest state matters: a newer event of the same key replaces one that still
@@ -34,6 +34,8 @@ export class Stream<Type extends EventType> implements AsyncIterableIterator<Eve
   readonly #queue = new Map<unknown, EventOf<Type>>();
   /** The keys whose state the reader knows to be true, where a stream is of states; of all others it is false. */
   readonly #known = new Set<string>();
+  /** For each snapshot that is being read, the keys of the events that came meanwhile: they know better than it. */
+  readonly #newer = new Set<Set<string>>();
   #waiting: PromiseWithResolvers<IteratorResult<EventOf<Type>, undefined>> | undefined;
   #error: GatewayError | undefined;
   #done = false;
@@ -56,7 +58,10 @@ export class Stream<Type extends EventType> implements AsyncIterableIterator<Eve
         this.#queue.clear();
         this.end(new GatewayError("CURSOR_EXPIRED", { message: "This connection is too slow to follow the chat." }));
       } else this.#enqueue(event, event);
-    } else if (this.#known.has(state.key) !== state.value) {
+      return;
+    }
+    for (const keys of this.#newer) keys.add(state.key);
+    if (this.#known.has(state.key) !== state.value) {
       if (state.value) this.#known.add(state.key);
       else this.#known.delete(state.key);
       // To the end of the queue, where it stands in time.
@@ -65,9 +70,22 @@ export class Stream<Type extends EventType> implements AsyncIterableIterator<Eve
     }
   }
 
-  /** The viewer has joined a chat: what is true there and unknown to the reader comes now. Rejects as the snapshot does. */
+  /**
+   * The viewer has joined a chat: what is true there and unknown to the reader comes now. What is true no more, since it ended
+   * while the viewer was in none of the chats that tell of it, counts as unknown. Rejects as the snapshot does.
+   */
   async refresh(): Promise<void> {
-    for (const event of (await this.spec.snapshot?.()) ?? []) this.deliver(event);
+    const { snapshot, stateOf } = this.spec;
+    if (!snapshot || !stateOf) return;
+    const newer = new Set<string>();
+    this.#newer.add(newer);
+    try {
+      const present = new Map((await snapshot()).map((event) => [stateOf(event).key, event]));
+      for (const key of this.#known) if (!present.has(key) && !newer.has(key)) this.#known.delete(key);
+      for (const [key, event] of present) if (!newer.has(key)) this.deliver(event);
+    } finally {
+      this.#newer.delete(newer);
+    }
   }
 
   /** Ends the stream; what waits is delivered before. */

@@ -11,7 +11,7 @@ import {
 import { LRUCache } from "lru-cache";
 import { documentError } from "./errors.ts";
 
-/** Tokens of a document. Also what keeps deep nesting from exhausting the stack. */
+/** Tokens of a document. */
 const MAX_TOKENS = 2000;
 const MAX_VALIDATION_ERRORS = 20;
 const CACHED_DOCUMENTS = 1000;
@@ -39,6 +39,16 @@ export class Documents {
   }
 
   #read(text: string): Parsed {
+    try {
+      return this.#parse(text);
+    } catch (error) {
+      // The stack's end: lists in lists take it there before their tokens are too many.
+      if (!(error instanceof RangeError)) throw error;
+      return { errors: [documentError("OPERATION_LIMIT", "The document is nested too deeply.")] };
+    }
+  }
+
+  #parse(text: string): Parsed {
     let document: DocumentNode;
     try {
       document = parse(text, { maxLexicalTokens: MAX_TOKENS });

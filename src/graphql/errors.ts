@@ -16,7 +16,7 @@ export interface ErrorContext {
 export function toClientError(error: unknown, context: ErrorContext): GraphQLError {
   if (isClientError(error)) return error;
   const thrown = error instanceof GraphQLError ? error.originalError : error;
-  if (error instanceof GraphQLError && thrown === undefined) return fromGraphQL(error);
+  if (error instanceof GraphQLError && isOfRequest(error)) return requestError(error);
   const known =
     thrown instanceof GatewayError ? thrown : new GatewayError("INTERNAL_SERVER_ERROR", { cause: thrown ?? error });
   const { logged } = ERROR_CATALOGUE[known.code];
@@ -68,19 +68,30 @@ const YOGA_CODES: ReadonlyMap<unknown, ErrorCode> = new Map([
   ["REQUEST_ENTITY_TOO_LARGE", "OPERATION_LIMIT"],
 ]);
 
+/**
+ * Whether graphql-js or Yoga say this of the request. What graphql-js says of a wrong variable or argument has that place with it;
+ * what it says of a resolver's value has none.
+ */
+function isOfRequest({ originalError, nodes }: GraphQLError): boolean {
+  if (!originalError || nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return true;
+  return originalError instanceof GraphQLError && originalError.nodes !== undefined;
+}
+
 /** What graphql-js and Yoga themselves say of a request: its variables, its method, its size. */
-function fromGraphQL(error: GraphQLError): GraphQLError {
+export function requestError(error: GraphQLError): GraphQLError {
   const code = YOGA_CODES.get(error.extensions["code"]) ?? "BAD_USER_INPUT";
   const argument = variableName(error.nodes?.[0]);
   const { http } = error.extensions;
   return clientError(code, error.message, error, {
     ...(argument === undefined ? {} : { argument }),
-    ...(http === undefined ? {} : { http }),
+    // Yoga's `spec` spares clients that ask for application/json the status; the specification does that for documents alone.
+    ...(typeof http === "object" ? { http: { ...http, spec: false } } : {}),
   });
 }
 
 function variableName(node: ASTNode | undefined): string | undefined {
-  return node?.kind === Kind.VARIABLE_DEFINITION ? node.variable.name.value : undefined;
+  if (node?.kind === Kind.VARIABLE_DEFINITION) return node.variable.name.value;
+  return node?.kind === Kind.VARIABLE ? node.name.value : undefined;
 }
 
 function report(error: GatewayError, { requestId, log }: ErrorContext): void {

@@ -5,17 +5,19 @@ import {
   createSourceEventStream,
   execute,
   getOperationAST,
+  GraphQLError,
+  Kind,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  type GraphQLError,
   type GraphQLSchema,
+  type OperationDefinitionNode,
 } from "graphql";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Caller, Context, Operation, Services } from "./context.ts";
 import { Documents } from "./documents.ts";
-import { documentError, toClientError, toClientErrors } from "./errors.ts";
+import { documentError, requestError, toClientError, toClientErrors } from "./errors.ts";
 import { createLoaders } from "./loaders.ts";
 
 /** Levels of fields in one operation. The deepest sensible one here has seven. */
@@ -75,9 +77,8 @@ export class Operations {
       return [documentError("GRAPHQL_VALIDATION_FAILED", message)];
     }
     const variables = request.variables ?? undefined;
-    const excess = this.#excess(document, operationName, variables);
-    if (excess) return [documentError("OPERATION_LIMIT", excess)];
-    return { type: operation.operation, document, operationName, variables };
+    const refusal = this.#refuse(document, operation, variables);
+    return refusal ? [refusal] : { type: operation.operation, document, operationName, variables };
   }
 
   /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
@@ -114,29 +115,39 @@ export class Operations {
   }
 
   /** Computed with the variables of this very request, and outside validation, which is cached. */
-  #excess(
+  #refuse(
     document: DocumentNode,
-    operationName: string | undefined,
+    operation: OperationDefinitionNode,
     variables: Operation["variables"],
-  ): string | undefined {
+  ): GraphQLError | undefined {
     let cost: { depth: number; complexity: number };
     try {
-      cost = complexityFromQuery(document, {
+      cost = complexityFromQuery(alone(operation, document), {
         schema: this.schema,
         ctx: {},
-        ...(operationName === undefined ? {} : { operationName }),
         ...(variables === undefined ? {} : { variables: { ...variables } }),
       });
-    } catch {
-      // Variables of the wrong types: execution coerces them, and says so better.
-      return undefined;
+    } catch (error) {
+      // Variables of the wrong types end the whole execution, which says so better.
+      if (!(error instanceof GraphQLError) || error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return undefined;
+      // An argument without a value would fail its own field alone, and nobody knows what the others cost.
+      return requestError(error);
     }
-    if (cost.depth > MAX_DEPTH) return `The operation is ${cost.depth} levels deep; ${MAX_DEPTH} are allowed.`;
-    if (cost.complexity > MAX_COMPLEXITY) {
-      return `The operation costs ${cost.complexity}; ${MAX_COMPLEXITY} are allowed. Ask for less at once.`;
+    if (cost.depth > MAX_DEPTH) {
+      return documentError("OPERATION_LIMIT", `The operation is ${cost.depth} levels deep; ${MAX_DEPTH} are allowed.`);
     }
-    return undefined;
+    if (cost.complexity <= MAX_COMPLEXITY) return undefined;
+    return documentError(
+      "OPERATION_LIMIT",
+      `The operation costs ${cost.complexity}; ${MAX_COMPLEXITY} are allowed. Ask for less at once.`,
+    );
   }
+}
+
+/** The document without its other operations: what is computed is the cost of its first one. */
+function alone(operation: OperationDefinitionNode, { kind, definitions }: DocumentNode): DocumentNode {
+  const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
+  return { kind, definitions: [operation, ...fragments] };
 }
 
 function finish(result: ExecutionResult, context: Context): ExecutionResult {

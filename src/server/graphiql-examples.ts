@@ -63,9 +63,8 @@ ${MESSAGE_FIELDS}
 `;
 
 const MESSAGE_ADDED = `${STREAM_HINT}
-# With $after, a cursor, everything newer comes first.
-subscription MessageAdded($chatId: ID, $after: String) {
-  messageAdded(chatId: $chatId, after: $after) {
+subscription MessageAdded($chatId: ID) {
+  messageAdded(chatId: $chatId) {
 ${MESSAGE_FIELDS}
   }
 }

@@ -5,7 +5,7 @@ import type { Session } from "../chat/session.ts";
 import type { Sessions } from "../chat/sessions.ts";
 import type { Config } from "../config.ts";
 import { GatewayError } from "../errors.ts";
-import type { Caller } from "../graphql/context.ts";
+import type { Caller, Operation } from "../graphql/context.ts";
 import { documentError, toClientError } from "../graphql/errors.ts";
 import type { Operations } from "../graphql/operations.ts";
 import type { Log } from "../log.ts";
@@ -33,25 +33,52 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
     logging: false,
     maxRequestBodySize: config.MAX_PAYLOAD_SIZE,
     parserAndValidationCache: false,
-    cors: (request) => ({
-      origin: allowedOrigins(config.CORS_ORIGIN, request),
-      credentials: false,
-      methods: ["GET", "POST"],
-      allowedHeaders: ["authorization", "content-type"],
-      maxAge: 86_400,
-    }),
-    // What the pipeline made passes unchanged; the rest is Yoga's own refusals, and defects.
-    maskedErrors: { maskError: (error) => toClientError(error, { requestId: crypto.randomUUID(), log }) },
-    plugins: [usePipeline(options)],
+    // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
+    cors: (request) => isAllowed(config.CORS_ORIGIN, request) && CORS,
+    maskedErrors: { maskError: (error) => mask(error, log) },
+    plugins: [usePipeline(options), useSpokenRefusals()],
   });
 }
 
-function allowedOrigins(allowed: Config["CORS_ORIGIN"], request: Request): string[] {
-  const origin = request.headers.get("origin");
-  const host = request.headers.get("host") ?? undefined;
-  if (origin !== null && isAllowedOrigin(allowed, origin, host)) return [origin];
-  // For Yoga an empty list allows everybody; `null` is what it sends to whom nothing is allowed.
-  return ["null"];
+const CORS = {
+  credentials: false,
+  methods: ["GET", "POST"],
+  allowedHeaders: ["authorization", "content-type"],
+  maxAge: 86_400,
+};
+
+function isAllowed(allowed: Config["CORS_ORIGIN"], { headers }: Request): boolean {
+  return isAllowedOrigin(allowed, headers.get("origin") ?? undefined, headers.get("host") ?? undefined);
+}
+
+/** What the pipeline made passes unchanged; the rest is Yoga's own refusals, and defects. */
+function mask(error: unknown, log: Log): GraphQLError {
+  // All JSON that Yoga parses is the client's.
+  if (error instanceof SyntaxError) return notAnOperation("The request is not JSON where it has to be.");
+  return toClientError(error, { requestId: crypto.randomUUID(), log });
+}
+
+const BARE_REFUSALS: ReadonlyMap<number, string> = new Map([
+  [
+    406,
+    "Results are sent as application/json or application/graphql-response+json, those of subscriptions as text/event-stream.",
+  ],
+  [415, "An operation is sent as application/json."],
+]);
+
+/** Yoga answers some requests with a status alone. */
+function useSpokenRefusals(): Plugin {
+  return {
+    onResponse(payload) {
+      const { response } = payload;
+      const message = BARE_REFUSALS.get(response.status);
+      if (message === undefined || response.body) return;
+      const { status, headers } = response;
+      headers.set("content-type", "application/json; charset=utf-8");
+      const body = JSON.stringify({ errors: [documentError("BAD_USER_INPUT", message)] });
+      payload.setResponse(new payload.fetchAPI.Response(body, { status, headers }));
+    },
+  };
 }
 
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
@@ -59,10 +86,14 @@ function usePipeline({ sessions, operations }: GraphQLHttpOptions): Plugin {
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params }): Promise<Result> => {
+        // The one parameter whose type Yoga does not look at.
+        if (typeof (params.operationName ?? "") !== "string") {
+          return { errors: [notAnOperation('"operationName" is a string.')] };
+        }
         const operation = operations.prepare({ ...params, query: params.query ?? "" });
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
-        if (operation.type === OperationTypeNode.MUTATION && request.method === "GET")
-          return { errors: [mutationByGet()] };
+        const refusal = refuse(operation, request);
+        if (refusal) return { errors: [refusal] };
         const context = operations.context(operation, httpCaller(sessions, request));
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) return operations.execute(context);
         const result = await operations.subscribe(context);
@@ -117,14 +148,28 @@ function withFinalError(results: AsyncGenerator<ExecutionResult, void>): AsyncIt
   };
 }
 
-/** A request that never became an operation: 400, but 200 for clients that ask for the older media type. */
+/** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */
 function asBadRequest(error: GraphQLError): GraphQLError {
   return withHttp(error, { status: 400, spec: true });
 }
 
-function mutationByGet(): GraphQLError {
-  const error = documentError("BAD_USER_INPUT", "A mutation is sent with POST.");
-  return withHttp(error, { status: 405, headers: { Allow: "POST" } });
+/** Looked at before anything is opened: what nobody reads nobody would end. */
+function refuse({ type }: Operation, { method, headers }: Request): GraphQLError | undefined {
+  if (type === OperationTypeNode.MUTATION && method === "GET") {
+    return withHttp(documentError("BAD_USER_INPUT", "A mutation is sent with POST."), {
+      status: 405,
+      headers: { Allow: "POST" },
+    });
+  }
+  const acceptsStream = /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
+  if (type !== OperationTypeNode.SUBSCRIPTION || acceptsStream) return undefined;
+  const message = "A subscription over HTTP needs `Accept: text/event-stream`.";
+  return withHttp(documentError("BAD_USER_INPUT", message), { status: 406 });
+}
+
+/** A request that is none of the specification's: 400 for every client. */
+function notAnOperation(message: string): GraphQLError {
+  return withHttp(documentError("BAD_USER_INPUT", message), { status: 400 });
 }
 
 function withHttp(error: GraphQLError, http: object): GraphQLError {

@@ -10,11 +10,12 @@ export function startHeartbeat(socket: WebSocket, intervalMs: number): () => voi
   let isAnswered = true;
   socket.on("pong", () => (isAnswered = true));
   const timer = setInterval(() => {
+    // One that is closing has a timeout of its own, and of one that is paused no pong is read.
+    if (socket.readyState !== socket.OPEN || socket.isPaused) return;
     if (!isAnswered) {
       socket.terminate();
       return;
     }
-    if (socket.readyState !== socket.OPEN) return;
     isAnswered = false;
     socket.ping();
   }, intervalMs);

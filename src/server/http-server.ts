@@ -1,6 +1,6 @@
 /** The one port: GraphQL, GraphiQL, health, and the upgrade to WebSocket. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
@@ -23,7 +23,7 @@ export interface HttpServer {
   readonly url: string;
   /** Takes no further connection or upgrade; what is under way goes on. */
   drain(): void;
-  /** Resolves when no request is under way, SSE streams included. */
+  /** Resolves when no connection is left, those of SSE streams and WebSockets included. */
   closed(): Promise<void>;
   /** Drops whoever is left, at once. */
   terminate(): void;
@@ -33,12 +33,25 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, webSockets, log } = options;
   let isDraining = false;
+  const underWay = new Set<ServerResponse>();
+  const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
+    underWay.add(response);
+    response.once("close", () => {
+      underWay.delete(response);
+      if (isDraining) request.socket.destroySoon();
+    });
+    // Begun before, it has promised to keep its connection, which would hold up the end.
+    response.once("close", () => isDraining && request.socket.end());
     respond(options, isDraining, request, response).catch((error: unknown) => {
       log.error({ err: error }, "a request could not be answered");
       if (response.headersSent) response.destroy();
       else response.writeHead(500).end();
     });
+  });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
   });
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
@@ -47,16 +60,20 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     else refuse(socket, refusal);
   });
   const url = await listen(server, config);
-  const closed = new Promise<void>((resolve) => server.once("close", resolve));
   return {
     url,
     drain() {
       isDraining = true;
+      // Closes idle connections as well.
       server.close();
-      server.closeIdleConnections();
+      for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
     },
-    closed: () => closed,
-    terminate: () => server.closeAllConnections(),
+    async closed() {
+      await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))));
+    },
+    terminate() {
+      for (const socket of sockets) socket.destroy();
+    },
   };
 }
 
@@ -98,7 +115,9 @@ function refuseUpgrade(allowed: Config["CORS_ORIGIN"], request: IncomingMessage)
   return isAllowedOrigin(allowed, origin, host) ? undefined : "403 Forbidden";
 }
 
+/** Does not wait for the client's side of the end, which may never come. */
 function refuse(socket: Duplex, status: string): void {
+  socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

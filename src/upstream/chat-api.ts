@@ -28,7 +28,8 @@ export interface ChatApi {
   /** The instant that the API gave, ISO 8601, or undefined where it gives none. */
   markRead(token: string, chatId: string, messageId: string): Promise<string | undefined>;
   markChatRead(token: string, chatId: string): Promise<void>;
-  close(): Promise<void>;
+  /** Ends after the requests under way, which may take `graceMs` (as long as they may take at all where absent) before they fail. */
+  close(graceMs?: number): Promise<void>;
 }
 
 export type { WireChat, WireMessage, WireProfile };

@@ -1,4 +1,5 @@
 /** One HTTP request to the REST API: connections, the timeout, the size of an answer. Whether to ask again is `rest-client.ts`'s. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Pool, type Dispatcher } from "undici";
 import { Semaphore } from "./semaphore.ts";
 
@@ -98,10 +99,10 @@ export class HttpTransport {
     }
   }
 
-  /** Waits for the attempts under way, so for no longer than one may take, then closes all connections. */
-  async close(): Promise<void> {
+  /** Waits for the attempts under way, for no longer than one may take, then closes all connections: what is left is lost. */
+  async close(graceMs = this.#timeoutMs): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#underWay);
+    await Promise.race([Promise.all(this.#underWay), sleep(graceMs, undefined, { ref: false })]);
     await this.#pool.destroy();
   }
 

@@ -62,8 +62,8 @@ class RestChatApi implements ChatApi {
     await this.#call(MARK_CHAT_READ, token, { chatId });
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  close(graceMs?: number): Promise<void> {
+    return this.#client.close(graceMs);
   }
 
   async #call<T>(

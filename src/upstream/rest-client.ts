@@ -56,12 +56,12 @@ export class RestClient {
   }
 
   /**
-   * Ends after the attempts under way, `timeoutMs` at most, without beginning others. Requests fail with UPSTREAM_UNAVAILABLE from
-   * now on. Calling it again is harmless.
+   * Ends after the attempts under way, `graceMs` at most (`timeoutMs` where absent), without beginning others. Requests fail with
+   * UPSTREAM_UNAVAILABLE from now on. Calling it again is harmless.
    */
-  async close(): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.#closing.abort();
-    await this.#transport.close();
+    await this.#transport.close(graceMs);
   }
 
   async #ask(request: HttpRequest): Promise<HttpAnswer> {

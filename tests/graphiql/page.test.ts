@@ -1,15 +1,10 @@
-import { EventEmitter, once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
-import { buildSchema, graphql, parse, validate } from "graphql";
-import { useServer } from "graphql-ws/use/ws";
-import { createPubSub } from "graphql-yoga";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WebSocketServer } from "ws";
+import { readFileSync } from "node:fs";
+import { buildSchema, parse, validate } from "graphql";
+import type { Browser, Page, Request, WebSocket } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { parseConfig } from "../../src/config.ts";
+import { createGateway } from "../../src/gateway.ts";
 import { exampleTabs } from "../../src/server/graphiql-examples.ts";
-import { createGraphiQL, wantsGraphiQL, type GraphiQLOptions } from "../../src/server/graphiql.ts";
 import {
   launchBrowser,
   openGraphiQL,
@@ -26,120 +21,40 @@ import {
   untilStored,
   visit,
 } from "../support/browser.ts";
+import { connect } from "../support/client.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { ChatsDocument, PresenceChangedDocument } from "../support/generated/graphql.ts";
+import { startPrefixProxy } from "../support/prefix-proxy.ts";
 
-const SCHEMA = buildSchema(`
-  scalar DateTime
-  type Query { me: Me! chats: [Chat!]! }
-  type Mutation {
-    sendMessage(chatId: ID!, content: String!, clientMessageId: ID): Message!
-    setTyping(chatId: ID!, isTyping: Boolean!): TypingChange!
-  }
-  type Subscription {
-    messageAdded(chatId: ID, after: String): Message!
-    typingChanged(chatId: ID): TypingChange!
-    presenceChanged(chatId: ID): Presence!
-  }
-  type Me { id: ID! name: String! email: String! }
-  type User { id: ID! name: String! }
-  type Chat { id: ID! title: String participants: [User!]! lastMessage: Message unreadCount: Int! }
-  type Message { id: ID! chatId: ID! sender: User! content: String! createdAt: DateTime! cursor: String! }
-  type TypingChange { chatId: ID! user: User! isTyping: Boolean! }
-  type Presence { user: User! online: Boolean! lastSeenAt: DateTime }
-`);
+const PAGE = { GRAPHIQL: "true", PRESENCE_GRACE: "0", TYPING_TIMEOUT: "600000" };
 
-const USERS = new Map([
-  ["alice-token", { id: "u-alice", name: "Alice", email: "alice@example.com" }],
-  ["bob-token", { id: "u-bob", name: "Bob", email: "bob@example.com" }],
-]);
-
-type User = { id: string; name: string; email: string };
-type Context = { viewer: User | undefined };
-type Body = { query: string; variables?: Record<string, unknown>; operationName?: string };
-
-function userOf(authorization: unknown): User | undefined {
-  return USERS.get(String(authorization).replace(/^Bearer /, ""));
-}
-
-function viewerOf(context: Context): User {
-  if (context.viewer === undefined) throw new Error("No valid token.");
-  return context.viewer;
-}
-
-function resolvers(events: EventEmitter) {
-  const pubsub = createPubSub<{ message: [{ messageAdded: object }] }>();
-  return {
-    me: (_: unknown, context: Context) => viewerOf(context),
-    chats: (_: unknown, context: Context) => [
-      { id: "c1", title: "Corner shop", participants: [viewerOf(context)], unreadCount: 0 },
-    ],
-    sendMessage: ({ chatId, content }: { chatId: string; content: string }, context: Context) => {
-      const now = "2026-01-31T09:30:00.000Z";
-      const message = { id: "m1", chatId, sender: viewerOf(context), content, createdAt: now, cursor: "1" };
-      pubsub.publish("message", { messageAdded: message });
-      return message;
-    },
-    messageAdded: () => {
-      const messages = pubsub.subscribe("message");
-      events.emit("subscribed");
-      return messages;
-    },
-    presenceChanged: async function* (_: unknown, context: Context) {
-      yield { presenceChanged: { user: viewerOf(context), online: true } };
-    },
-  };
-}
-
-/** What the browser meets: the page, HTTP and WebSocket at one address under a path prefix, and who said to be whom. */
-async function startGateway(options: GraphiQLOptions = {}) {
-  const events = new EventEmitter();
-  const graphiql = createGraphiQL(options);
-  const authorizations: (string | undefined)[] = [];
-  const connectionParams: unknown[] = [];
-  const rootValue = resolvers(events);
-
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (wantsGraphiQL(request)) return graphiql.respond(request, response);
-    const { query, variables, operationName } = (await json(request)) as Body;
-    if (operationName !== "IntrospectionQuery") authorizations.push(request.headers.authorization);
-    const contextValue = { viewer: userOf(request.headers.authorization) };
-    const result = await graphql({
-      schema: SCHEMA,
-      source: query,
-      variableValues: variables,
-      operationName,
-      rootValue,
-      contextValue,
+/** What a page sends from now on: the header of each request, the payload of each connection's first message. */
+function watchTokens(page: Page): { http: (string | undefined)[]; sockets: unknown[] } {
+  const http: (string | undefined)[] = [];
+  const sockets: unknown[] = [];
+  page.on("request", (request: Request) => {
+    if (request.method() === "POST") http.push(request.headers()["authorization"]);
+  });
+  page.on("websocket", (socket: WebSocket) => {
+    socket.on("framesent", ({ payload }) => {
+      const message = JSON.parse(String(payload)) as { type: string; payload?: unknown };
+      if (message.type === "connection_init") sockets.push(message.payload);
     });
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(result));
-  }
+  });
+  return { http, sockets };
+}
 
-  const server = createServer((request, response) => void answer(request, response));
-  const sockets = new WebSocketServer({ server, path: "/prefix/graphql" });
-  const graphqlWs = useServer(
-    {
-      schema: SCHEMA,
-      roots: { subscription: rootValue },
-      onConnect: ({ connectionParams: params }) => {
-        connectionParams.push(params);
-        return userOf(params?.["Authorization"]) !== undefined;
-      },
-      onClose: () => void events.emit("closed"),
-      context: ({ connectionParams: params }) => ({ viewer: userOf(params?.["Authorization"]) }),
-    },
-    sockets,
-  );
-  await once(server.listen(0, "127.0.0.1"), "listening");
+/** Somebody in the demo chat who sees from outside who comes and goes. */
+async function startWatch({ wsUrl }: TestGateway) {
+  const watcher = connect(wsUrl, "carol-token");
+  const presence = watcher.subscribe(PresenceChangedDocument);
+  await watcher.run(ChatsDocument);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/graphql`,
-    authorizations,
-    connectionParams,
-    /** The next `subscribed` (to messages) or `closed` (a socket). */
-    next: (event: "subscribed" | "closed") => once(events, event),
-    async [Symbol.asyncDispose]() {
-      await graphqlWs.dispose();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+    async next() {
+      const { user, online } = (await presence.next()).presenceChanged;
+      return `${user.name} is ${online ? "online" : "offline"}`;
     },
+    [Symbol.asyncDispose]: () => watcher[Symbol.asyncDispose](),
   };
 }
 
@@ -151,33 +66,34 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
   afterAll(() => browser.close());
 
   test("sends and receives messages with the tokens of the Headers editor, and asks no other host", async () => {
-    await using gateway = await startGateway();
+    await using gateway = await startGateway(PAGE, { statisticsIntervalMs: 20 });
     await using alice = await visit(browser, gateway.url);
     await using bob = await visit(browser, gateway.url);
 
     const reading = await openGraphiQL(alice, gateway.url);
+    const readersTokens = watchTokens(reading);
     await selectTab(reading, "MessageAdded");
     await setToken(reading, "alice-token");
-    const subscribed = gateway.next("subscribed");
     await run(reading);
-    await subscribed;
+    await vi.waitUntil(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1));
 
     const writing = await openGraphiQL(bob, gateway.url);
+    const writersTokens = watchTokens(writing);
     await selectTab(writing, "SendMessage");
     await setToken(writing, "bob-token");
-    await setVariables(writing, { chatId: "c1", content: "Good morning" });
+    await setVariables(writing, { chatId: gateway.api.demoChatId, content: "Good morning" });
     await run(writing);
 
     await expect(readResult(writing, "Good morning")).resolves.toContain('"sendMessage"');
-    await expect(readResult(reading, "Good morning")).resolves.toContain('"name": "Bob"');
-    expect(gateway.connectionParams).toEqual([{ Authorization: "Bearer alice-token" }]);
-    expect(gateway.authorizations).toEqual(["Bearer bob-token"]);
+    await expect(readResult(reading, "Good morning")).resolves.toContain('"name": "Bob Brown"');
+    expect(readersTokens).toEqual({ http: [], sockets: [{ Authorization: "Bearer alice-token" }] });
+    expect(writersTokens).toEqual({ http: ["Bearer bob-token"], sockets: [] });
     expect([...alice.foreignRequests, ...bob.foreignRequests]).toEqual([]);
     expect([...alice.complaints, ...bob.complaints]).toEqual([]);
   });
 
-  test("opens with valid example operations in named tabs", async () => {
-    await using gateway = await startGateway({ exampleToken: "alice-token" });
+  test("opens with the published operations in named tabs", async () => {
+    await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
 
@@ -190,57 +106,86 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
       "TypingChanged",
       "PresenceChanged",
     ]);
-    expect(exampleTabs().flatMap(({ query }) => validate(SCHEMA, parse(query)))).toEqual([]);
+    const schema = buildSchema(readFileSync("schema/schema.graphql", "utf8"));
+    expect(exampleTabs().flatMap(({ query }) => validate(schema, parse(query)))).toEqual([]);
+  });
+
+  test("runs at once with the embedded development API, whose demo user and chat are filled in", async () => {
+    const config = parseConfig({ PORT: "0", DEV_API_FILE: ":memory:", LOG_LEVEL: "silent", DRAIN_WINDOW: "0" });
+    await using gateway = await createGateway(config);
+    await using visitor = await visit(browser, gateway.url);
+    const page = await openGraphiQL(visitor, gateway.url);
     await run(page);
-    await expect(readResult(page, "Corner shop")).resolves.toContain('"name": "Alice"');
+    await expect(readResult(page, "Harbour Fair")).resolves.toContain('"name": "Alice Adams"');
+    await selectTab(page, "SendMessage");
+    await run(page);
+    const sent = await readResult(page, "Hello from GraphiQL");
+    expect(sent).toContain(`"chatId": "${gateway.devApi?.demoChatId}"`);
+  });
+
+  test("works under a path prefix, behind a proxy", async () => {
+    await using gateway = await startGateway(PAGE);
+    await using proxy = await startPrefixProxy(gateway.url, "/prefix");
+    await using watch = await startWatch(gateway);
+    await using visitor = await visit(browser, proxy.url);
+    const page = await openGraphiQL(visitor, proxy.url);
+    await setToken(page, "alice-token");
+    await run(page);
+    await readResult(page, "Alice Adams");
+    await selectTab(page, "PresenceChanged");
+    await setToken(page, "alice-token");
+    await run(page);
+    await expect(readResult(page, "presenceChanged")).resolves.toContain("Carol Clark");
+    await expect(watch.next()).resolves.toBe("Alice Adams is online");
+    expect(visitor.complaints).toEqual([]);
   });
 
   test("connects anew when the header has changed", async () => {
-    await using gateway = await startGateway({ exampleToken: "alice-token" });
+    await using gateway = await startGateway(PAGE);
+    await using watch = await startWatch(gateway);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
+    const { sockets } = watchTokens(page);
     await selectTab(page, "MessageAdded");
-
-    const subscribed = gateway.next("subscribed");
+    await setToken(page, "alice-token");
     await run(page);
-    await subscribed;
-    const closed = gateway.next("closed");
+    await expect(watch.next()).resolves.toBe("Alice Adams is online");
     await stop(page);
-    await closed;
+    await expect(watch.next()).resolves.toBe("Alice Adams is offline");
+
     await setToken(page, "bob-token");
     await setQuery(page, "Online", "subscription Online { presenceChanged { user { name } } }");
     await run(page);
-
-    await expect(readResult(page, "presenceChanged")).resolves.toContain("Bob");
-    expect(gateway.connectionParams).toEqual([
-      { Authorization: "Bearer alice-token" },
-      { Authorization: "Bearer bob-token" },
-    ]);
+    await expect(readResult(page, "presenceChanged")).resolves.toContain("Carol Clark");
+    await expect(watch.next()).resolves.toBe("Bob Brown is online");
+    expect(sockets).toEqual([{ Authorization: "Bearer alice-token" }, { Authorization: "Bearer bob-token" }]);
   });
 
   test("tells at once that a token was refused", async () => {
-    await using gateway = await startGateway();
+    await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
+    const { sockets } = watchTokens(page);
     await selectTab(page, "MessageAdded");
     await setToken(page, "nobody's");
     await run(page);
     await expect(readResult(page, "closed")).resolves.toContain("The connection was closed: 4403 Forbidden");
-    expect(gateway.connectionParams).toHaveLength(1);
+    expect(sockets).toHaveLength(1);
   });
 
   test("sends no Authorization where no token was filled in", async () => {
-    await using gateway = await startGateway();
+    await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
+    const { http } = watchTokens(page);
     await expect(readHeaders(page)).resolves.toContain('"Authorization": "Bearer "');
     await run(page);
-    await readResult(page, "No valid token.");
-    expect(gateway.authorizations).toEqual([undefined]);
+    await expect(readResult(page, "No valid token.")).resolves.toContain('"code": "UNAUTHENTICATED"');
+    expect(http).toEqual([undefined]);
   });
 
   test("keeps tokens out of the browser's storage, and what was typed out of the address", async () => {
-    await using gateway = await startGateway();
+    await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
     await setToken(page, "alice-token");
@@ -259,7 +204,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
   });
 
   test("may neither reach another host nor run a script that is not its own", async () => {
-    await using gateway = await startGateway();
+    await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
     const blocked = async (attempt: string): Promise<unknown> =>

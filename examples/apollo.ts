@@ -1,0 +1,144 @@
+/** A chat with Apollo Client, whose cache keeps the messages. One connection carries everything, queries and mutations included. */
+import {
+  ApolloClient,
+  CombinedGraphQLErrors,
+  gql,
+  InMemoryCache,
+  type ApolloCache,
+  type FieldMergeFunction,
+  type Reference,
+  type TypedDocumentNode,
+} from "@apollo/client/core";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { print } from "graphql";
+import {
+  ChatDocument,
+  MeDocument,
+  MessageAddedDocument,
+  MessageFieldsFragmentDoc,
+  PresenceChangedDocument,
+  ReadReceiptDocument,
+  SendMessageDocument,
+  TypingChangedDocument,
+  type MeQuery,
+  type MessageFieldsFragment,
+} from "../tests/support/generated/graphql.ts"; // What codegen makes of schema/operations/.
+import type { Chat, ChatListener, ChatOptions, ShownMessage } from "./chat.ts";
+import { connectSocket } from "./socket.ts";
+
+/** Begins the id of an optimistic copy. */
+const OPTIMISTIC = "optimistic:";
+
+const ARRIVED = gql`
+  fragment Arrived on Chat {
+    messages {
+      nodes {
+        ...MessageFields
+      }
+    }
+  }
+  ${print(MessageFieldsFragmentDoc)}
+`;
+
+interface Messages {
+  readonly nodes: readonly Reference[];
+}
+
+/** Resolves when the newest messages are shown. */
+export async function openChat({ url, token, chatId, listener }: ChatOptions): Promise<Chat> {
+  const load = (): Promise<unknown> =>
+    client.query({ query: ChatDocument, variables: { id: chatId }, fetchPolicy: "network-only" });
+  // What was missed for longer than the gateway remembers it is in the history. If that fails too, the next reconnect tries again.
+  const socket = connectSocket({ url, token, onReconnected: () => void load().catch(() => undefined) });
+  const client = new ApolloClient({ link: new GraphQLWsLink(socket), cache: createCache() });
+  // Subscribed first, loaded then: what comes in between is in both, and counts once.
+  watch(client, chatId, listener);
+  const [{ data }] = await Promise.all([client.query({ query: MeDocument }), load()]);
+  client
+    .watchQuery({ query: ChatDocument, variables: { id: chatId }, fetchPolicy: "cache-only" })
+    .subscribe((shown) => {
+      if (shown.dataState === "complete") listener.messages(shown.data.chat.messages.nodes.map(toShown));
+    });
+  return {
+    // A copy whose mutation fails disappears, as always with Apollo: the caller has its text.
+    async send(content, clientMessageId = crypto.randomUUID()) {
+      // Repeated by the client if the connection breaks before the answer: the id makes that safe.
+      await client.mutate({
+        mutation: SendMessageDocument,
+        variables: { chatId, content, clientMessageId },
+        optimisticResponse: { sendMessage: optimisticCopy(data?.me, { chatId, content, clientMessageId }) },
+        update: (cache, result) => result.data && addMessage(cache, result.data.sendMessage),
+      });
+    },
+    async close() {
+      client.stop();
+      await socket.dispose();
+    },
+  };
+}
+
+function watch(client: ApolloClient, chatId: string, listener: ChatListener): void {
+  const subscribe = <Data>(query: TypedDocumentNode<Data, { chatId: string }>, next: (data: Data) => void): void => {
+    client.subscribe({ query, variables: { chatId } }).subscribe(({ data, error }) => {
+      if (error) listener.ended(CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined);
+      else if (data) next(data);
+    });
+  };
+  subscribe(MessageAddedDocument, ({ messageAdded }) => addMessage(client.cache, messageAdded));
+  subscribe(ReadReceiptDocument, ({ readReceipt }) => listener.receipt(readReceipt));
+  subscribe(TypingChangedDocument, ({ typingChanged }) => listener.typing(typingChanged));
+  subscribe(PresenceChangedDocument, ({ presenceChanged }) => listener.presence(presenceChanged));
+}
+
+/** One list of messages a chat, whatever page they came in. */
+function createCache(): InMemoryCache {
+  return new InMemoryCache({
+    typePolicies: {
+      Chat: { fields: { messages: { keyArgs: false, merge: mergeMessages } } },
+      // The history does not know the clientMessageId: what was learnt before stays.
+      Message: {
+        fields: { clientMessageId: { merge: (known: unknown, incoming: unknown) => incoming ?? known ?? null } },
+      },
+    },
+  });
+}
+
+/** Messages come from the history, from the subscription and as the answer to a mutation, in any order; each counts once. */
+const mergeMessages: FieldMergeFunction<Messages> = (known, incoming, { readField }) => {
+  const text = (name: string, message: Reference): string => readField<string>(name, message) ?? "";
+  const isCopy = (message: Reference): boolean => text("id", message).startsWith(OPTIMISTIC);
+  const nodes = new Map([...(known?.nodes ?? []), ...incoming.nodes].map((message) => [text("id", message), message]));
+  const place = (message: Reference): string =>
+    `${isCopy(message) ? 1 : 0} ${text("createdAt", message)} ${text("id", message)}`;
+  return { ...known, ...incoming, nodes: [...nodes.values()].toSorted((a, b) => (place(a) < place(b) ? -1 : 1)) };
+};
+
+function addMessage(cache: ApolloCache, message: MessageFieldsFragment): void {
+  cache.writeFragment({
+    id: `Chat:${message.chatId}`,
+    fragmentName: "Arrived",
+    fragment: ARRIVED,
+    data: { messages: { __typename: "MessageConnection", nodes: [message] } },
+  });
+}
+
+/** What the message will look like, as far as this side can know. */
+function optimisticCopy(
+  me: MeQuery["me"] | undefined,
+  sent: Pick<MessageFieldsFragment, "chatId" | "content"> & { readonly clientMessageId: string },
+): MessageFieldsFragment {
+  const message = {
+    __typename: "Message",
+    id: OPTIMISTIC + sent.clientMessageId,
+    sender: { __typename: "User", id: me?.id ?? "", name: me?.name ?? "" },
+    createdAt: new Date().toISOString(),
+    readAt: null,
+    cursor: "",
+    ...sent,
+  };
+  return message;
+}
+
+function toShown({ id, clientMessageId, content }: MessageFieldsFragment): ShownMessage {
+  return { key: clientMessageId ?? id, content, state: id.startsWith(OPTIMISTIC) ? "sending" : "sent" };
+}

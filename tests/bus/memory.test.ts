@@ -1,0 +1,7 @@
+import { createMemoryBus } from "../../src/bus/memory.ts";
+import { busContract } from "./contract.ts";
+
+busContract("memory", async (onListenerError) => {
+  const bus = createMemoryBus<{ readonly n: number }>(onListenerError);
+  return { one: bus, other: bus, [Symbol.asyncDispose]: () => bus.close() };
+});

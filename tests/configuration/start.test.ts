@@ -1,0 +1,50 @@
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startProcess, temporaryDirectory } from "../support/process.ts";
+
+const FAILED = { code: 1, signal: null };
+
+test.each([
+  ["PORT", "80a", "a whole number from 0 to 65535"],
+  ["CORS_ORIGIN", "chat.example.com", "origins like https://chat.example.com, comma-separated, or *"],
+  ["LOG_LEVEL", "loud", "one of fatal, error, warn, info, debug, trace, silent"],
+])("%s=%s stops the start, in words on standard error", async (name, value, allowed) => {
+  await using started = await startProcess({ env: { [name]: value } });
+  expect(await started.exited).toEqual(FAILED);
+  expect(started.errors).toBe(`The configuration is wrong.\n${name}: expected ${allowed}, got "${value}"\n`);
+  expect(started.output).toBe("");
+});
+
+test("production does not start without a REST API", async () => {
+  await using started = await startProcess({ env: { NODE_ENV: "production", HTTP_API_URL: "" } });
+  expect(await started.exited).toEqual(FAILED);
+  expect(started.errors).toContain("HTTP_API_URL: expected the address of the REST API, got nothing");
+});
+
+test(".env is read where there is one, and the environment wins", async () => {
+  await using directory = await temporaryDirectory();
+  await writeFile(join(directory.path, ".env"), "PORT=file\nTYPING_TIMEOUT=file\nGRAPHIQL=true\n# LOG_LEVEL=file\n");
+  const env = { PORT: "0", GRAPHIQL: "environment" };
+  await using started = await startProcess({ cwd: directory.path, env });
+  expect(await started.exited).toEqual(FAILED);
+  const complaints = started.errors.trimEnd().split("\n").slice(1);
+  expect(complaints.map((line) => line.split(": ")[0])).toEqual(["TYPING_TIMEOUT", "GRAPHIQL"]);
+  expect(complaints[0]).toContain('got "file"');
+  expect(complaints[1]).toContain('got "environment"');
+});
+
+test("a port in use stops the start, and the log says which", async () => {
+  const neighbour = createServer().listen(0, "127.0.0.1");
+  await once(neighbour, "listening");
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => void neighbour.close());
+  const { port } = neighbour.address() as AddressInfo;
+  await using started = await startProcess({ env: { PORT: String(port), DEV_API_FILE: ":memory:" } });
+  expect(await started.exited).toEqual(FAILED);
+  const message = `listen EADDRINUSE: address already in use 127.0.0.1:${port}`;
+  expect(started.log).toMatchObject([{ level: 60, msg: "the gateway could not start", err: { message } }]);
+  expect(neighbour.listening).toBe(true);
+});

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "vitest";
+import { CONFIG_TABLE, ConfigError, parseConfig, type Config } from "../../src/config.ts";
+
+/** What is wrong with an environment, in the words that its operator reads. */
+function complaint(environment: Readonly<Record<string, string>>): string {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error("the environment was taken");
+}
+
+const DURATION = "a whole number from 1 to 2147483647";
+const FLAG = "true or false";
+const LEVELS = "one of fatal, error, warn, info, debug, trace, silent";
+const ORIGINS = "origins like https://chat.example.com, comma-separated, or *";
+const RATE = "a count and a time, like 20/10s (units: ms, s, m)";
+const ADDRESS = "an http:// or https:// address";
+
+/** Name, what is allowed, what is given. */
+const WRONG: readonly (readonly [name: string, allowed: string, given: readonly string[]])[] = [
+  ["PORT", "a whole number from 0 to 65535", ["http", "-1", "65536", "80.5", "0x50", "1e3", "8 0", "Infinity"]],
+  ["DEV_API_PORT", "a whole number from 0 to 65535", ["65536"]],
+  ["HEARTBEAT_INTERVAL", DURATION, ["0", "30s", "2147483648", "-5", "99999999999999999999"]],
+  ["CONNECTION_INIT_TIMEOUT", DURATION, ["0"]],
+  ["TYPING_TIMEOUT", DURATION, ["3,000"]],
+  ["HTTP_API_TIMEOUT", DURATION, ["10.0"]],
+  ["PRESENCE_GRACE", "a whole number from 0 to 2147483647", ["-1"]],
+  ["DRAIN_WINDOW", "a whole number from 0 to 8000", ["8001", "5s"]],
+  ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],
+  ["MAX_PAYLOAD_SIZE", "a whole number from 1024 to 16777216", ["1023", "16777217"]],
+  ["MAX_SUBSCRIPTIONS", "a whole number from 1 to 100000", ["0"]],
+  ["MAX_CONNECTIONS", "a whole number from 1 to 10000000", ["many"]],
+  ["HTTP_API_RETRIES", "a whole number from 1 to 10", ["0", "11"]],
+  ["HTTP_API_IDEMPOTENT", FLAG, ["yes", "1", "TRUE"]],
+  ["GRAPHIQL", FLAG, ["on"]],
+  ["INTROSPECTION", FLAG, ["0"]],
+  ["LOG_LEVEL", LEVELS, ["verbose", "INFO", "30"]],
+  [
+    "HTTP_API_URL",
+    ADDRESS,
+    [
+      "localhost:3000",
+      "ftp://api.example.com",
+      "api.example.com",
+      "https://",
+      "https://a.example?b=c",
+      "https://a.example#b",
+    ],
+  ],
+  [
+    "CORS_ORIGIN",
+    ORIGINS,
+    [
+      "chat.example.com",
+      "https://a.example/",
+      "https://a.example/path",
+      "*,https://a.example",
+      "https://a.example,",
+      "null",
+    ],
+  ],
+  ["RATE_LIMIT_MESSAGES", RATE, ["20", "20/", "20/10", "0/10s", "20/0s", "20/10h", "-1/1s", "20 / 10s", "1.5/1s"]],
+];
+
+describe("a wrong value is named, with what was given and what is allowed", () => {
+  test.each(WRONG.flatMap(([name, allowed, given]) => given.map((value) => [name, value, allowed] as const)))(
+    "%s=%s",
+    (name, value, allowed) => {
+      expect(complaint({ [name]: value })).toBe(`${name}: expected ${allowed}, got ${JSON.stringify(value)}`);
+    },
+  );
+});
+
+test("every variable that not any text will do for has a wrong value above", () => {
+  const anyText = ["HOST", "DEV_API_FILE", "NODE_ENV"];
+  const named = [...WRONG.map(([name]) => name), ...anyText].toSorted();
+  expect(named).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
+});
+
+test("several wrong values are all named, a line each", () => {
+  const lines = complaint({ PORT: "x", LOG_LEVEL: "y", NODE_ENV: "production", GRAPHIQL: "z", HOST: "h" }).split("\n");
+  expect(lines.map((line) => line.split(":")[0])).toEqual(["PORT", "LOG_LEVEL", "GRAPHIQL", "HTTP_API_URL"]);
+});
+
+test.each(["", " ", "\t\n"])("a variable with nothing but white space in it (%j) counts as unset", (nothing) => {
+  const unset = Object.fromEntries(CONFIG_TABLE.map(({ name }) => [name, nothing]));
+  expect(parseConfig(unset)).toEqual(parseConfig({}));
+});
+
+test("white space around a value does not belong to it", () => {
+  expect(parseConfig({ PORT: " 81 ", LOG_LEVEL: "debug\r" })).toMatchObject({ PORT: 81, LOG_LEVEL: "debug" });
+});
+
+test.each([
+  ["unset", {}],
+  ["empty", { HTTP_API_URL: "" }],
+  ["white space", { HTTP_API_URL: " " }],
+])("production without the REST API's address (%s) is refused: the demo tokens are public", (_case, environment) => {
+  expect(complaint({ NODE_ENV: "production", ...environment })).toBe(
+    "HTTP_API_URL: expected the address of the REST API, got nothing: with NODE_ENV=production the embedded development API is not started, since its tokens are public",
+  );
+});
+
+test("in production a wrong address of the REST API is complained of once", () => {
+  expect(complaint({ NODE_ENV: "production", HTTP_API_URL: "api" })).toBe(
+    `HTTP_API_URL: expected ${ADDRESS}, got "api"`,
+  );
+});
+
+test.each<[Record<string, string>, Partial<Config>]>([
+  [{}, { GRAPHIQL: true, INTROSPECTION: true, production: false }],
+  [{ NODE_ENV: "test" }, { GRAPHIQL: true, INTROSPECTION: true, production: false }],
+  [{ GRAPHIQL: "false" }, { GRAPHIQL: false, INTROSPECTION: true }],
+  [{ NODE_ENV: "production" }, { GRAPHIQL: false, INTROSPECTION: false, production: true }],
+  [
+    { NODE_ENV: "production", GRAPHIQL: "true" },
+    { GRAPHIQL: true, INTROSPECTION: false },
+  ],
+  [
+    { NODE_ENV: "production", INTROSPECTION: "true" },
+    { GRAPHIQL: false, INTROSPECTION: true },
+  ],
+])("GraphiQL and introspection are on outside production, unless said otherwise: %j", (environment, expected) => {
+  expect(parseConfig({ HTTP_API_URL: "http://api.example", ...environment })).toMatchObject(expected);
+});
+
+test.each([
+  [{}, "127.0.0.1"],
+  [{ HTTP_API_URL: "" }, "127.0.0.1"],
+  [{ HTTP_API_URL: "http://api.example" }, "0.0.0.0"],
+  [{ HOST: "::1" }, "::1"],
+  [{ HOST: "::", HTTP_API_URL: "http://api.example" }, "::"],
+])("only a gateway with a REST API of its own listens to other machines unasked: %j", (environment, host) => {
+  expect(parseConfig(environment).HOST).toBe(host);
+});
+
+test.each([
+  ["http://localhost:5173", ["http://localhost:5173"]],
+  ["https://a.example,https://b.example:8443", ["https://a.example", "https://b.example:8443"]],
+  [" https://a.example ,\thttps://b.example ", ["https://a.example", "https://b.example"]],
+  ["http://[::1]:3000", ["http://[::1]:3000"]],
+  ["*", "*"],
+])("CORS_ORIGIN=%s", (given, origins) => {
+  expect(parseConfig({ CORS_ORIGIN: given }).CORS_ORIGIN).toEqual(origins);
+});
+
+test.each([
+  ["20/10s", { count: 20, windowMs: 10_000 }],
+  ["1/250ms", { count: 1, windowMs: 250 }],
+  ["300/5m", { count: 300, windowMs: 300_000 }],
+])("RATE_LIMIT_MESSAGES=%s", (given, rate) => {
+  expect(parseConfig({ RATE_LIMIT_MESSAGES: given }).RATE_LIMIT_MESSAGES).toEqual(rate);
+});
+
+test.each([
+  ["http://api.example", "http://api.example"],
+  ["https://api.example:8443/v1/", "https://api.example:8443/v1"],
+  ["http://api.example//", "http://api.example"],
+])("a slash at the end of HTTP_API_URL=%s does not matter", (given, address) => {
+  expect(parseConfig({ HTTP_API_URL: given }).HTTP_API_URL).toBe(address);
+});
+
+test.each([
+  ["PORT", "0", 0],
+  ["PORT", "65535", 65_535],
+  ["DRAIN_WINDOW", "0", 0],
+  ["PRESENCE_GRACE", "0", 0],
+  ["HTTP_API_TIMEOUT", "2147483647", 2_147_483_647],
+] as const)("the ends of a range belong to it: %s=%s", (name, given, value) => {
+  expect(parseConfig({ [name]: given })[name]).toBe(value);
+});
+
+test("nobody changes a configuration", () => {
+  expect(Object.isFrozen(parseConfig({}))).toBe(true);
+});

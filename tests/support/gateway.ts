@@ -1,0 +1,49 @@
+/** A real gateway on a real development API, on free ports, for as long as a test needs it. */
+import { pino } from "pino";
+import { parseConfig } from "../../src/config.ts";
+import type { DevApi } from "../../src/dev/api.ts";
+import { startDevApi } from "../../src/dev/api.ts";
+import { createGateway, type Overrides } from "../../src/gateway.ts";
+
+export interface TestGateway extends AsyncDisposable {
+  /** The HTTP endpoint. */
+  readonly url: string;
+  readonly wsUrl: string;
+  /** The REST API behind it, which the gateway reaches over HTTP like any other. */
+  readonly api: DevApi;
+  /** What the gateway has logged, parsed. */
+  readonly logged: readonly Record<string, unknown>[];
+  close(): Promise<void>;
+}
+
+/** What every test gateway has unless it says otherwise: nothing that a test would have to wait for. */
+const QUICK = { PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "debug", DRAIN_WINDOW: "0", RATE_LIMIT_MESSAGES: "100000/1s" };
+
+/**
+ * @param environment variables of the gateway's configuration, over the quick ones. With HTTP_API_URL given the development API
+ * runs all the same, but the gateway does not ask it.
+ */
+export async function startGateway(
+  environment: Readonly<Record<string, string>> = {},
+  overrides: Overrides = {},
+): Promise<TestGateway> {
+  await using starting = new AsyncDisposableStack();
+  const api = starting.use(await startDevApi({ file: ":memory:" }));
+  const logged: Record<string, unknown>[] = [];
+  const write = (line: string): void => {
+    logged.push(JSON.parse(line) as Record<string, unknown>);
+  };
+  const config = parseConfig({ HTTP_API_URL: api.url, ...QUICK, ...environment });
+  const gateway = starting.use(
+    await createGateway(config, { log: pino({ level: config.LOG_LEVEL }, { write }), ...overrides }),
+  );
+  const running = starting.move();
+  return {
+    url: gateway.url,
+    wsUrl: gateway.url.replace(/^http/, "ws"),
+    api,
+    logged,
+    close: () => running.disposeAsync(),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
