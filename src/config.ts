@@ -77,7 +77,7 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
 function rate(fallback: string, sentence: string): Variable<Rate> {
   return {
     default: fallback,
-    expected: "a count and a time, like 20/10s (units: ms, s, m)",
+    expected: "a count and a time, like 20/10s (units: ms, s, m; at most 24 days)",
     parse: z
       .string()
       .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,5}(ms|s|m)$/)
@@ -85,7 +85,9 @@ function rate(fallback: string, sentence: string): Variable<Rate> {
         const [count = "", time = ""] = value.split("/");
         const unitMs = UNIT_MS.get(time.replace(/^\d+/, "")) ?? 1;
         return { count: Number(count), windowMs: Number.parseInt(time, 10) * unitMs };
-      }),
+      })
+      // A longer window would end at once: timers overflow.
+      .refine(({ windowMs }) => windowMs <= MAX_TIMER_MS),
     sentence,
   };
 }

@@ -39,10 +39,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     underWay.add(response);
     response.once("close", () => {
       underWay.delete(response);
+      // Begun before the end did, it has promised to keep its connection.
       if (isDraining) request.socket.destroySoon();
     });
-    // Begun before, it has promised to keep its connection, which would hold up the end.
-    response.once("close", () => isDraining && request.socket.end());
     respond(options, isDraining, request, response).catch((error: unknown) => {
       log.error({ err: error }, "a request could not be answered");
       if (response.headersSent) response.destroy();

@@ -19,6 +19,9 @@ export type CreatePair = (onListenerError: (error: unknown) => void) => Promise<
 /** No key of a test lives as long as this. */
 const LONG_MS = 60_000;
 
+/** For what comes about by itself. */
+const PATIENTLY = { timeout: 10_000 };
+
 export function busContract(name: string, create: CreatePair): void {
   const createPair = (): Promise<BusPair> =>
     create((error) => {
@@ -146,8 +149,8 @@ export function busContract(name: string, create: CreatePair): void {
       await pair.one.state.set("value", 1, 20);
       await pair.one.state.set("lasting", 1, LONG_MS);
       expect(await pair.one.state.claim("claim", 20)).toBe(true);
-      await expect.poll(() => pair.other.state.get("value")).toBeUndefined();
-      await expect.poll(() => pair.other.state.claim("claim", LONG_MS)).toBe(true);
+      await expect.poll(() => pair.other.state.get("value"), PATIENTLY).toBeUndefined();
+      await expect.poll(() => pair.other.state.claim("claim", LONG_MS), PATIENTLY).toBe(true);
       expect(await pair.other.state.get("lasting")).toBe(1);
     });
 

@@ -16,7 +16,7 @@ const DURATION = "a whole number from 1 to 2147483647";
 const FLAG = "true or false";
 const LEVELS = "one of fatal, error, warn, info, debug, trace, silent";
 const ORIGINS = "origins like https://chat.example.com, comma-separated, or *";
-const RATE = "a count and a time, like 20/10s (units: ms, s, m)";
+const RATE = "a count and a time, like 20/10s (units: ms, s, m; at most 24 days)";
 const ADDRESS = "an http:// or https:// address";
 
 /** Name, what is allowed, what is given. */
@@ -62,7 +62,11 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
       "null",
     ],
   ],
-  ["RATE_LIMIT_MESSAGES", RATE, ["20", "20/", "20/10", "0/10s", "20/0s", "20/10h", "-1/1s", "20 / 10s", "1.5/1s"]],
+  [
+    "RATE_LIMIT_MESSAGES",
+    RATE,
+    ["20", "20/", "20/10", "0/10s", "20/0s", "20/10h", "-1/1s", "20 / 10s", "1.5/1s", "1/36000m"],
+  ],
 ];
 
 describe("a wrong value is named, with what was given and what is allowed", () => {
@@ -151,6 +155,7 @@ test.each([
   ["20/10s", { count: 20, windowMs: 10_000 }],
   ["1/250ms", { count: 1, windowMs: 250 }],
   ["300/5m", { count: 300, windowMs: 300_000 }],
+  ["1/34560m", { count: 1, windowMs: 2_073_600_000 }],
 ])("RATE_LIMIT_MESSAGES=%s", (given, rate) => {
   expect(parseConfig({ RATE_LIMIT_MESSAGES: given }).RATE_LIMIT_MESSAGES).toEqual(rate);
 });

@@ -16,7 +16,7 @@ import {
 } from "../support/generated/graphql.ts";
 import { openEventStream, postOperation } from "../support/http.ts";
 import { startProcess, type RunningProcess } from "../support/process.ts";
-import { rawConnection, rawRequest, rawUpgrade } from "../support/raw.ts";
+import { rawConnection, rawRequest, rawUpgrade } from "../support/tcp.ts";
 
 const EMBEDDING = fileURLToPath(import.meta.resolve("./embedding.ts"));
 const CLEAN = { code: 0, signal: null };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startGateway } from "../support/gateway.ts";
-import { rawConnection, rawUpgrade } from "../support/raw.ts";
+import { rawConnection, rawUpgrade } from "../support/tcp.ts";
 
 const INTROSPECTION = JSON.stringify({ query: "{ __schema { queryType { name } } }" });
 

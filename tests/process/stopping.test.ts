@@ -6,7 +6,7 @@ import { startGateway } from "../support/gateway.ts";
 import { startGatewayProcess } from "../support/gateway-process.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openEventStream, postOperation } from "../support/http.ts";
-import { rawConnection, rawRequest, rawUpgrade } from "../support/raw.ts";
+import { rawConnection, rawRequest, rawUpgrade } from "../support/tcp.ts";
 
 const RESTART = { code: 1012, reason: "Service restart" };
 const CLEAN = { code: 0, signal: null };

@@ -10,13 +10,25 @@ import {
   SendMessageDocument,
   type MessageAddedSubscription,
 } from "../support/generated/graphql.ts";
-import { codesOf, fetchResult, openEventStream, postOperation } from "../support/http.ts";
+import { codesOf, fetchResult, openEventStream, postOperation, type HttpOperation } from "../support/http.ts";
 
 const MESSAGES = { query: print(MessageAddedDocument) };
 
 /** A transition of somebody's, as presenceChanged tells it. */
 function presence(userId: string | undefined, online: boolean): object {
   return { presenceChanged: { user: { id: userId }, online } };
+}
+
+/** A subscription whose client leaves before it has an answer. */
+function openAndLeave(url: string, operation: HttpOperation, token: string) {
+  const leaving = new AbortController();
+  const left = fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream", authorization: `Bearer ${token}` },
+    body: JSON.stringify(operation),
+    signal: leaving.signal,
+  });
+  return { left, leaving };
 }
 
 test("a message arrives, as it does over WebSocket", async () => {
@@ -58,13 +70,7 @@ test.each(["/auth/profile", "/chats"])(
     await watcher.run(ChatsDocument);
     const token = bob?.token ?? "";
     using gate = gateway.api.faults.hold({ path, token });
-    const leaving = new AbortController();
-    const left = fetch(gateway.url, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "text/event-stream", authorization: `Bearer ${token}` },
-      body: JSON.stringify(MESSAGES),
-      signal: leaving.signal,
-    });
+    const { left, leaving } = openAndLeave(gateway.url, MESSAGES, token);
     await gate.arrived();
     leaving.abort();
     await expect(left).rejects.toThrow("aborted");
@@ -79,6 +85,31 @@ test.each(["/auth/profile", "/chats"])(
     expect(await gateway.line({ msg: "statistics" })).toMatchObject({ sessions: 2, subscriptions: 1 });
   },
 );
+
+test("a client that leaves while its chat is still being asked for is let go when that is answered", async () => {
+  await using gateway = await startDiscreetGateway({ PRESENCE_GRACE: "0" }, { statisticsIntervalMs: 20 });
+  const { data, faults, users } = gateway.api;
+  const [alice, bob] = users;
+  const token = bob?.token ?? "";
+  await using watcher = connect(gateway.wsUrl, alice?.token);
+  await using seen = watcher.subscribe(PresenceChangedDocument);
+  await watcher.run(ChatsDocument);
+  // The chat is created after Bob's were listed, so that it is asked for by itself.
+  using list = faults.hold({ path: "/chats", token, when: "processed" });
+  using gate = faults.hold({ path: "/chats/new", token });
+  const { left, leaving } = openAndLeave(gateway.url, { ...MESSAGES, variables: { chatId: "new" } }, token);
+  await list.arrived();
+  data.createChat({ id: "new", participants: [alice?.id ?? "", bob?.id ?? ""] });
+  list.release();
+  await gate.arrived();
+  expect(await seen.next()).toMatchObject(presence(bob?.id, true));
+  leaving.abort();
+  await expect(left).rejects.toThrow("aborted");
+  expect((await postOperation(gateway.url, { query: "{ me { id } }" }, alice?.token)).status).toBe(200);
+  gate.release();
+  expect(await seen.next()).toMatchObject(presence(bob?.id, false));
+  expect(await gateway.line({ msg: "statistics", sessions: 1 })).toMatchObject({ subscriptions: 1 });
+});
 
 describe("without a valid token the stream has one result, UNAUTHENTICATED, and ends", () => {
   test.each([

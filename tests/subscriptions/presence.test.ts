@@ -68,7 +68,7 @@ test("a user is online as long as one of several devices is", async () => {
 });
 
 test("a reload within the grace is no event; staying away is one, when it is over", async () => {
-  await using gateway = await startGateway({ PRESENCE_GRACE: "1000" });
+  await using gateway = await startGateway({ PRESENCE_GRACE: "2000" });
   await using watcher = connect(gateway.wsUrl, alice.token);
   const reloading = connect(gateway.wsUrl, bob.token);
   const leaving = connect(gateway.wsUrl, carol.token);

@@ -132,7 +132,7 @@ describe("a stream of states", () => {
         return present;
       },
     });
-    await expect.poll(() => scene.fanout.statistics.subscriptions).toBe(1);
+    await expect.poll(() => scene.fanout.statistics.subscriptions, { timeout: 10_000 }).toBe(1);
     await scene.publish(typing("ben", false));
     await scene.publish(typing("dan", true));
     read.resolve();

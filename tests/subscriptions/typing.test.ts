@@ -116,7 +116,7 @@ test("who is typing already comes first", async () => {
 });
 
 test("repeating it is no event, and prolongs it past one that started later", async () => {
-  await using gateway = await startGateway({ TYPING_TIMEOUT: "500" });
+  await using gateway = await startGateway({ TYPING_TIMEOUT: "1500" });
   await using one = connect(gateway.wsUrl, bob.token);
   await using two = connect(gateway.wsUrl, carol.token);
   await using watcher = connect(gateway.wsUrl, alice.token);

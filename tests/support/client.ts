@@ -65,7 +65,7 @@ export function connect(wsUrl: string, token: string | undefined, options: Parti
     onNonLazyError: () => undefined,
     ...options,
     on: {
-      connected: (_socket, payload) => acknowledged.resolve((payload ?? {}) as Record<string, unknown>),
+      connected: (_socket, payload) => acknowledged.resolve(payload ?? {}),
       closed: (event) => {
         const { code, reason } = event as { code: number; reason: string };
         acknowledged.reject(new Error(`closed with ${code} ${reason}`));

@@ -5,6 +5,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 const MAIN = fileURLToPath(import.meta.resolve("../../src/main.ts"));
 
@@ -49,7 +50,7 @@ export interface RunningProcess extends AsyncDisposable {
   readonly exited: Promise<Exit>;
 }
 
-/** Starts the gateway as a process of its own. */
+/** Starts the gateway as a process of its own, which does not outlive the test. */
 export async function startProcess(options: ProcessOptions = {}): Promise<RunningProcess> {
   await using starting = new AsyncDisposableStack();
   const cwd = options.cwd ?? starting.use(await temporaryDirectory()).path;
@@ -91,6 +92,8 @@ export async function startProcess(options: ProcessOptions = {}): Promise<Runnin
     until(`the log entry "${msg}"`, () => entriesOf(texts.stdout).find((entry) => entry["msg"] === msg));
 
   const running = starting.move();
+  // A test that runs out of time never comes to its disposers.
+  onTestFinished(() => running.disposeAsync());
   return {
     get output() {
       return texts.stdout;

@@ -102,8 +102,9 @@ class Connection {
     // A socket that fails takes the other along: a reset is passed on as one, as far as an end can tell.
     for (const socket of this.#sockets) socket.once("error", () => this.reset());
     this.closed = Promise.all([pipe(near, far, conditions, signal), pipe(far, near, conditions, signal)])
-      .catch(() => undefined)
-      .then(() => this.reset());
+      // Ended by both sides: a reset now would take back what is not read yet.
+      .then(() => this.#sockets.forEach((socket) => void socket.destroy()))
+      .catch(() => this.reset());
   }
 
   reset(): void {
@@ -125,7 +126,7 @@ async function pipe(from: Socket, to: Socket, conditions: Conditions, signal: Ab
     }
   }
   await conditions.frozen?.promise;
-  to.end();
+  await new Promise<void>((resolve) => to.end(resolve));
 }
 
 /** How many bytes may go now, after the time that they take. */
