@@ -55,8 +55,10 @@ function choice<const T extends readonly [string, ...string[]]>(
 function flag(fallback: boolean | undefined, sentence: string, defaultText?: string): Variable<boolean> {
   return {
     default: fallback === undefined ? undefined : String(fallback),
-    expected: "true or false",
-    parse: z.enum(["true", "false"]).transform((value) => value === "true"),
+    expected: "true or false (on or off, 1 or 0)",
+    parse: z
+      .enum(["true", "on", "1", "false", "off", "0"])
+      .transform((value) => value === "true" || value === "on" || value === "1"),
     sentence,
     ...(defaultText === undefined ? {} : { defaultText }),
   };
@@ -107,12 +109,22 @@ const origins: Variable<readonly string[] | "*"> = {
     "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
 };
 
+/** Whether an address is no more than scheme, host and path: what else there is would be in no request. */
+function isPlain({ search, hash, username, password }: URL): boolean {
+  return search + hash + username + password === "";
+}
+
+/** What was given, as it may be shown: an address without whom it names. */
+function withoutPassword(given: string): string {
+  return given.replace(/\/\/[^/@]*@/, "//…@");
+}
+
 const httpApiUrl: Variable<string | undefined> = {
   default: undefined,
-  expected: "an http:// or https:// address",
+  expected: "an http:// or https:// address without a user, a query or a fragment",
   parse: z
     .string()
-    .refine((value) => httpUrl(value) && new URL(value).search === "" && new URL(value).hash === "")
+    .refine((value) => httpUrl(value) && isPlain(new URL(value)))
     .transform((value) => value.replace(/\/+$/, "")),
   sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
 };
@@ -146,7 +158,7 @@ const VARIABLES = {
     "Milliseconds that a user without a connection stays online, so that a page reload is no event.",
     0,
   ),
-  DRAIN_WINDOW: whole(5000, 0, 8000, "Milliseconds over which a stopping gateway lets its clients go."),
+  DRAIN_WINDOW: whole(5000, 0, 600_000, "Milliseconds over which a stopping gateway lets its clients go."),
   RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user."),
   LOG_LEVEL: choice(
     ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -199,7 +211,7 @@ function parseVariable(
   const parsed = variable.parse.safeParse(source);
   if (parsed.success) return parsed.data;
   problems.push(
-    `${name}: expected ${variable.expected}, got ${variable.secret ? "something else" : JSON.stringify(source)}`,
+    `${name}: expected ${variable.expected}, got ${variable.secret ? "something else" : JSON.stringify(withoutPassword(source))}`,
   );
   return undefined;
 }

@@ -63,8 +63,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url,
     drain() {
       isDraining = true;
-      // Closes idle connections as well.
+      // Closes idle connections as well, but for those on which nothing was ever asked.
       server.close();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
     },
     async closed() {

@@ -13,11 +13,11 @@ function complaint(environment: Readonly<Record<string, string>>): string {
 }
 
 const DURATION = "a whole number from 1 to 2147483647";
-const FLAG = "true or false";
+const FLAG = "true or false (on or off, 1 or 0)";
 const LEVELS = "one of fatal, error, warn, info, debug, trace, silent";
 const ORIGINS = "origins like https://chat.example.com, comma-separated, or *";
 const RATE = "a count and a time, like 20/10s (units: ms, s, m; at most 24 days)";
-const ADDRESS = "an http:// or https:// address";
+const ADDRESS = "an http:// or https:// address without a user, a query or a fragment";
 
 /** Name, what is allowed, what is given. */
 const WRONG: readonly (readonly [name: string, allowed: string, given: readonly string[]])[] = [
@@ -28,15 +28,15 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["TYPING_TIMEOUT", DURATION, ["3,000"]],
   ["HTTP_API_TIMEOUT", DURATION, ["10.0"]],
   ["PRESENCE_GRACE", "a whole number from 0 to 2147483647", ["-1"]],
-  ["DRAIN_WINDOW", "a whole number from 0 to 8000", ["8001", "5s"]],
+  ["DRAIN_WINDOW", "a whole number from 0 to 600000", ["600001", "5s"]],
   ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],
   ["MAX_PAYLOAD_SIZE", "a whole number from 1024 to 16777216", ["1023", "16777217"]],
   ["MAX_SUBSCRIPTIONS", "a whole number from 1 to 100000", ["0"]],
   ["MAX_CONNECTIONS", "a whole number from 1 to 10000000", ["many"]],
   ["HTTP_API_RETRIES", "a whole number from 1 to 10", ["0", "11"]],
-  ["HTTP_API_IDEMPOTENT", FLAG, ["yes", "1", "TRUE"]],
-  ["GRAPHIQL", FLAG, ["on"]],
-  ["INTROSPECTION", FLAG, ["0"]],
+  ["HTTP_API_IDEMPOTENT", FLAG, ["yes", "TRUE"]],
+  ["GRAPHIQL", FLAG, ["enabled"]],
+  ["INTROSPECTION", FLAG, ["2"]],
   ["LOG_LEVEL", LEVELS, ["verbose", "INFO", "30"]],
   [
     "HTTP_API_URL",
@@ -180,4 +180,21 @@ test.each([
 
 test("nobody changes a configuration", () => {
   expect(Object.isFrozen(parseConfig({}))).toBe(true);
+});
+
+test("a password in an address is not shown", () => {
+  expect(complaint({ HTTP_API_URL: "https://gateway:secret@api.example" })).toBe(
+    `HTTP_API_URL: expected ${ADDRESS}, got "https://…@api.example"`,
+  );
+});
+
+test.each([
+  ["true", true],
+  ["on", true],
+  ["1", true],
+  ["false", false],
+  ["off", false],
+  ["0", false],
+])("%s switches", (given, expected) => {
+  expect(parseConfig({ HTTP_API_IDEMPOTENT: given }).HTTP_API_IDEMPOTENT).toBe(expected);
 });
