@@ -146,6 +146,16 @@ const VARIABLES = {
   MAX_MESSAGE_SIZE: whole(10_000, 1, 1_000_000, "Bytes of a message's content."),
   MAX_PAYLOAD_SIZE: whole(65_536, 1024, 16_777_216, "Bytes of one request, HTTP or WebSocket."),
   MAX_SUBSCRIPTIONS: whole(100, 1, 100_000, "Subscriptions on one connection."),
+  MAX_SEND_BUFFER: whole(
+    262_144,
+    16_384,
+    1_073_741_824,
+    "Bytes that may wait for one WebSocket client to read; it is sent no events beyond that, and caught up when it reads again.",
+  ),
+  COMPRESSION: flag(
+    false,
+    "Offers `permessage-deflate` to WebSocket clients: less traffic, more processor time and memory.",
+  ),
   MAX_CONNECTIONS: whole(50_000, 1, 10_000_000, "WebSocket connections of this process; more are closed with 1013."),
   HTTP_API_TIMEOUT: duration(10_000, "Milliseconds that one request to the REST API may take."),
   HTTP_API_RETRIES: whole(3, 1, 10, "Attempts of one request to the REST API, the first included."),

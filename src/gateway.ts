@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createMemoryBus } from "./bus/memory.ts";
 import { createChatDomain } from "./chat/chat.ts";
-import type { BusEvent } from "./chat/events.ts";
+import { isKept, type BusEvent } from "./chat/events.ts";
 import { createMemoryLimiter } from "./chat/rate-limit.ts";
 import type { Config } from "./config.ts";
 import { Fanout } from "./delivery/fanout.ts";
@@ -20,6 +20,9 @@ import { createRestChatApi } from "./upstream/rest-chat-api.ts";
 
 /** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
 const CLOSE_GRACE_MS = 3500;
+
+/** How long a reader may be behind before what it missed is forgotten. */
+const LOG_AGE_MS = 120_000;
 
 const STATISTICS_INTERVAL_MS = 60_000;
 
@@ -60,7 +63,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   // By then nobody waits for an answer any more.
   starting.defer(() => api.close(0));
 
-  const bus = createMemoryBus<BusEvent>((error) => log.error({ err: error }, "an event could not be delivered"));
+  const bus = createMemoryBus<BusEvent>({
+    isKept,
+    logAgeMs: LOG_AGE_MS,
+    onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
+  });
   starting.defer(() => bus.close());
   const chat = createChatDomain({ config, api, bus, limiter: createMemoryLimiter(config.RATE_LIMIT_MESSAGES), log });
   starting.defer(() => chat.close());
@@ -68,7 +75,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   await fanout.start();
   starting.defer(() => fanout.close());
 
-  const subscriptions = new Subscriptions({ ...chat, fanout });
+  const subscriptions = new Subscriptions({ ...chat, fanout, log: bus.log });
   const operations = new Operations({
     schema: buildSchema(),
     introspection: config.INTROSPECTION,

@@ -6,20 +6,51 @@
 /** Stops a subscription to a topic. Resolves when no further event will come from it; never rejects. */
 export type Unsubscribe = () => Promise<void>;
 
+/** An event's place in its topic's log. Opaque, but for one thing: as texts, later positions are greater. */
+export type Position = string;
+
+/** Called for each event, with its position where the event is one that is kept. */
+export type Listener<Event> = (event: Event, position: Position | undefined) => void;
+
 export interface Bus<Event> {
   /**
    * Brings an event to every subscriber of the topic, on every instance, the publisher's own included. Events of one topic
-   * reach everybody in one order.
+   * reach everybody in one order, which is the log's.
    */
   publish(topic: string, event: Event): Promise<void>;
   /**
    * Resolves when every event published from then on will reach `listener`. A listener that throws is reported and harms no
    * other.
    */
-  subscribe(topic: string, listener: (event: Event) => void): Promise<Unsubscribe>;
+  subscribe(topic: string, listener: Listener<Event>): Promise<Unsubscribe>;
+  readonly log: EventLog<Event>;
   readonly state: SharedState;
   readonly presence: PresenceStore;
   close(): Promise<void>;
+}
+
+/** What a bus has to know of its events. */
+export interface BusOptions<Event> {
+  /** Whether an event goes into the log: those that nobody may miss. */
+  readonly isKept: (event: Event) => boolean;
+  /** How long the log of a topic reaches back at most; it is bounded by count too. */
+  readonly logAgeMs: number;
+  /** Hears of a listener that threw; the others have been served nevertheless. */
+  readonly onListenerError: (error: unknown) => void;
+}
+
+export interface LogEntry<Event> {
+  readonly position: Position;
+  readonly event: Event;
+}
+
+/** The recent events of each topic, for who has missed some. */
+export interface EventLog<Event> {
+  /**
+   * The kept events of a topic from the one at `position` on, that one included, in order. Undefined where the log no longer has
+   * that one.
+   */
+  readFrom(topic: string, position: Position): Promise<readonly LogEntry<Event>[] | undefined>;
 }
 
 /** Small values under keys, for a time, seen by every instance. Bounded: the oldest go first. */

@@ -1,23 +1,24 @@
 /** The bus of one process: nothing leaves it, nothing survives it. */
 import { LRUCache } from "lru-cache";
-import type { Bus, PresenceState, PresenceStore, SharedState } from "./bus.ts";
+import type { Bus, BusOptions, Listener, PresenceState, PresenceStore, SharedState } from "./bus.ts";
+import { MemoryLog } from "./memory-log.ts";
 
 /** Entries of shared state and of last-seen instants that are kept at most, each. */
 const MAX_ENTRIES = 100_000;
 
-/**
- * @param onListenerError hears of a listener that threw; the others have been served nevertheless.
- */
-export function createMemoryBus<Event>(onListenerError: (error: unknown) => void): Bus<Event> {
-  const topics = new Map<string, Set<(event: Event) => void>>();
+export function createMemoryBus<Event>({ isKept, logAgeMs, onListenerError }: BusOptions<Event>): Bus<Event> {
+  const topics = new Map<string, Set<Listener<Event>>>();
+  const log = new MemoryLog<Event>(logAgeMs);
   return {
+    log,
     state: createMemoryState(),
     presence: createMemoryPresence(),
 
     async publish(topic, event) {
+      const position = isKept(event) ? log.append(topic, event) : undefined;
       for (const listener of topics.get(topic) ?? []) {
         try {
-          listener(event);
+          listener(event, position);
         } catch (error) {
           onListenerError(error);
         }
@@ -26,7 +27,7 @@ export function createMemoryBus<Event>(onListenerError: (error: unknown) => void
 
     async subscribe(topic, listener) {
       // A wrapper of its own, so that the same function subscribed twice is two subscriptions.
-      const entry = (event: Event): void => listener(event);
+      const entry: Listener<Event> = (event, position) => listener(event, position);
       const listeners = topics.get(topic) ?? new Set();
       topics.set(topic, listeners.add(entry));
       return async () => {

@@ -37,6 +37,16 @@ export type EventOf<Type extends EventType> = Extract<DeliveredEvent, { type: Ty
 
 export type BusEvent = DeliveredEvent;
 
+/** The topic that an event goes by on. */
+export function topicOf(event: DeliveredEvent): string {
+  return event.type === "presence.changed" ? USERS_TOPIC : chatTopic(event.chatId);
+}
+
+/** The events that nobody may miss, which the bus keeps for a while. The others are of states, which can be asked for. */
+export function isKept(event: BusEvent): boolean {
+  return event.type === "message.created" || event.type === "message.read";
+}
+
 /** The topic of a chat's events. */
 export function chatTopic(chatId: string): string {
   return `chat:${chatId}`;

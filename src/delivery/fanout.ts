@@ -2,7 +2,7 @@
  * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
  * that chat, however many connections there are beside.
  */
-import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Bus, Position, Unsubscribe } from "../bus/bus.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
 import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent, type EventType } from "../chat/events.ts";
 import type { Session } from "../chat/session.ts";
@@ -13,8 +13,10 @@ import type { Log } from "../log.ts";
 export interface Subscriber {
   readonly spec: { readonly type: EventType; readonly session: Session; readonly chatId: string | undefined };
   // A method, so that subscribers of one type of event are subscribers.
-  deliver(event: DeliveredEvent): void;
+  deliver(event: DeliveredEvent, position: Position | undefined): void;
   end(error?: GatewayError): void;
+  /** The viewer has left a chat. */
+  forget(chatId: string): void;
   /** The viewer has joined a chat: delivers the present state that comes with it. */
   refresh(): Promise<void>;
 }
@@ -24,8 +26,8 @@ type Subscribers = Map<EventType, Set<Subscriber>>;
 /** The listeners of one chat. It lives as long as it has any, and holds the process's one bus subscription to the chat. */
 interface Room {
   readonly chatId: string;
-  /** Sessions with subscriptions to all chats, whose viewer is in this one. */
-  readonly audience: Set<Session>;
+  /** The subscriptions to all chats of each session whose viewer is in this one. */
+  readonly audience: Map<Session, Subscribers>;
   /** Subscriptions to this chat alone. */
   readonly direct: Subscribers;
   /** Resolves when the room is fed. */
@@ -80,7 +82,7 @@ export class Fanout implements MembershipListener {
     const mine: Subscribers = this.#toAll.get(session) ?? new Map();
     this.#toAll.set(session, mine);
     insert(mine, subscriber);
-    await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, id)));
+    await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
   }
 
   /** Harmless when repeated. */
@@ -105,31 +107,32 @@ export class Fanout implements MembershipListener {
 
   joined(viewer: Viewer, chatId: string): void {
     for (const session of viewer.sessions) {
-      if (!this.#toAll.has(session)) continue;
-      this.#enter(session, chatId).catch((error: unknown) =>
+      const mine = this.#toAll.get(session);
+      if (!mine) continue;
+      this.#enter(session, mine, chatId).catch((error: unknown) =>
         this.#log.error({ err: error, chatId }, "a chat could not be listened to"),
       );
     }
   }
 
   left(viewer: Viewer, chatId: string): void {
-    for (const session of viewer.sessions) this.#leaveRoom(session, chatId);
-    const direct = this.#rooms.get(chatId)?.direct.values() ?? [];
-    for (const subscriber of [...direct].flatMap((ofType) => [...ofType])) {
+    for (const session of viewer.sessions) {
+      this.#leaveRoom(session, chatId);
+      for (const subscriber of all(this.#toAll.get(session))) subscriber.forget(chatId);
+    }
+    for (const subscriber of all(this.#rooms.get(chatId)?.direct)) {
       if (subscriber.spec.session.viewer === viewer) subscriber.end(new GatewayError("NOT_PARTICIPANT"));
     }
   }
 
-  async #enter(session: Session, chatId: string): Promise<void> {
-    await this.#listen(session, chatId);
-    for (const ofType of this.#toAll.get(session)?.values() ?? []) {
-      for (const subscriber of ofType) await subscriber.refresh();
-    }
+  async #enter(session: Session, mine: Subscribers, chatId: string): Promise<void> {
+    await this.#listen(session, mine, chatId);
+    for (const subscriber of all(mine)) await subscriber.refresh();
   }
 
-  async #listen(session: Session, chatId: string): Promise<void> {
+  async #listen(session: Session, mine: Subscribers, chatId: string): Promise<void> {
     const room = this.#room(chatId);
-    room.audience.add(session);
+    room.audience.set(session, mine);
     await room.fed;
   }
 
@@ -144,9 +147,9 @@ export class Fanout implements MembershipListener {
     if (existing) return existing;
     const room: Room = {
       chatId,
-      audience: new Set(),
+      audience: new Map(),
       direct: new Map(),
-      fed: this.#bus.subscribe(chatTopic(chatId), (event) => this.#onChatEvent(room, event)),
+      fed: this.#bus.subscribe(chatTopic(chatId), (event, position) => this.#onChatEvent(room, event, position)),
     };
     this.#rooms.set(chatId, room);
     return room;
@@ -161,13 +164,13 @@ export class Fanout implements MembershipListener {
       .catch((error: unknown) => this.#log.error({ err: error }, "a chat could not be left"));
   }
 
-  #onChatEvent(room: Room, event: BusEvent): void {
-    for (const session of room.audience) {
+  #onChatEvent(room: Room, event: BusEvent, position: Position | undefined): void {
+    for (const [session, mine] of room.audience) {
       // The audience is kept by membership changes; a last look costs a map's, and decides.
       if (!session.viewer.chats.has(room.chatId)) continue;
-      this.#deliver(this.#toAll.get(session)?.get(event.type), event);
+      this.#deliver(mine.get(event.type), event, position);
     }
-    this.#deliver(room.direct.get(event.type), event);
+    this.#deliver(room.direct.get(event.type), event, position);
   }
 
   /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */
@@ -177,22 +180,27 @@ export class Fanout implements MembershipListener {
     for (const chat of this.#directory.chatsOf(event.presence.user.id)) {
       const room = this.#rooms.get(chat.id);
       if (!room) continue;
-      for (const session of room.audience) {
+      for (const [session, mine] of room.audience) {
         if (served.has(session)) continue;
         served.add(session);
-        this.#deliver(this.#toAll.get(session)?.get(event.type), event);
+        this.#deliver(mine.get(event.type), event, undefined);
       }
-      this.#deliver(room.direct.get(event.type), event);
+      this.#deliver(room.direct.get(event.type), event, undefined);
     }
   }
 
-  #deliver(subscribers: ReadonlySet<Subscriber> | undefined, event: BusEvent): void {
+  #deliver(subscribers: ReadonlySet<Subscriber> | undefined, event: BusEvent, position: Position | undefined): void {
     if (!subscribers) return;
     for (const subscriber of subscribers) {
       this.#delivered++;
-      subscriber.deliver(event);
+      subscriber.deliver(event, position);
     }
   }
+}
+
+/** A copy: serving them may change the set. */
+function all(subscribers: Subscribers | undefined): readonly Subscriber[] {
+  return [...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]);
 }
 
 function insert(subscribers: Subscribers, subscriber: Subscriber): void {

@@ -1,7 +1,8 @@
 /** Admission: who may subscribe to what, and what comes first. */
+import type { EventLog } from "../bus/bus.ts";
 import type { Access } from "../chat/access.ts";
 import type { Directory, KnownChat } from "../chat/directory.ts";
-import type { EventOf, EventType, PresenceChanged, TypingChanged } from "../chat/events.ts";
+import type { BusEvent, EventOf, EventType, PresenceChanged, TypingChanged } from "../chat/events.ts";
 import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
 import type { Session } from "../chat/session.ts";
@@ -15,6 +16,7 @@ interface SubscriptionsOptions {
   readonly presence: Presence;
   readonly typing: Typing;
   readonly fanout: Fanout;
+  readonly log: EventLog<BusEvent>;
 }
 
 /**
@@ -63,7 +65,7 @@ export class Subscriptions {
 
   async #open<Type extends EventType>(spec: StreamSpec<Type>): Promise<Stream<Type>> {
     if (spec.chatId !== undefined) await this.#options.access.requireMember(spec.session, spec.chatId);
-    return openStream(this.#options.fanout, spec);
+    return openStream(this.#options.fanout, this.#options.log, spec);
   }
 
   #typists(session: Session, chatId: string | undefined): readonly TypingChanged[] {

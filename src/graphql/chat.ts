@@ -1,5 +1,6 @@
 import { builder } from "./builder.ts";
 import { HISTORY_COST, REQUEST_COST } from "./cost.ts";
+import { DEPENDS_ON_VIEWER } from "./viewer.ts";
 
 builder.objectType("Chat", {
   fields: (t) => ({
@@ -9,6 +10,7 @@ builder.objectType("Chat", {
     presence: t.field({
       type: ["Presence"],
       description: "The presence of every other participant.",
+      extensions: DEPENDS_ON_VIEWER,
       resolve: async (chat, _args, { caller, loaders }) => {
         const { user } = await caller.identity();
         return Promise.all(
@@ -20,6 +22,7 @@ builder.objectType("Chat", {
       type: "MessageConnection",
       description: "Messages in the order of creation: the newest `last` ones before the cursor `before`.",
       args: { last: t.arg.int({ required: true, defaultValue: 50 }), before: t.arg.string() },
+      extensions: DEPENDS_ON_VIEWER,
       complexity: ({ last }) => ({ field: HISTORY_COST, multiplier: last }),
       resolve: (chat, { last, before }, { loaders }) =>
         loaders.history.load({ chatId: chat.id, last, before: before ?? undefined }),
@@ -27,6 +30,7 @@ builder.objectType("Chat", {
     lastMessage: t.field({
       type: "Message",
       nullable: true,
+      extensions: DEPENDS_ON_VIEWER,
       resolve: async (chat, _args, { loaders }) => {
         if (chat.lastMessage !== "history") return chat.lastMessage;
         const { messages } = await loaders.history.load({ chatId: chat.id, last: 1, before: undefined });
@@ -35,6 +39,7 @@ builder.objectType("Chat", {
     }),
     unreadCount: t.int({
       description: "Messages that the viewer has not read.",
+      extensions: DEPENDS_ON_VIEWER,
       resolve: async (chat, _args, { loaders, services }) =>
         chat.unreadCount ?? services.chats.unreadCount(await loaders.chats.load("all"), chat.id),
     }),

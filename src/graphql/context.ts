@@ -42,6 +42,7 @@ export interface Operation {
   readonly variables: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** One operation on its way through the pipeline. What a running subscription holds of it is kept small. */
 export interface Context {
   readonly operation: Operation;
   readonly caller: Caller;

@@ -16,7 +16,11 @@ const MAX_TOKENS = 2000;
 const MAX_VALIDATION_ERRORS = 20;
 const CACHED_DOCUMENTS = 1000;
 
-type Parsed = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
+/** A document, or what is wrong with it. `text` is the one copy of its text that is kept. */
+type Parsed = { readonly text: string } & (
+  | { readonly document: DocumentNode }
+  | { readonly errors: readonly GraphQLError[] }
+);
 
 export class Documents {
   readonly #schema: GraphQLSchema;
@@ -44,7 +48,7 @@ export class Documents {
     } catch (error) {
       // The stack's end: lists in lists take it there before their tokens are too many.
       if (!(error instanceof RangeError)) throw error;
-      return { errors: [documentError("OPERATION_LIMIT", "The document is nested too deeply.")] };
+      return { text, errors: [documentError("OPERATION_LIMIT", "The document is nested too deeply.")] };
     }
   }
 
@@ -55,12 +59,28 @@ export class Documents {
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
       const tooLong = error.message.includes(`more that ${MAX_TOKENS} tokens`);
-      return { errors: [documentError(tooLong ? "OPERATION_LIMIT" : "GRAPHQL_PARSE_FAILED", error.message, error)] };
+      return {
+        text,
+        errors: [documentError(tooLong ? "OPERATION_LIMIT" : "GRAPHQL_PARSE_FAILED", error.message, error)],
+      };
     }
+    const errors = this.#validate(document);
+    if (errors.length === 0) return { text, document };
+    return {
+      text,
+      errors: errors.map((error) => documentError("GRAPHQL_VALIDATION_FAILED", this.#discreet(error), error)),
+    };
+  }
+
+  #validate(document: DocumentNode): readonly GraphQLError[] {
     const rules = this.#introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
-    const errors = validate(this.#schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
-    if (errors.length === 0) return { document };
-    return { errors: errors.map((error) => documentError("GRAPHQL_VALIDATION_FAILED", this.#discreet(error), error)) };
+    try {
+      return validate(this.#schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
+    } catch (error) {
+      // The rule of subscriptions' one field throws where a variable decides whether there is that field.
+      if (error instanceof GraphQLError) return [error];
+      throw error;
+    }
   }
 
   /** Where the schema is not told, neither are the names that a wrong one resembles. */

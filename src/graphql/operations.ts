@@ -1,5 +1,4 @@
 /** The one pipeline through which every operation goes, over whatever transport it came. */
-import { randomUUID } from "node:crypto";
 import { complexityFromQuery } from "@pothos/plugin-complexity";
 import {
   createSourceEventStream,
@@ -14,11 +13,13 @@ import {
   type OperationDefinitionNode,
 } from "graphql";
 import { GatewayError } from "../errors.ts";
+import { Stream } from "../delivery/stream.ts";
 import type { Log } from "../log.ts";
 import type { Caller, Context, Operation, Services } from "./context.ts";
 import { Documents } from "./documents.ts";
 import { documentError, requestError, toClientError, toClientErrors } from "./errors.ts";
-import { createLoaders } from "./loaders.ts";
+import { OperationContext } from "./operation-context.ts";
+import { Selections, type Selection } from "./selections.ts";
 
 /** Levels of fields in one operation. The deepest sensible one here has seven. */
 const MAX_DEPTH = 12;
@@ -39,29 +40,45 @@ interface OperationsOptions {
   readonly log: Log;
 }
 
+/** The results of a subscription. */
+export type Results = AsyncGenerator<ExecutionResult, void, undefined>;
+
+/** A subscription whose results are the same for all who have an equal one. */
+export interface SharedSubscription {
+  readonly stream: Stream;
+  readonly selection: Selection;
+}
+
+/** Who asks where everybody does: nobody in particular. */
+const NOBODY: Caller = { identity: refuseViewer, session: refuseViewer, release() {} };
+
+async function refuseViewer(): Promise<never> {
+  throw new Error("a field that depends on the viewer is not marked: see DEPENDS_ON_VIEWER");
+}
+
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly #documents: Documents;
+  readonly #selections: Selections;
   readonly #services: Services;
   readonly #log: Log;
 
   constructor({ schema, introspection, services, log }: OperationsOptions) {
     this.schema = schema;
     this.#documents = new Documents(schema, introspection);
+    this.#selections = new Selections(schema, (operation) => this.context(operation, NOBODY));
     this.#services = services;
     this.#log = log;
   }
 
   /** Makes an operation ready to run for `caller`, who is released when it is over. */
   context(operation: Operation, caller: Caller): Context {
-    return {
-      operation,
-      caller,
-      services: this.#services,
-      loaders: createLoaders(caller, this.#services),
-      requestId: randomUUID(),
-      log: this.#log,
-    };
+    return new OperationContext(operation, caller, this.#services, this.#log);
+  }
+
+  /** The copy of a document's text that everybody who sends the same may hold. */
+  intern(query: string): string {
+    return this.#documents.read(query).text;
   }
 
   /** Reads a request: the operation, or what is wrong with it. Never throws. */
@@ -96,17 +113,38 @@ export class Operations {
    * Starts a subscription. The results that it yields never carry errors: where one cannot be made, or the gateway ends the
    * stream, the iteration rejects with the client's error, once. Resolves to a result with errors where it may not start.
    */
-  async subscribe(context: Context): Promise<AsyncGenerator<ExecutionResult, void, undefined> | ExecutionResult> {
-    const args = this.#arguments(context);
+  async subscribe(context: Context): Promise<Results | ExecutionResult> {
+    const started = await this.#start(context);
+    return "source" in started ? this.#iterate(started.source, context) : started;
+  }
+
+  /**
+   * As {@link subscribe}, for a transport that writes by itself what equal subscriptions share: where the results are the same
+   * for everybody, it is given the stream of events and the selection that renders them, and releases both.
+   */
+  async subscribeShared(context: Context): Promise<SharedSubscription | Results | ExecutionResult> {
+    const started = await this.#start(context);
+    if (!("source" in started)) return started;
+    const selection = this.#selections.acquire(context.operation);
+    if (selection && isStream(started.source)) return { stream: started.source, selection };
+    selection?.release();
+    return this.#iterate(started.source, context);
+  }
+
+  async #start(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     try {
-      const source = await createSourceEventStream(args);
-      if (Symbol.asyncIterator in source) return new ResultStream(source[Symbol.asyncIterator](), args, context);
+      const source = await createSourceEventStream(this.#arguments(context));
+      if (Symbol.asyncIterator in source) return { source };
       context.caller.release();
       return finish(source, context);
     } catch (error) {
       context.caller.release();
       return { errors: [toClientError(error, context)] };
     }
+  }
+
+  #iterate(source: AsyncIterable<unknown>, context: Context): Results {
+    return new ResultStream(source[Symbol.asyncIterator](), this.#arguments(context), context);
   }
 
   #arguments(contextValue: Context): ExecutionArgs {
@@ -148,6 +186,10 @@ export class Operations {
 function alone(operation: OperationDefinitionNode, { kind, definitions }: DocumentNode): DocumentNode {
   const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
   return { kind, definitions: [operation, ...fragments] };
+}
+
+function isStream(source: unknown): source is Stream {
+  return source instanceof Stream;
 }
 
 function finish(result: ExecutionResult, context: Context): ExecutionResult {

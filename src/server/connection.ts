@@ -4,9 +4,18 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
+import type { LiveSubscription } from "./live-subscription.ts";
+import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+
+interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
+  readonly authorization: string | undefined;
+}
 
 export class Connection {
   readonly socket: WebSocket;
+  readonly outbox: Outbox;
+  /** The subscriptions that write to the outbox by themselves. */
+  readonly live = new Set<LiveSubscription>();
   /** The `Authorization` header of the upgrade request. */
   readonly authorization: string | undefined;
   #session: Session | undefined;
@@ -15,9 +24,13 @@ export class Connection {
   #subscriptions = 0;
   #whenAnswered: (() => void) | undefined;
 
-  constructor(socket: WebSocket, authorization: string | undefined) {
+  constructor({ socket, transport, flusher, budgetBytes, authorization }: ConnectionOptions) {
     this.socket = socket;
     this.authorization = authorization;
+    const onRoom = (): void => {
+      for (const subscription of this.live) subscription.resume();
+    };
+    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom });
   }
 
   get isOpen(): boolean {
@@ -44,13 +57,15 @@ export class Connection {
 
   /** Does nothing where the socket is closing already: the first reason counts. */
   close(code: number, reason: string): void {
-    if (this.isOpen) this.socket.close(code, reason);
+    if (!this.isOpen) return;
+    this.outbox.flush();
+    this.socket.close(code, reason);
   }
 
   /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
   send(data: string): Promise<void> {
     return new Promise((resolve) => {
-      if (this.isOpen) this.socket.send(data, () => resolve());
+      if (this.isOpen) this.outbox.send(data, resolve);
       else resolve();
     });
   }

@@ -22,10 +22,15 @@ import type { Log } from "../log.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { startHeartbeat } from "./heartbeat.ts";
+import { LiveSubscription } from "./live-subscription.ts";
+import { Flusher } from "./outbox.ts";
 import { connectionToken } from "./token.ts";
 
 /** How long a client may take over its side of the closing handshake. */
 const CLOSE_TIMEOUT_MS = 3000;
+
+/** Shorter messages are sent as they are: compressing them costs more than it saves. */
+const COMPRESSION_THRESHOLD_BYTES = 1024;
 
 /** Queries and mutations under way on one connection at most. */
 const MAX_IN_FLIGHT = 100;
@@ -40,7 +45,13 @@ const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
 interface WebSocketsOptions {
   readonly config: Pick<
     Config,
-    "CONNECTION_INIT_TIMEOUT" | "HEARTBEAT_INTERVAL" | "MAX_CONNECTIONS" | "MAX_PAYLOAD_SIZE" | "MAX_SUBSCRIPTIONS"
+    | "CONNECTION_INIT_TIMEOUT"
+    | "COMPRESSION"
+    | "HEARTBEAT_INTERVAL"
+    | "MAX_SEND_BUFFER"
+    | "MAX_CONNECTIONS"
+    | "MAX_PAYLOAD_SIZE"
+    | "MAX_SUBSCRIPTIONS"
   >;
   readonly sessions: Sessions;
   readonly operations: Operations;
@@ -54,11 +65,14 @@ export class WebSockets {
   readonly #server: WebSocketServer;
   readonly #protocol: Server<Connection>;
   readonly #connections = new Set<Connection>();
+  readonly #flusher = new Flusher();
+  /** Where the results of a subscription go, by the arguments that graphql-ws passes from one hook to the next. */
+  readonly #places = new WeakMap<ExecutionArgs, { readonly connection: Connection; readonly id: string }>();
 
   constructor(options: WebSocketsOptions) {
     this.#options = options;
     const { config } = options;
-    this.#server = new WebSocketServer(socketOptions(config.MAX_PAYLOAD_SIZE));
+    this.#server = new WebSocketServer(socketOptions(config));
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
       socket.destroy();
@@ -66,9 +80,9 @@ export class WebSockets {
     this.#protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
       onConnect: (context) => this.#open(context.connectionParams, context.extra),
-      onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
+      onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
       execute: ({ contextValue }) => options.operations.execute(contextOf(contextValue)),
-      subscribe: ({ contextValue }) => this.#subscribe(contextOf(contextValue)),
+      subscribe: (args) => this.#subscribe(args, contextOf(args.contextValue)),
     });
   }
 
@@ -111,7 +125,13 @@ export class WebSockets {
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
     const { log, config } = this.#options;
-    const connection = new Connection(socket, request.headers.authorization);
+    const connection = new Connection({
+      socket,
+      transport: request.socket,
+      flusher: this.#flusher,
+      budgetBytes: config.MAX_SEND_BUFFER,
+      authorization: request.headers.authorization,
+    });
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
     if (this.#connections.size >= config.MAX_CONNECTIONS) {
       connection.close(CloseCode.tryAgainLater, "Too many connections");
@@ -145,13 +165,30 @@ export class WebSockets {
       if (!connection.isOpen) return;
       // Of what ws may give it gives a Buffer: `binaryType` is its default.
       const text = data instanceof Buffer ? data.toString() : "";
-      handle(text).catch((error: unknown) => this.#onFailure(connection, text, error));
+      const message = this.#parse(text);
+      // graphql-ws parses text and takes the rest as parsed. It holds a message for as long as its operation runs.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its types know the text only
+      handle((message ?? text) as string).catch((error: unknown) => this.#onFailure(connection, message, error));
     });
   }
 
+  /** A message, with the one copy of its document's text that is held for all. Undefined where it is not JSON. */
+  #parse(text: string): object | undefined {
+    try {
+      const message: unknown = JSON.parse(text);
+      if (typeof message !== "object" || message === null) return undefined;
+      if (!("payload" in message) || typeof message.payload !== "object" || message.payload === null) return message;
+      const { payload } = message;
+      if (!("query" in payload) || typeof payload.query !== "string") return message;
+      return { ...message, payload: { ...payload, query: this.#options.operations.intern(payload.query) } };
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
-  #onFailure(connection: Connection, text: string, error: unknown): void {
-    if (SERVER_MESSAGES.has(parseMessage(text).type)) {
+  #onFailure(connection: Connection, message: unknown, error: unknown): void {
+    if (message !== undefined && SERVER_MESSAGES.has(parseMessage(message).type)) {
       connection.close(CloseCode.badRequest, "Invalid message received");
       return;
     }
@@ -183,7 +220,11 @@ export class WebSockets {
   }
 
   /** What graphql-ws is to run, or the errors that end the operation and leave the socket alone. */
-  #prepare({ extra: connection }: Protocol, payload: SubscribePayload): ExecutionArgs | readonly GraphQLError[] {
+  #prepare(
+    { extra: connection }: Protocol,
+    id: string,
+    payload: SubscribePayload,
+  ): ExecutionArgs | readonly GraphQLError[] {
     const { operations, config } = this.#options;
     const operation = operations.prepare(payload);
     if (!("type" in operation)) return operation;
@@ -197,25 +238,33 @@ export class WebSockets {
     }
     const context = operations.context(operation, connection.caller(isSubscription));
     const { document, operationName } = operation;
-    return { schema: operations.schema, document, operationName, contextValue: context };
+    const args = { schema: operations.schema, document, operationName, contextValue: context };
+    if (isSubscription) this.#places.set(args, { connection, id });
+    return args;
   }
 
-  async #subscribe(context: Context): Promise<AsyncGenerator<ExecutionResult>> {
-    const result = await this.#options.operations.subscribe(context);
+  async #subscribe(args: ExecutionArgs, context: Context): Promise<AsyncGenerator<ExecutionResult, void>> {
+    const place = this.#places.get(args);
+    if (!place) throw new Error("graphql-ws subscribes with other arguments than it was given");
+    const result = await this.#options.operations.subscribeShared(context);
+    if ("stream" in result) return new LiveSubscription(place.connection, result, place.id, context);
     if (Symbol.asyncIterator in result) return result;
     return rejected(toClientError(result.errors?.[0], context));
   }
 }
 
 /** `closeTimeout` is there, but not in the types yet. */
-function socketOptions(maxPayload: number): ServerOptions & { closeTimeout: number } {
+function socketOptions({
+  COMPRESSION,
+  MAX_PAYLOAD_SIZE,
+}: Pick<Config, "COMPRESSION" | "MAX_PAYLOAD_SIZE">): ServerOptions & { closeTimeout: number } {
   return {
     noServer: true,
     clientTracking: false,
     closeTimeout: CLOSE_TIMEOUT_MS,
     handleProtocols: (protocols) => handleProtocols(protocols),
-    maxPayload,
-    perMessageDeflate: false,
+    maxPayload: MAX_PAYLOAD_SIZE,
+    perMessageDeflate: COMPRESSION && { threshold: COMPRESSION_THRESHOLD_BYTES, serverNoContextTakeover: true },
   };
 }
 

@@ -32,6 +32,8 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],
   ["MAX_PAYLOAD_SIZE", "a whole number from 1024 to 16777216", ["1023", "16777217"]],
   ["MAX_SUBSCRIPTIONS", "a whole number from 1 to 100000", ["0"]],
+  ["MAX_SEND_BUFFER", "a whole number from 16384 to 1073741824", ["0", "1MB"]],
+  ["COMPRESSION", FLAG, ["gzip"]],
   ["MAX_CONNECTIONS", "a whole number from 1 to 10000000", ["many"]],
   ["HTTP_API_RETRIES", "a whole number from 1 to 10", ["0", "11"]],
   ["HTTP_API_IDEMPOTENT", FLAG, ["yes", "TRUE"]],

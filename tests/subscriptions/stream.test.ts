@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createMemoryBus } from "../../src/bus/memory.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
+import { chatTopic, isKept, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Fanout } from "../../src/delivery/fanout.ts";
 import { openStream, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
@@ -15,8 +15,12 @@ const BOUND = 1000;
 
 /** A fan-out with one session, whose subscriptions to one chat a test opens and feeds. */
 async function setUp() {
-  const bus = createMemoryBus<BusEvent>((error) => {
-    throw error;
+  const bus = createMemoryBus<BusEvent>({
+    isKept,
+    logAgeMs: 60_000,
+    onListenerError(error) {
+      throw error;
+    },
   });
   const directory = new Directory();
   const fanout = new Fanout(bus, directory, createLog({ LOG_LEVEL: "silent" }));
@@ -28,7 +32,7 @@ async function setUp() {
     session,
     publish: (event: BusEvent) => bus.publish(chatTopic(CHAT_ID), event),
     open: <Type extends EventType>(type: Type, more: Partial<StreamSpec<Type>> = {}): Promise<Stream<Type>> =>
-      openStream(fanout, { type, session, chatId: CHAT_ID, takes: () => true, ...more }),
+      openStream(fanout, bus.log, { type, session, chatId: CHAT_ID, takes: () => true, ...more }),
     [Symbol.asyncDispose]: () => fanout.close(),
   };
 }

@@ -1,0 +1,29 @@
+import { randomUUID } from "node:crypto";
+import type { Log } from "../log.ts";
+import type { Caller, Context, Operation, Services } from "./context.ts";
+import { createLoaders, type Loaders } from "./loaders.ts";
+
+/** What few operations need is made when it is asked for: a running subscription keeps its context for as long as it runs. */
+export class OperationContext implements Context {
+  readonly operation: Operation;
+  readonly caller: Caller;
+  readonly services: Services;
+  readonly log: Log;
+  #loaders: Loaders | undefined;
+  #requestId: string | undefined;
+
+  constructor(operation: Operation, caller: Caller, services: Services, log: Log) {
+    this.operation = operation;
+    this.caller = caller;
+    this.services = services;
+    this.log = log;
+  }
+
+  get loaders(): Loaders {
+    return (this.#loaders ??= createLoaders(this.caller, this.services));
+  }
+
+  get requestId(): string {
+    return (this.#requestId ??= randomUUID());
+  }
+}

@@ -1,0 +1,65 @@
+/** Which operations may be executed once for everybody. */
+import {
+  BREAK,
+  Kind,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type DocumentNode,
+  type GraphQLField,
+  type GraphQLSchema,
+} from "graphql";
+
+/** Goes into the `extensions` of a field whose value depends on who asks. The fields of queries and mutations need no mark. */
+export const DEPENDS_ON_VIEWER = { dependsOnViewer: true } as const;
+
+/** Whether a document selects, wherever in it, a field that depends on the viewer. */
+export function dependsOnViewer(schema: GraphQLSchema, document: DocumentNode): boolean {
+  let found = false;
+  const typeInfo = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      Field() {
+        if (!isMarked(typeInfo.getFieldDef())) return undefined;
+        found = true;
+        return BREAK;
+      },
+    }),
+  );
+  return found;
+}
+
+/**
+ * The names of the variables that a subscription's results depend on: all but those that are used in the arguments of its root
+ * field alone. Those decide what it is subscribed to.
+ */
+export function variablesOfResults(schema: GraphQLSchema, document: DocumentNode): readonly string[] {
+  const names = new Set<string>();
+  const typeInfo = new TypeInfo(schema);
+  const rootType = schema.getSubscriptionType();
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      VariableDefinition: () => false,
+      // Directives' arguments are Arguments too: what is left out are those whose parent is the root field itself.
+      Argument: (_node, _key, _parent, _path, ancestors) => {
+        const owner = ancestors.at(-1);
+        const isOfRootField = isField(owner) && typeInfo.getParentType() === rootType;
+        return isOfRootField ? false : undefined;
+      },
+      Variable(node) {
+        names.add(node.name.value);
+      },
+    }),
+  );
+  return [...names].toSorted();
+}
+
+function isMarked(field: GraphQLField<unknown, unknown> | null | undefined): boolean {
+  return field?.extensions["dependsOnViewer"] === true;
+}
+
+function isField(node: unknown): boolean {
+  return typeof node === "object" && node !== null && "kind" in node && node.kind === Kind.FIELD;
+}

@@ -1,0 +1,68 @@
+/** WebSocket frames, made here where one payload goes to many sockets: built once, then copied with each operation's id. */
+
+/** RFC 6455, section 5.2: FIN, and the opcode of a text message. */
+const FINAL_TEXT = 0x81;
+
+/** What a message's `id` looks like between its quotes, in ASCII whatever the id is. */
+export function idText(id: string): string {
+  return JSON.stringify(id)
+    .slice(1, -1)
+    .replace(/[^\x20-\x7e]/g, (unit) => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A `next` message of graphql-transport-ws. `payload` is JSON. */
+export function nextMessage(id: string, payload: string): string {
+  return `{"id":"${id}","type":"next","payload":${payload}}`;
+}
+
+/** A whole text message in one frame. Servers do not mask. */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const start = headerLength(length);
+  const frame = Buffer.allocUnsafe(start + length);
+  writeHeader(frame, length);
+  frame.write(text, start);
+  return frame;
+}
+
+/** Frames of `next` messages that differ in their id alone. It remembers the last payload, which goes to everybody before the next. */
+export class NextFrames {
+  #payload: { readonly json: string } | undefined;
+  #idLength = 0;
+  #template: Buffer = Buffer.alloc(0);
+  #idStart = 0;
+
+  /** @param id as {@link idText} gives it. */
+  frame(id: string, payload: { readonly json: string }): Buffer {
+    if (payload !== this.#payload || id.length !== this.#idLength) this.#prepare(id, payload);
+    const frame = Buffer.allocUnsafe(this.#template.length);
+    this.#template.copy(frame);
+    frame.write(id, this.#idStart, "latin1");
+    return frame;
+  }
+
+  #prepare(id: string, payload: { readonly json: string }): void {
+    this.#payload = payload;
+    this.#idLength = id.length;
+    const message = nextMessage(id, payload.json);
+    this.#template = textFrame(message);
+    // Counted, not searched for: a byte of the header may be a quote.
+    this.#idStart = headerLength(Buffer.byteLength(message)) + '{"id":"'.length;
+  }
+}
+
+function headerLength(length: number): number {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
+}
+
+function writeHeader(frame: Buffer, length: number): void {
+  frame[0] = FINAL_TEXT;
+  if (length < 126) frame[1] = length;
+  else if (length < 65_536) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What leaves on one WebSocket. Messages of one turn of the event loop go out together, in one system call; a socket whose client
+ * does not read is lagging once more than its budget waits.
+ */
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import { nextMessage, NextFrames, textFrame } from "./frames.ts";
+
+/** Writes the outboxes of one server at the end of the turn in which they got something. */
+export class Flusher {
+  #outboxes: Outbox[] = [];
+  /** Frames that a server's sockets share. */
+  readonly frames = new NextFrames();
+
+  add(outbox: Outbox): void {
+    if (this.#outboxes.push(outbox) === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const outboxes = this.#outboxes;
+    this.#outboxes = [];
+    for (const outbox of outboxes) outbox.flush();
+  }
+}
+
+export interface Outbox {
+  /** Whether more than the budget waits. It then says once when it can take more again. */
+  readonly isLagging: boolean;
+  /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
+  next(id: string, payload: { readonly json: string }): void;
+  /** Any other message. `onSent` hears when it has left the process or never will. */
+  send(message: string, onSent: () => void): void;
+  /** Writes what waits for the end of the turn. */
+  flush(): void;
+}
+
+export interface OutboxOptions {
+  readonly socket: WebSocket;
+  /** The TCP or TLS socket below. */
+  readonly transport: Socket;
+  readonly flusher: Flusher;
+  readonly budgetBytes: number;
+  /** The client has read, and there is room again. */
+  readonly onRoom: () => void;
+}
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  return options.socket.extensions.includes("permessage-deflate")
+    ? new CompressedOutbox(options)
+    : new PlainOutbox(options);
+}
+
+/** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
+class PlainOutbox implements Outbox {
+  readonly #options: OutboxOptions;
+  #frames: Buffer[] = [];
+  #callbacks: (() => void)[] | undefined;
+  #bytes = 0;
+  #hasLagged = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  get isLagging(): boolean {
+    const { transport, budgetBytes } = this.#options;
+    const isLagging = this.#bytes + transport.writableLength > budgetBytes;
+    this.#hasLagged ||= isLagging;
+    return isLagging;
+  }
+
+  next(id: string, payload: { readonly json: string }): void {
+    this.#push(this.#options.flusher.frames.frame(id, payload));
+  }
+
+  send(message: string, onSent: () => void): void {
+    this.#callbacks ??= [];
+    this.#callbacks.push(onSent);
+    this.#push(textFrame(message));
+  }
+
+  flush(): void {
+    const frames = this.#frames;
+    const callbacks = this.#callbacks;
+    if (frames.length === 0) return;
+    this.#frames = [];
+    this.#callbacks = undefined;
+    this.#bytes = 0;
+    const { socket, transport } = this.#options;
+    const onWritten = (): void => {
+      callbacks?.forEach((callback) => callback());
+      // Not at `drain`: the budget may be less than what a stream calls full, and then there is none.
+      this.#onRoom();
+    };
+    // A socket that is closing takes nothing after its close frame.
+    if (socket.readyState !== socket.OPEN || !transport.writable) onWritten();
+    else transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames), onWritten);
+  }
+
+  #push(frame: Buffer): void {
+    if (this.#frames.push(frame) === 1) this.#options.flusher.add(this);
+    this.#bytes += frame.length;
+  }
+
+  #onRoom(): void {
+    if (!this.#hasLagged || this.isLagging) return;
+    this.#hasLagged = false;
+    this.#options.onRoom();
+  }
+}
+
+/** Compression is per socket and takes its time: ws does it, and keeps the order. */
+class CompressedOutbox implements Outbox {
+  readonly #options: OutboxOptions;
+  #isCorked = false;
+  #hasLagged = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  get isLagging(): boolean {
+    const isLagging = this.#options.socket.bufferedAmount > this.#options.budgetBytes;
+    this.#hasLagged ||= isLagging;
+    return isLagging;
+  }
+
+  next(id: string, payload: { readonly json: string }): void {
+    this.send(nextMessage(id, payload.json), () => undefined);
+  }
+
+  send(message: string, onSent: () => void): void {
+    const { socket, transport, flusher } = this.#options;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      transport.cork();
+      flusher.add(this);
+    }
+    socket.send(message, () => {
+      onSent();
+      this.#onRoom();
+    });
+  }
+
+  flush(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#options.transport.uncork();
+  }
+
+  #onRoom(): void {
+    if (!this.#hasLagged || this.isLagging) return;
+    this.#hasLagged = false;
+    this.#options.onRoom();
+  }
+}
