@@ -1,0 +1,128 @@
+/** Who is measured: how each server is started and what its clients speak. */
+import { fileURLToPath } from "node:url";
+import process from "node:process";
+import { graphqlTransportWs, jsonFrames, socketIo, type Protocol } from "./load/protocols.ts";
+import { freePort, LOAD_CORE, SERVER_CORE, Server, type Command } from "./processes.ts";
+import type { World } from "./world.ts";
+
+export type PeerName = "gateway" | "recipe-redis" | "recipe-memory" | "socket.io" | "ws" | "bun";
+
+export interface Peer {
+  readonly name: PeerName;
+  readonly title: string;
+  readonly protocol: Protocol;
+  /** The file of `peers/`; the gateway's own where absent. */
+  readonly file?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether it needs a Redis server. */
+  readonly redis?: true;
+}
+
+export const GATEWAY_ROOT = process.env["GATEWAY_ROOT"] ?? fileURLToPath(new URL("../", import.meta.url));
+export const BUN = fileURLToPath(new URL("node_modules/.bin/bun", import.meta.url));
+
+export const PEERS: readonly Peer[] = [
+  { name: "gateway", title: "this gateway", protocol: graphqlTransportWs },
+  {
+    name: "recipe-redis",
+    title: "Yoga + graphql-ws + withFilter, RedisPubSub",
+    protocol: graphqlTransportWs,
+    file: "recipe.ts",
+    env: { PUBSUB: "redis" },
+    redis: true,
+  },
+  {
+    name: "recipe-memory",
+    title: "Yoga + graphql-ws + withFilter, PubSub in memory",
+    protocol: graphqlTransportWs,
+    file: "recipe.ts",
+  },
+  { name: "socket.io", title: "Socket.IO rooms", protocol: socketIo, file: "socket-io.ts" },
+  { name: "ws", title: "bare ws", protocol: jsonFrames, file: "ws.ts" },
+  { name: "bun", title: "Bun's ServerWebSocket.publish", protocol: jsonFrames, file: "bun.ts" },
+];
+
+export interface StageOptions {
+  readonly world: World;
+  /** Whether a message is persisted by the REST API. The gateway always does that. */
+  readonly persist: "rest" | "local";
+}
+
+/** One server under test with what stands behind it. */
+export interface Stage extends AsyncDisposable {
+  readonly peer: Peer;
+  readonly world: World;
+  readonly server: Server;
+}
+
+/** Starts the REST stub, Redis where the peer needs it, and the peer; each new, so that nobody inherits anything. */
+export async function openStage(peer: Peer, { world, persist }: StageOptions): Promise<Stage> {
+  await using opening = new AsyncDisposableStack();
+  const rest = opening.use(await Server.start(restCommand(world)));
+  const env: Record<string, string> = { REST_URL: `http://127.0.0.1:${rest.port}`, PERSIST: persist, ...peer.env };
+  if (peer.redis) {
+    const port = await freePort();
+    const redis = await startRedis(port);
+    opening.use(redis);
+    env["REDIS_PORT"] = String(port);
+  }
+  const server = opening.use(await Server.start(await commandOf(peer, env)));
+  const opened = opening.move();
+  return { peer, world, server, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+function restCommand(world: World): Command {
+  return {
+    file: process.execPath,
+    args: [peerFile("rest-api.ts")],
+    env: { WORLD: JSON.stringify(world) },
+    core: LOAD_CORE,
+  };
+}
+
+/** On the load's core: it stands for another machine, and its processor time is not the recipe's. */
+async function startRedis(port: number): Promise<Server> {
+  const args = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--loglevel",
+    "warning",
+  ];
+  return Server.start({ file: "redis-server", args, core: LOAD_CORE, port: { number: port } });
+}
+
+async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Promise<Command> {
+  if (peer.name === "bun") return { file: BUN, args: [peerFile("bun.ts")], env, core: SERVER_CORE };
+  const settle = ["--import", peerFile("settle.ts")];
+  if (peer.file !== undefined) {
+    return { file: process.execPath, args: [...settle, peerFile(peer.file)], env, core: SERVER_CORE };
+  }
+  const port = await freePort();
+  return {
+    file: process.execPath,
+    args: [...settle, `${GATEWAY_ROOT}/src/main.ts`],
+    env: gatewayEnvironment(env["REST_URL"] ?? "", port),
+    core: SERVER_CORE,
+    port: { number: port, path: "/ready" },
+  };
+}
+
+function gatewayEnvironment(restUrl: string, port: number): Record<string, string> {
+  return {
+    PORT: String(port),
+    HOST: "127.0.0.1",
+    HTTP_API_URL: restUrl,
+    RATE_LIMIT_MESSAGES: "999999999/1s",
+    LOG_LEVEL: "warn",
+  };
+}
+
+function peerFile(name: string): string {
+  return fileURLToPath(new URL(`peers/${name}`, import.meta.url));
+}

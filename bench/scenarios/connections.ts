@@ -1,0 +1,101 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { performance } from "node:perf_hooks";
+import type { Stage } from "../peers.ts";
+import { crowdOf, type Case, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+
+const CONNECTIONS = 2000;
+const CHAT_SIZE = 10;
+/** Connected before the measurement, so that what is made once is not counted. */
+const WARM_UP = 200;
+/** For what a server does a while after somebody connected. */
+const SETTLE_MS = 1000;
+
+const CASE = `${CONNECTIONS} connections`;
+
+function cases({ quick }: Scale): readonly Case[] {
+  const people = (quick ? 500 : CONNECTIONS) + WARM_UP;
+  return [{ name: CASE, world: { people, chatSize: CHAT_SIZE, chatsPerUser: 1 } }];
+}
+
+function usersOf(stage: Stage): { warmUp: number[]; measured: number[] } {
+  const users = Array.from({ length: stage.world.people }, (_, user) => user);
+  return { warmUp: users.slice(0, WARM_UP), measured: users.slice(WARM_UP) };
+}
+
+const MEMORY: readonly Column[] = [
+  { heading: "KiB per idle connection", case: CASE, value: "perConnection", digits: 1 },
+];
+
+export const memory: Scenario = {
+  name: "memory",
+  title: "Memory of an idle connection",
+  text:
+    "2,000 authenticated connections of 2,000 people; in GraphQL each with the four subscriptions of an open chat frontend " +
+    "(messages, typing, presence, receipts), else joined to its chats. Resident memory after minus before, both after a " +
+    "garbage collection that gives back empty pages; a server under load holds more. What the kernel holds for a socket is not in it.",
+  persist: "rest",
+  cases,
+  columns: () => MEMORY,
+  charts: () => [{ kind: "bars", title: "Memory", unit: "KiB per idle connection", columns: MEMORY }],
+  async measure(stage) {
+    using crowd = crowdOf(stage);
+    const { warmUp, measured } = usersOf(stage);
+    const texts = stage.peer.protocol.listen("four");
+    const admit = async (users: readonly number[]): Promise<number> => {
+      for (const client of await crowd.admit(users)) client.send(texts);
+      await settle(stage);
+      return stage.server.residentKiB();
+    };
+    const before = await admit(warmUp);
+    const after = await admit(measured);
+    return found({ perConnection: (after - before) / measured.length }, crowd.lost);
+  },
+};
+
+const CONNECTING: readonly Column[] = [
+  { heading: "connections per second", case: CASE, value: "perSecond", digits: 0 },
+  { heading: "µs per connection", case: CASE, value: "cost", digits: 0 },
+];
+
+export const connecting: Scenario = {
+  name: "connecting",
+  title: "Connecting",
+  text:
+    "2,000 people connect, 64 at a time: TCP, the upgrade, authentication with the profile and the list of chats from the REST " +
+    "API. Clients and the REST API share a core, which limits the rate of the cheaper servers; the processor time of the server is not touched by that.",
+  persist: "rest",
+  cases,
+  columns: () => CONNECTING,
+  charts: () => [
+    {
+      kind: "bars",
+      title: "Connecting, with authentication",
+      unit: "µs of processor time per connection",
+      columns: CONNECTING.slice(1),
+    },
+  ],
+  async measure(stage) {
+    using crowd = crowdOf(stage);
+    const { warmUp, measured } = usersOf(stage);
+    await crowd.admit(warmUp);
+    await stage.server.quiet();
+    const before = stage.server.cpuMs();
+    const startedAt = performance.now();
+    await crowd.admit(measured);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cost = ((stage.server.cpuMs() - before) * 1000) / measured.length;
+    return found({ perSecond: measured.length / seconds, cost }, crowd.lost);
+  },
+};
+
+async function settle(stage: Stage): Promise<void> {
+  await delay(SETTLE_MS);
+  await stage.server.quiet();
+  // Some of what one collection lets go is freed by the next.
+  await stage.server.collectGarbage();
+  await stage.server.collectGarbage();
+}
+
+function found(values: Readonly<Record<string, number>>, lostConnections: number): Finding {
+  return { values, accounts: [], lostConnections };
+}

@@ -1,0 +1,67 @@
+import { performance } from "node:perf_hooks";
+import { sendByClock } from "../load/pace.ts";
+import type { Account } from "../load/window.ts";
+import type { Stage } from "../peers.ts";
+import { coreBusyMs, LOAD_CORE } from "../processes.ts";
+import { quantile } from "../report/statistics.ts";
+import { crowdOf, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+
+const PEOPLE = 1000;
+const CHAT_SIZE = 10;
+const SENDERS = 100;
+const RATES = [100, 500, 1000];
+const CASE = `${PEOPLE} in chats of ten`;
+const WARM_UP_MS = 2000;
+
+const COLUMNS: readonly Column[] = RATES.flatMap((rate) => [
+  { heading: `${rate}/s: p50, ms`, case: CASE, value: `p50-${rate}`, digits: 2 },
+  { heading: "p99, ms", case: CASE, value: `p99-${rate}`, digits: 2 },
+  { heading: "achieved/s", case: CASE, value: `achieved-${rate}`, digits: 0 },
+  { heading: "load's core, %", case: CASE, value: `load-${rate}`, digits: 0 },
+]);
+
+export const latency: Scenario = {
+  name: "latency",
+  title: "Latency: from the sender's frame to each delivery",
+  text:
+    "1,000 connections in chats of ten, at 100, 500 and 1,000 messages a second by the clock (an open loop: a slow server is " +
+    "not waited for). From the write of the message to the read of each of its ten deliveries, the REST call included. " +
+    "The REST API, Redis and all clients share the other core, so this is what the peers differ by, not what a network would give.",
+  persist: "rest",
+  cases: () => [{ name: CASE, world: { people: PEOPLE, chatSize: CHAT_SIZE, chatsPerUser: 1 } }],
+  columns: () => COLUMNS,
+  charts: () => [
+    {
+      kind: "bars",
+      title: "Latency at 500 messages per second",
+      unit: "ms to a delivery: p50, p99",
+      columns: COLUMNS.filter(({ value }) => value.endsWith("-500") && value.startsWith("p")).map((column) => ({
+        ...column,
+        heading: column.value.slice(0, 3),
+      })),
+    },
+  ],
+  measure,
+};
+
+async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
+  using crowd = crowdOf(stage);
+  await crowd.gather("all", SENDERS);
+  await sendByClock(crowd, crowd.open({ latencies: true }), Math.max(...RATES), WARM_UP_MS);
+  const values: Record<string, number> = {};
+  const accounts: Account[] = [];
+  for (const rate of RATES) {
+    await stage.server.quiet();
+    const window = crowd.open({ latencies: true });
+    const [startedAt, before] = [performance.now(), coreBusyMs(LOAD_CORE)];
+    const { achieved, worstLagMs } = await sendByClock(crowd, window, rate, windowMs);
+    values[`load-${rate}`] = (100 * (coreBusyMs(LOAD_CORE) - before)) / (performance.now() - startedAt);
+    const latencies = window.latenciesMs;
+    values[`p50-${rate}`] = quantile(latencies, 0.5);
+    values[`p99-${rate}`] = quantile(latencies, 0.99);
+    values[`achieved-${rate}`] = achieved;
+    values[`worst-lag-${rate}`] = worstLagMs;
+    accounts.push(window.account());
+  }
+  return { values, accounts, lostConnections: crowd.lost };
+}

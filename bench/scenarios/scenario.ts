@@ -1,0 +1,69 @@
+/** What a scenario is: what it measures in whom, and how that is shown. */
+import { Crowd } from "../load/crowd.ts";
+import type { Account } from "../load/window.ts";
+import type { PeerName, Stage } from "../peers.ts";
+import type { World } from "../world.ts";
+
+/** How long and how large. `quick` is for seeing that everything works; its numbers mean little. */
+export interface Scale {
+  readonly quick: boolean;
+  /** Of one measured window. */
+  readonly windowMs: number;
+}
+
+/** One server's life: a world, and the crowd's behaviour in it. */
+export interface Case {
+  readonly name: string;
+  readonly world: World;
+}
+
+/** What one case of one peer gave in one round. */
+export interface Finding {
+  /** By the name of what was measured. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Of everything that was sent while it was measured; empty where nothing is to be delivered. */
+  readonly accounts: readonly Account[];
+  /** Connections that the server ended. */
+  readonly lostConnections: number;
+}
+
+/** A number of the table: one value of one case. */
+export interface Column {
+  readonly heading: string;
+  readonly case: string;
+  readonly value: string;
+  readonly digits: number;
+}
+
+export type Chart =
+  | { readonly kind: "bars"; readonly title: string; readonly unit: string; readonly columns: readonly Column[] }
+  | {
+      readonly kind: "lines";
+      readonly title: string;
+      readonly unit: string;
+      readonly across: string;
+      readonly points: readonly Point[];
+    };
+
+export interface Point {
+  readonly x: number;
+  readonly column: Column;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  /** A sentence or two below the title. */
+  readonly text: string;
+  /** All of them where absent. */
+  readonly peers?: readonly PeerName[];
+  readonly persist: "rest" | "local";
+  readonly cases: (scale: Scale) => readonly Case[];
+  readonly columns: (scale: Scale) => readonly Column[];
+  readonly charts: (scale: Scale) => readonly Chart[];
+  readonly measure: (stage: Stage, scale: Scale, name: string) => Promise<Finding>;
+}
+
+export function crowdOf({ server, peer, world }: Stage): Crowd {
+  return new Crowd({ port: server.port, protocol: peer.protocol, world });
+}
