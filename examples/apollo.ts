@@ -48,7 +48,7 @@ interface Messages {
 export async function openChat({ url, token, chatId, listener }: ChatOptions): Promise<Chat> {
   const load = (): Promise<unknown> =>
     client.query({ query: ChatDocument, variables: { id: chatId }, fetchPolicy: "network-only" });
-  // What was missed for longer than the gateway remembers it is in the history. If that fails too, the next reconnect tries again.
+  // What was missed meanwhile is in the history. If that fails too, the next reconnect tries again.
   const socket = connectSocket({ url, token, onReconnected: () => void load().catch(() => undefined) });
   const client = new ApolloClient({ link: new GraphQLWsLink(socket), cache: createCache() });
   // Subscribed first, loaded then: what comes in between is in both, and counts once.

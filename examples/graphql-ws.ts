@@ -22,7 +22,7 @@ export async function openChat({ url, token, chatId, listener }: ChatOptions): P
     const { chat } = await run(client, ChatDocument, { id: chatId });
     messages.add(...chat.messages.nodes);
   };
-  // What was missed for longer than the gateway remembers it is in the history. If that fails too, the next reconnect tries again.
+  // What was missed meanwhile is in the history. If that fails too, the next reconnect tries again.
   const client = connectSocket({ url, token, onReconnected: () => void load().catch(() => undefined) });
   // Subscribed first, loaded then: what comes in between is in both, and counts once.
   watch(client, chatId, messages, listener);

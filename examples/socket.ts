@@ -6,11 +6,26 @@ export interface SocketOptions {
   readonly token: () => string | Promise<string>;
   /** Called after the connection was lost and has been made again; subscriptions go on by themselves. */
   readonly onReconnected?: () => void;
+  /** Called when the gateway refuses the token (4403): the next one that `token` gives is tried; a page without one asks for a login. */
+  readonly onRefused?: () => void;
   /** Milliseconds without a message after which a ping is sent; half of it later a silent connection is replaced. */
   readonly keepAliveMs?: number;
 }
 
-export function connectSocket({ url, token, onReconnected, keepAliveMs = 10_000 }: SocketOptions): Client {
+/** A client that went on doubling its waits would stay away for as long as an outage had lasted. */
+const LONGEST_WAIT_MS = 30_000;
+
+/** With some randomness, so that those who lost their connection together do not come back together. */
+async function retryWait(retries: number): Promise<void> {
+  const longestMs = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** retries);
+  await new Promise((resolve) => setTimeout(resolve, longestMs * (0.5 + Math.random() / 2)));
+}
+
+function isRefusal(event: unknown): boolean {
+  return typeof event === "object" && event !== null && "code" in event && event.code === 4403;
+}
+
+export function connectSocket({ url, token, onReconnected, onRefused, keepAliveMs = 10_000 }: SocketOptions): Client {
   let silence: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
     url: url.replace(/^http/, "ws"),
@@ -19,6 +34,7 @@ export function connectSocket({ url, token, onReconnected, keepAliveMs = 10_000 
     // Left alone the client gives up after five attempts, and at once where a connection is refused, as in every restart.
     shouldRetry: () => true,
     retryAttempts: Number.POSITIVE_INFINITY,
+    retryWait,
     connectionAckWaitTimeout: 10_000,
     // A page that goes from one chat to the next keeps its connection.
     lazyCloseTimeout: 5000,
@@ -30,7 +46,10 @@ export function connectSocket({ url, token, onReconnected, keepAliveMs = 10_000 
         if (!received) silence = setTimeout(() => client.terminate(), keepAliveMs / 2);
       },
       pong: (received) => received && clearTimeout(silence),
-      closed: () => clearTimeout(silence),
+      closed: (event) => {
+        clearTimeout(silence);
+        if (isRefusal(event)) onRefused?.();
+      },
     },
   });
   return client;

@@ -20,7 +20,7 @@ export async function openChat({ url, token, chatId, listener }: ChatOptions): P
     if (error) throw error;
     messages.add(...(data?.chat.messages.nodes ?? []));
   };
-  // What was missed for longer than the gateway remembers it is in the history. If that fails too, the next reconnect tries again.
+  // What was missed meanwhile is in the history. If that fails too, the next reconnect tries again.
   const socket = connectSocket({ url, token, onReconnected: () => void load().catch(() => undefined) });
   const client = new Client({
     url,

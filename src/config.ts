@@ -182,7 +182,8 @@ const VARIABLES = {
     "data/development.sqlite",
     "The file of the embedded development API's data; `:memory:` keeps none.",
   ),
-  NODE_ENV: text<string>(
+  NODE_ENV: choice(
+    ["development", "test", "production"],
     "development",
     "`production` switches GraphiQL, introspection and the embedded development API off.",
   ),

@@ -112,6 +112,7 @@ async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, w
     await webSockets.drain(windowMs);
     // SSE streams are requests under way until they end.
     await fanout.close();
+    http.stop();
     await Promise.all([webSockets.closed(), http.closed()]);
     fuse.abort();
   })();
@@ -119,6 +120,7 @@ async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, w
     gone,
     delay(windowMs + CLOSE_GRACE_MS, undefined, { signal: fuse.signal }).catch(() => undefined),
   ]);
+  http.stop();
   webSockets.terminate();
   http.terminate();
   // What is cut off tells the domain of it by closing.

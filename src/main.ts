@@ -12,7 +12,9 @@ async function main(): Promise<void> {
     process.exit(1);
   });
   const starting = createGateway(config, { log }).catch((error: unknown) => {
-    log.fatal({ err: error }, "the gateway could not start");
+    if (isPortTaken(error))
+      log.fatal({ port: config.PORT }, "the port is taken: set PORT to another, or to 0 for a free one");
+    else log.fatal({ err: error }, "the gateway could not start");
     return process.exit(1);
   });
   stopOnSignals(starting, log);
@@ -48,6 +50,10 @@ async function close(starting: Promise<Gateway>, log: Log): Promise<never> {
     log.fatal({ err: error }, "the gateway did not stop cleanly");
     process.exit(1);
   }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
 }
 
 function tryReadConfig(): Config {

@@ -56,7 +56,7 @@ export class Messages {
     const { clientMessageId } = request;
     if (clientMessageId === undefined) return this.#persist(identity, request, randomUUID());
     if (!CLIENT_MESSAGE_ID.test(clientMessageId)) {
-      throw badInput("clientMessageId", "A clientMessageId is 1 to 128 printable ASCII characters.");
+      throw badInput("clientMessageId", "A clientMessageId is 1 to 128 printable ASCII characters without spaces.");
     }
     return this.#sendOnce(identity, request, clientMessageId);
   }

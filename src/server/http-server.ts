@@ -21,8 +21,10 @@ interface HttpServerOptions {
 
 export interface HttpServer {
   readonly url: string;
-  /** Takes no further connection or upgrade; what is under way goes on. */
+  /** Says that it is not ready, and takes no further upgrade; requests go on, so that a load balancer can look elsewhere first. */
   drain(): void;
+  /** Takes no further connection; what is under way goes on. */
+  stop(): void;
   /** Resolves when no connection is left, those of SSE streams and WebSockets included. */
   closed(): Promise<void>;
   /** Drops whoever is left, at once. */
@@ -33,14 +35,18 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, webSockets, log } = options;
   let isDraining = false;
+  let isStopping = false;
   const underWay = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
+  /** Connections on which nothing has been asked yet. */
+  const silent = new Set<Socket>();
   const server = createServer((request, response) => {
+    silent.delete(request.socket);
     underWay.add(response);
     response.once("close", () => {
       underWay.delete(response);
       // Begun before the end did, it has promised to keep its connection.
-      if (isDraining) request.socket.destroySoon();
+      if (isStopping) request.socket.destroySoon();
     });
     respond(options, isDraining, request, response).catch((error: unknown) => {
       log.error({ err: error }, "a request could not be answered");
@@ -50,9 +56,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   server.on("connection", (socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    silent.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
   });
   server.on("upgrade", (request, socket, head) => {
+    silent.delete(request.socket);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
     const refusal = isDraining ? "503 Service Unavailable" : refuseUpgrade(config.CORS_ORIGIN, request);
     if (refusal === undefined) webSockets.upgrade(request, socket, head);
@@ -63,9 +74,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url,
     drain() {
       isDraining = true;
-      // Closes idle connections as well, but for those on which nothing was ever asked.
+    },
+    stop() {
+      isStopping = true;
+      // Closes idle connections as well, but for those on which nothing was ever asked: browsers open some in advance.
       server.close();
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      for (const socket of silent) socket.destroy();
       for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
     },
     async closed() {

@@ -44,7 +44,7 @@ test("a port in use stops the start, and the log says which", async () => {
   const { port } = neighbour.address() as AddressInfo;
   await using started = await startProcess({ env: { PORT: String(port), DEV_API_FILE: ":memory:" } });
   expect(await started.exited).toEqual(FAILED);
-  const message = `listen EADDRINUSE: address already in use 127.0.0.1:${port}`;
-  expect(started.log).toMatchObject([{ level: 60, msg: "the gateway could not start", err: { message } }]);
+  const msg = "the port is taken: set PORT to another, or to 0 for a free one";
+  expect(started.log).toMatchObject([{ level: 60, msg, port }]);
   expect(neighbour.listening).toBe(true);
 });
