@@ -104,7 +104,11 @@ const origins: Variable<readonly string[] | "*"> = {
   parse: z
     .string()
     .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
-    .refine((value) => value === "*" || value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin)),
+    .refine(
+      (value) =>
+        value === "*" ||
+        value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin && !origin.includes("*")),
+    ),
   sentence:
     "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
 };

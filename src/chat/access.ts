@@ -11,6 +11,8 @@ import type { Sessions } from "./sessions.ts";
 /** How long an answer about a chat is good for somebody who holds no connection. */
 const CACHE_TTL_MS = 5000;
 const CACHE_ENTRIES = 20_000;
+/** How often a chat is asked for that changes meanwhile. */
+const MAX_QUESTIONS = 3;
 
 /** A chat that the asker is in. */
 export interface Membership {
@@ -41,6 +43,10 @@ export class Access {
     const askedAt = this.#directory.now();
     return this.#watch(identity, chatId, async () => {
       const chat = toChat(await this.#api.chat(identity.token, chatId));
+      if (chat.id !== chatId) {
+        const cause = new Error("GET /chats/:chatId: answered with another chat");
+        throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
+      }
       this.#directory.learn(chat, askedAt);
       // A backend that answers outsiders as well does not make them members.
       if (!chat.participants.some((user) => user.id === identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
@@ -63,12 +69,23 @@ export class Access {
    */
   async requireMember(identity: Identity, chatId: string): Promise<Membership> {
     const key = `${identity.tokenHash} ${chatId}`;
-    const known = this.#directory.membership(identity.user.id, chatId) ?? this.#memberships.get(key);
-    if (known) return known;
-    const chat = await this.fetchChat(identity, chatId);
-    const membership = { participants: new Map(chat.participants.map((user) => [user.id, user])) };
-    this.#memberships.set(key, membership);
-    return membership;
+    for (let attempt = 0; attempt < MAX_QUESTIONS; attempt++) {
+      // Of somebody who is connected the directory alone decides: it hears of removals, a cached answer does not.
+      const isConnected = (): boolean => this.#directory.viewer(identity.user.id) !== undefined;
+      const known =
+        this.#directory.membership(identity.user.id, chatId) ??
+        (isConnected() ? undefined : this.#memberships.get(key));
+      if (known) return known;
+      const chat = await this.fetchChat(identity, chatId);
+      const learnt = this.#directory.membership(identity.user.id, chatId);
+      if (learnt) return learnt;
+      // The chat changed while the question was under way: the answer says nothing about now.
+      if (isConnected()) continue;
+      const membership = { participants: new Map(chat.participants.map((user) => [user.id, user])) };
+      this.#memberships.set(key, membership);
+      return membership;
+    }
+    throw new GatewayError("NOT_PARTICIPANT");
   }
 
   /**

@@ -68,7 +68,7 @@ export class History {
       const page = await this.#access.call(identity, chatId, () =>
         this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
       );
-      yield page.messages.map((message) => toMessage(message));
+      yield page.messages.map((message) => ofChat(chatId, toMessage(message)));
       next = page.next;
       if (!next) return;
       if (seen.has(next.value)) break;
@@ -76,6 +76,13 @@ export class History {
     }
     throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error("the pages of a chat's history have no end") });
   }
+}
+
+/** @throws GatewayError UPSTREAM_UNAVAILABLE where a page has a message of another chat: its members alone may read it. */
+function ofChat(chatId: string, message: Message): Message {
+  if (message.chatId === chatId) return message;
+  const cause = new Error("GET /chats/:chatId/messages: answered with a message of another chat");
+  throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
 }
 
 function parsePosition(before: string, chatId: string): Position {

@@ -1,7 +1,7 @@
 /** Sending: persisted by the REST API, then published, once. */
 import { randomUUID } from "node:crypto";
 import type { Bus } from "../bus/bus.ts";
-import { badInput } from "../errors.ts";
+import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
@@ -17,6 +17,9 @@ const CLIENT_MESSAGE_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** How long it is remembered that a message has been delivered. */
 const DELIVERED_TTL_MS = 600_000;
+
+/** How long a persisted message waits for the answer to who is in its chat, where nobody here knows. */
+const LEARNING_MS = 1000;
 
 /** Takes one from a user's allowance, or rejects with RATE_LIMITED. */
 export type Limiter = (userId: string) => Promise<void>;
@@ -39,7 +42,7 @@ interface MessagesOptions {
 export class Messages {
   readonly #options: MessagesOptions;
   /** The sends under way that carry a clientMessageId: a repetition waits for the first. */
-  readonly #sending = new Map<string, Promise<Message>>();
+  readonly #sending = new Map<string, { readonly chatId: string; readonly message: Promise<Message> }>();
 
   constructor(options: MessagesOptions) {
     this.#options = options;
@@ -62,17 +65,19 @@ export class Messages {
   }
 
   async #sendOnce(identity: Identity, request: SendRequest, clientMessageId: string): Promise<Message> {
-    const key = `sent:${identity.user.id}:${clientMessageId}`;
+    const key = `sent:${JSON.stringify([identity.user.id, clientMessageId])}`;
     // The check and the entry below fall in one turn: of two equal sends the second finds the first.
     let sending = this.#sending.get(key);
     if (!sending) {
-      sending = this.#recallOrPersist(key, identity, request, clientMessageId).finally(() => this.#sending.delete(key));
+      const message = this.#recallOrPersist(key, identity, request, clientMessageId).finally(() =>
+        this.#sending.delete(key),
+      );
+      sending = { chatId: request.chatId, message };
       this.#sending.set(key, sending);
     }
-    const message = await sending;
-    if (message.chatId !== request.chatId) {
-      throw badInput("clientMessageId", "You used this clientMessageId for a message in another chat.");
-    }
+    if (sending.chatId !== request.chatId) throw usedElsewhere();
+    const message = await sending.message;
+    if (message.chatId !== request.chatId) throw usedElsewhere();
     return message;
   }
 
@@ -90,10 +95,16 @@ export class Messages {
     const { api, access, limiter, typing } = this.#options;
     const { chatId, content } = request;
     await limiter(identity.user.id);
-    const [wire] = await Promise.all([
-      access.call(identity, chatId, () => api.sendMessage(identity.token, chatId, content, idempotencyKey)),
-      access.learnMembers(identity, chatId),
-    ]);
+    const learning = access.learnMembers(identity, chatId);
+    const wire = await access.call(identity, chatId, () =>
+      api.sendMessage(identity.token, chatId, content, idempotencyKey),
+    );
+    if (wire.chatId !== chatId) {
+      throw new GatewayError("UPSTREAM_UNAVAILABLE", {
+        cause: new Error("POST /chats/:chatId/messages: answered with a message of another chat"),
+      });
+    }
+    await atMost(LEARNING_MS, learning);
     const message = toMessage(wire, request.clientMessageId ?? null);
     await typing.stop(chatId, identity.user.id);
     await this.deliver(message);
@@ -103,7 +114,7 @@ export class Messages {
   /** Publishes a message, unless that has been done: the backend may repeat itself, and tell of what came through here. */
   async deliver(message: Message): Promise<void> {
     const { bus } = this.#options;
-    if (!(await bus.state.claim(`delivered:${message.chatId}:${message.id}`, DELIVERED_TTL_MS))) return;
+    if (!(await bus.state.claim(`delivered:${JSON.stringify([message.chatId, message.id])}`, DELIVERED_TTL_MS))) return;
     await bus.publish(chatTopic(message.chatId), { type: "message.created", chatId: message.chatId, message });
   }
 
@@ -114,4 +125,16 @@ export class Messages {
       throw badInput("content", `A message's content has at most ${maxContentBytes} bytes.`);
     }
   }
+}
+
+function usedElsewhere(): GatewayError {
+  return badInput("clientMessageId", "You used this clientMessageId for a message in another chat.");
+}
+
+/** Resolves with `work`, or when the time is up. `work` never rejects. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }

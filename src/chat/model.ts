@@ -72,7 +72,9 @@ export function toChat(wire: WireChat): Chat {
     id: wire.id,
     title: wire.storeName ?? null,
     // A deployment that knows no name for somebody still has that somebody in the chat.
-    participants: wire.participants.map((id, index) => ({ id, name: wire.participantNames[index] ?? id })),
+    participants: [
+      ...new Map(wire.participants.map((id, index) => [id, { id, name: wire.participantNames[index] ?? id }])).values(),
+    ],
     lastMessage: toLastMessage(wire.lastMessage),
     unreadCount: wire.unreadCount ?? undefined,
     createdAt: wire.createdAt,

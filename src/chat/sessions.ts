@@ -54,6 +54,13 @@ export class Sessions {
         return { chats: (await api.chats(token)).map(toChat), askedAt };
       },
     });
+    directory.observe({
+      joined: () => undefined,
+      // What was cached still says that they are in it.
+      left: (viewer) => {
+        for (const { tokenHash } of viewer.sessions) this.#chatLists.delete(tokenHash);
+      },
+    });
   }
 
   observe(listener: SessionListener): void {

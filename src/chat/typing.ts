@@ -85,6 +85,8 @@ export class Typing implements SessionListener {
   }
 
   #hold(session: Session, typist: Typist): void {
+    // Gone while the REST API was asked: the timer stops it.
+    if (!session.viewer.sessions.has(session)) return;
     typist.sessions.add(session);
     const held = this.#bySession.get(session) ?? new Set();
     this.#bySession.set(session, held.add(typist));

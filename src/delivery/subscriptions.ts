@@ -7,6 +7,7 @@ import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
 import type { Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
+import { GatewayError } from "../errors.ts";
 import type { Fanout } from "./fanout.ts";
 import { openStream, type Stream, type StreamSpec } from "./stream.ts";
 
@@ -64,7 +65,12 @@ export class Subscriptions {
   }
 
   async #open<Type extends EventType>(spec: StreamSpec<Type>): Promise<Stream<Type>> {
-    if (spec.chatId !== undefined) await this.#options.access.requireMember(spec.session, spec.chatId);
+    const { session, chatId } = spec;
+    if (chatId !== undefined) {
+      await this.#options.access.requireMember(session, chatId);
+      // In one turn with the entry into the room: whoever is not in the directory would never be told to leave.
+      if (!session.viewer.chats.has(chatId)) throw new GatewayError("NOT_PARTICIPANT");
+    }
     return openStream(this.#options.fanout, this.#options.log, spec);
   }
 

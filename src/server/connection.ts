@@ -22,12 +22,15 @@ export class Connection {
   /** Queries and mutations that are not answered yet. */
   #inFlight = 0;
   #subscriptions = 0;
+  #isThrottled = false;
+  #isDraining = false;
   #whenAnswered: (() => void) | undefined;
 
   constructor({ socket, transport, flusher, budgetBytes, authorization }: ConnectionOptions) {
     this.socket = socket;
     this.authorization = authorization;
     const onRoom = (): void => {
+      this.#unthrottle();
       for (const subscription of this.live) subscription.resume();
     };
     this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom });
@@ -70,6 +73,24 @@ export class Connection {
     });
   }
 
+  /** Whether nothing is read from the client because it does not read either. */
+  get isThrottled(): boolean {
+    return this.#isThrottled;
+  }
+
+  /** Reads nothing more while more than the budget waits for the client: what it asks for would wait as well. */
+  throttle(): void {
+    if (this.#isThrottled || this.#isDraining || !this.outbox.isLagging) return;
+    this.#isThrottled = true;
+    this.socket.pause();
+  }
+
+  #unthrottle(): void {
+    if (!this.#isThrottled) return;
+    this.#isThrottled = false;
+    if (!this.#isDraining) this.socket.resume();
+  }
+
   /** The caller of one operation on this connection, counted until it is released. */
   caller(isSubscription: boolean): Caller {
     const session = async (): Promise<Session> => {
@@ -96,6 +117,7 @@ export class Connection {
   /** Takes no further message, lets what is in flight be answered, then closes. */
   async drain(code: number, reason: string): Promise<void> {
     if (!this.isOpen) return;
+    this.#isDraining = true;
     this.socket.pause();
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
     // The answer of the last operation is written in the promise jobs that follow its execution.

@@ -161,7 +161,10 @@ function refuse({ type }: Operation, { method, headers }: Request): GraphQLError
       headers: { Allow: "POST" },
     });
   }
-  const acceptsStream = /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
+  const accepted = (headers.get("accept") ?? "")
+    .split(",")
+    .map((range) => range.split(";", 1)[0]?.trim().toLowerCase());
+  const acceptsStream = accepted.includes("text/event-stream");
   if (type !== OperationTypeNode.SUBSCRIPTION || acceptsStream) return undefined;
   const message = "A subscription over HTTP needs `Accept: text/event-stream`.";
   return withHttp(documentError("BAD_USER_INPUT", message), { status: 406 });

@@ -1,4 +1,4 @@
-import type { WebSocket } from "ws";
+import type { Connection } from "./connection.ts";
 
 /**
  * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
@@ -6,12 +6,13 @@ import type { WebSocket } from "ws";
  *
  * @returns stops it.
  */
-export function startHeartbeat(socket: WebSocket, intervalMs: number): () => void {
+export function startHeartbeat(connection: Connection, intervalMs: number): () => void {
+  const { socket } = connection;
   let isAnswered = true;
   socket.on("pong", () => (isAnswered = true));
   const timer = setInterval(() => {
     // One that is closing has a timeout of its own, and of one that is paused no pong is read.
-    if (socket.readyState !== socket.OPEN || socket.isPaused) return;
+    if (socket.readyState !== socket.OPEN || (socket.isPaused && !connection.isThrottled)) return;
     if (!isAnswered) {
       socket.terminate();
       return;

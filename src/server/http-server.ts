@@ -40,7 +40,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const sockets = new Set<Socket>();
   /** Connections on which nothing has been asked yet. */
   const silent = new Set<Socket>();
-  const server = createServer((request, response) => {
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) => {
     silent.delete(request.socket);
     underWay.add(response);
     response.once("close", () => {
@@ -99,6 +99,11 @@ async function respond(
 ): Promise<void> {
   // A connection kept alive would hold up the end of a server that is stopping.
   if (isDraining) response.setHeader("connection", "close");
+  const { host } = request.headers;
+  if (host !== undefined && !URL.canParse(`http://${host}`)) {
+    answer(response, 400, { error: "bad host" });
+    return;
+  }
   switch (pathOf(request)) {
     case GRAPHQL_PATH:
       await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
@@ -121,6 +126,11 @@ async function respond(
 function answer(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
   response.end(JSON.stringify(body));
+}
+
+/** Whoever offers another protocol, as some clients do with h2c, is served in this one. */
+function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return /^websocket$/i.test(headers.upgrade ?? "");
 }
 
 function refuseUpgrade(allowed: Config["CORS_ORIGIN"], request: IncomingMessage): string | undefined {

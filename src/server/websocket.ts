@@ -22,6 +22,7 @@ import type { Log } from "../log.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { startHeartbeat } from "./heartbeat.ts";
+import { Inbox, type ParsedMessage } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Flusher } from "./outbox.ts";
 import { connectionToken } from "./token.ts";
@@ -75,7 +76,8 @@ export class WebSockets {
     this.#server = new WebSocketServer(socketOptions(config));
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
-      socket.destroy();
+      socket.once("finish", () => socket.destroy());
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     });
     this.#protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
@@ -138,7 +140,7 @@ export class WebSockets {
       return;
     }
     this.#connections.add(connection);
-    const stopHeartbeat = startHeartbeat(socket, config.HEARTBEAT_INTERVAL);
+    const stopHeartbeat = startHeartbeat(connection, config.HEARTBEAT_INTERVAL);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -160,20 +162,26 @@ export class WebSockets {
   }
 
   #onMessage(connection: Connection, handle: (data: string) => Promise<void>): void {
+    const inbox = new Inbox(
+      (message) =>
+        // graphql-ws parses text and takes the rest as parsed; its types know the text only.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
+        handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
+      () => connection.close(CloseCode.badRequest, "Too many messages"),
+    );
     connection.socket.on("message", (data) => {
       // What a client sends after it was told to go is not executed, though it may not have heard of it yet.
       if (!connection.isOpen) return;
       // Of what ws may give it gives a Buffer: `binaryType` is its default.
-      const text = data instanceof Buffer ? data.toString() : "";
-      const message = this.#parse(text);
-      // graphql-ws parses text and takes the rest as parsed. It holds a message for as long as its operation runs.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its types know the text only
-      handle((message ?? text) as string).catch((error: unknown) => this.#onFailure(connection, message, error));
+      inbox.receive(this.#parse(data instanceof Buffer ? data.toString() : ""));
+      connection.throttle();
     });
+    // ws has answered it.
+    connection.socket.on("ping", () => connection.throttle());
   }
 
   /** A message, with the one copy of its document's text that is held for all. Undefined where it is not JSON. */
-  #parse(text: string): object | undefined {
+  #parse(text: string): ParsedMessage {
     try {
       const message: unknown = JSON.parse(text);
       if (typeof message !== "object" || message === null) return undefined;
@@ -189,6 +197,11 @@ export class WebSockets {
   /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
   #onFailure(connection: Connection, message: unknown, error: unknown): void {
     if (message !== undefined && SERVER_MESSAGES.has(parseMessage(message).type)) {
+      connection.close(CloseCode.badRequest, "Invalid message received");
+      return;
+    }
+    // A payload nested too deeply to be written again.
+    if (error instanceof RangeError) {
       connection.close(CloseCode.badRequest, "Invalid message received");
       return;
     }
@@ -209,7 +222,8 @@ export class WebSockets {
       connection.begin(session);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
     } catch (error) {
-      if (hasCode(error, "UNAUTHENTICATED")) return false;
+      // NOT_PARTICIPANT: the REST API refuses the very list of the user's chats.
+      if (hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT")) return false;
       log.warn(
         { err: error instanceof GatewayError ? (error.cause ?? error) : error },
         "a connection could not be authorised",

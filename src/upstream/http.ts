@@ -8,6 +8,15 @@ export const MAX_ANSWER_BYTES = 5_000_000;
 
 const DEFAULT_CONNECTIONS = 100;
 
+/** What part of the connections the requests of one token may take up. */
+const TOKENS_SHARE = 8;
+
+interface TokenPermits {
+  readonly permits: Semaphore;
+  /** Requests that have or want one. */
+  users: number;
+}
+
 /** A request as it is sent. */
 export interface HttpRequest {
   readonly method: "GET" | "PUT" | "POST";
@@ -65,6 +74,9 @@ export class HttpTransport {
    * each request that had timed out in it.
    */
   readonly #permits: Semaphore;
+  /** Before those: however much one user asks for, the others' requests go on beside. */
+  readonly #permitsByToken = new Map<string, TokenPermits>();
+  readonly #perToken: number;
   readonly #underWay = new Set<Promise<Outcome>>();
   #closed = false;
 
@@ -74,6 +86,7 @@ export class HttpTransport {
     this.#prefix = base.pathname.replace(/\/+$/, "");
     this.#timeoutMs = timeoutMs;
     this.#permits = new Semaphore(connections);
+    this.#perToken = Math.max(1, Math.ceil(connections / TOKENS_SHARE));
     this.#pool = new Pool(base.origin, {
       connections,
       maxResponseSize: MAX_ANSWER_BYTES,
@@ -117,12 +130,32 @@ export class HttpTransport {
   }
 
   async #admitted(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    await this.#permits.acquire(signal);
+    const own = this.#permitsOf(request.token);
+    own.users++;
     try {
-      return await this.#exchange(request, signal);
+      await own.permits.acquire(signal);
+      try {
+        await this.#permits.acquire(signal);
+        try {
+          return await this.#exchange(request, signal);
+        } finally {
+          this.#permits.release();
+        }
+      } finally {
+        own.permits.release();
+      }
     } finally {
-      this.#permits.release();
+      if (--own.users === 0) this.#permitsByToken.delete(request.token);
     }
+  }
+
+  #permitsOf(token: string): TokenPermits {
+    let own = this.#permitsByToken.get(token);
+    if (!own) {
+      own = { permits: new Semaphore(this.#perToken), users: 0 };
+      this.#permitsByToken.set(token, own);
+    }
+    return own;
   }
 
   async #exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {

@@ -11,29 +11,29 @@ import { openGraphQLSocket, type GraphQLSocket, type RawResults } from "../suppo
 import { SendMessageDocument } from "../support/generated/graphql.ts";
 import { postOperation } from "../support/http.ts";
 
-test.each([
-  ["a sound document", "subscription { messageAdded { id } }"],
-  ["one that does not parse", "subscription { messageAdded {"],
-  ["one that does not validate", "subscription { messageAdded { nothing } }"],
-])("%s is read once: the same text gives back the same", (_what, text) => {
-  const documents = new Documents(buildSchema(), true);
-  const first = documents.read(text);
-  // As another request brings it: equal, and not the same string.
-  const again = documents.read(Buffer.from(text).toString());
-  expect(again).toBe(first);
-  expect("document" in first).toBe(text.endsWith("{ id } }"));
-});
+test.each([["a sound document", "subscription { messageAdded { id } }"]])(
+  "%s is read once: the same text gives back the same",
+  (_what, text) => {
+    const documents = new Documents(buildSchema(), true);
+    const first = documents.read(text);
+    // As another request brings it: equal, and not the same string.
+    const again = documents.read(Buffer.from(text).toString());
+    expect(again).toBe(first);
+    expect(first).toHaveProperty("document");
+  },
+);
 
 test("another text is another document, however little it differs", () => {
   const documents = new Documents(buildSchema(), true);
   expect(documents.read("{ me { id } }")).not.toBe(documents.read("{ me { id  } }"));
 });
 
+// It is not kept: syntax trees are large, and anybody may send any number of wrong ones.
 test("a wrong document is as wrong the second time", () => {
   const documents = new Documents(buildSchema(), true);
   const [first, second] = [documents.read("{ nothing }"), documents.read("{ nothing }")];
   expect(first).toMatchObject({ errors: [{ extensions: { code: "GRAPHQL_VALIDATION_FAILED" } }] });
-  expect(second).toBe(first);
+  expect(second).toEqual(first);
 });
 
 test.each([
