@@ -44,6 +44,11 @@ function text<T extends string | undefined>(fallback: T, sentence: string): Vari
   };
 }
 
+/** For a variable that has no default. */
+function optional<T>(parse: z.ZodType<T, string>): z.ZodType<T | undefined, string> {
+  return parse;
+}
+
 function choice<const T extends readonly [string, ...string[]]>(
   options: T,
   fallback: T[number],
@@ -141,6 +146,17 @@ const VARIABLES = {
   },
   HTTP_API_URL: httpApiUrl,
   CORS_ORIGIN: origins,
+  EVENTS_SECRET: {
+    default: undefined,
+    secret: true,
+    expected: "a Standard Webhooks secret: whsec_ and base64",
+    parse: optional(z.string().regex(/^(whsec_)?(?=.)([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/)),
+    sentence: "The secret with which the backend signs what it posts to `/events`. Unset: the route answers 404.",
+  },
+  SESSION_RECHECK_INTERVAL: duration(
+    60_000,
+    "Milliseconds within which every token with an open connection, and its user's memberships, are asked about again.",
+  ),
   HEARTBEAT_INTERVAL: duration(
     30_000,
     "Milliseconds between pings; a socket that does not answer one by the next is dropped.",

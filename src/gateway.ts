@@ -1,9 +1,12 @@
 /** The composition root: what the gateway is made of, in the order in which it starts. It ends in the opposite one. */
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory.ts";
-import { createChatDomain } from "./chat/chat.ts";
+import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { isKept, type BusEvent } from "./chat/events.ts";
 import { createMemoryLimiter } from "./chat/rate-limit.ts";
+import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { Subscriptions } from "./delivery/subscriptions.ts";
@@ -11,11 +14,13 @@ import { startDevApi, type DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
 import { createLog, type Log } from "./log.ts";
+import { createEventsEndpoint } from "./server/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/graphql-http.ts";
 import { createGraphiQL } from "./server/graphiql.ts";
 import { startHttpServer, type HttpServer } from "./server/http-server.ts";
 import { startStatistics } from "./server/statistics.ts";
 import { WebSockets } from "./server/websocket.ts";
+import type { ChatApi } from "./upstream/chat-api.ts";
 import { createRestChatApi } from "./upstream/rest-chat-api.ts";
 
 /** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
@@ -41,6 +46,10 @@ export interface Gateway extends AsyncDisposable {
 /** What a caller may put in the place of the gateway's own. */
 export interface Overrides {
   readonly log?: Log;
+  /** Shared with other gateways, which it makes one with this; whoever brings it closes it. */
+  readonly bus?: Bus<BusEvent>;
+  /** For when tokens expire and are asked about again. */
+  readonly clock?: Clock;
   readonly statisticsIntervalMs?: number;
 }
 
@@ -48,7 +57,51 @@ export interface Overrides {
 export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
   const log = overrides.log ?? createLog(config);
+  const { devApi, api } = await startUpstream(config, log, starting);
+  const { bus, chat, fanout } = await startDomain(config, overrides, api, log, starting);
 
+  const operations = new Operations({
+    schema: buildSchema(),
+    introspection: config.INTROSPECTION,
+    services: { ...chat, subscriptions: new Subscriptions({ ...chat, fanout, log: bus.log }) },
+    log,
+  });
+  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
+  // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
+  const secret = config.EVENTS_SECRET ?? (devApi && `whsec_${randomBytes(24).toString("base64")}`);
+  const http = await startHttpServer({
+    config,
+    graphql: createGraphQLHttp({ config, sessions: chat.sessions, operations, log }),
+    graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
+    events:
+      secret === undefined
+        ? undefined
+        : createEventsEndpoint({ secret, maxBytes: config.MAX_PAYLOAD_SIZE, events: chat.backendEvents, log }),
+    webSockets,
+    log,
+  });
+  starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
+  if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
+  const stopStatistics = startStatistics(
+    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics }),
+    overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
+    log,
+  );
+  starting.defer(stopStatistics);
+  log.info({ url: http.url, api: config.HTTP_API_URL ?? "embedded" }, "listening");
+
+  const running = starting.move();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= running.disposeAsync());
+  return { url: http.url, devApi, close, [Symbol.asyncDispose]: close };
+}
+
+/** The REST API: somebody's, or the embedded one. */
+async function startUpstream(
+  config: Config,
+  log: Log,
+  starting: AsyncDisposableStack,
+): Promise<{ readonly devApi: DevApi | undefined; readonly api: ChatApi }> {
   const devApi =
     config.HTTP_API_URL === undefined
       ? starting.use(await startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT }))
@@ -62,47 +115,35 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   });
   // By then nobody waits for an answer any more.
   starting.defer(() => api.close(0));
+  return { devApi, api };
+}
 
-  const bus = createMemoryBus<BusEvent>({
+/** What knows nothing of GraphQL. */
+async function startDomain(
+  config: Config,
+  overrides: Overrides,
+  api: ChatApi,
+  log: Log,
+  starting: AsyncDisposableStack,
+): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
+  const bus = overrides.bus ?? starting.adopt(createBus(log), (own) => own.close());
+  const clock = overrides.clock ?? systemClock;
+  const limiter = createMemoryLimiter(config.RATE_LIMIT_MESSAGES);
+  const chat = createChatDomain({ config, api, bus, limiter, clock, log });
+  starting.defer(() => chat.close());
+  await chat.start();
+  const fanout = new Fanout(bus, chat.directory, log);
+  starting.defer(() => fanout.close());
+  await fanout.start();
+  return { bus, chat, fanout };
+}
+
+function createBus(log: Log): Bus<BusEvent> {
+  return createMemoryBus<BusEvent>({
     isKept,
     logAgeMs: LOG_AGE_MS,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
   });
-  starting.defer(() => bus.close());
-  const chat = createChatDomain({ config, api, bus, limiter: createMemoryLimiter(config.RATE_LIMIT_MESSAGES), log });
-  starting.defer(() => chat.close());
-  const fanout = new Fanout(bus, chat.directory, log);
-  await fanout.start();
-  starting.defer(() => fanout.close());
-
-  const subscriptions = new Subscriptions({ ...chat, fanout, log: bus.log });
-  const operations = new Operations({
-    schema: buildSchema(),
-    introspection: config.INTROSPECTION,
-    services: { ...chat, subscriptions },
-    log,
-  });
-  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
-  const http = await startHttpServer({
-    config,
-    graphql: createGraphQLHttp({ config, sessions: chat.sessions, operations, log }),
-    graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
-    webSockets,
-    log,
-  });
-  starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
-  const stopStatistics = startStatistics(
-    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics }),
-    overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
-    log,
-  );
-  starting.defer(stopStatistics);
-  log.info({ url: http.url, api: config.HTTP_API_URL ?? "embedded" }, "listening");
-
-  const running = starting.move();
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => (closed ??= running.disposeAsync());
-  return { url: http.url, devApi, close, [Symbol.asyncDispose]: close };
 }
 
 async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, windowMs: number): Promise<void> {

@@ -59,6 +59,8 @@ export interface SharedState {
   set(key: string, value: unknown, ttlMs: number): Promise<void>;
   /** Sets `key` if it is not there. Resolves to whether it was not: of any number of callers exactly one is told `true`. */
   claim(key: string, ttlMs: number): Promise<boolean>;
+  /** Gives a claimed key back: what it was claimed for did not come about. */
+  release(key: string): Promise<void>;
 }
 
 /** What is known of a user's presence. */

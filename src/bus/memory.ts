@@ -57,6 +57,9 @@ function createMemoryState(): SharedState {
       entries.set(key, { value: true }, { ttl: ttlMs });
       return true;
     },
+    async release(key) {
+      entries.delete(key);
+    },
   };
 }
 

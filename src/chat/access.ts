@@ -3,9 +3,11 @@ import { LRUCache } from "lru-cache";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
+import type { Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
+import type { AccessEvent } from "./events.ts";
 import { toChat, type Chat, type User } from "./model.ts";
-import type { Identity } from "./session.ts";
+import { Session, type Identity } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** How long an answer about a chat is good for somebody who holds no connection. */
@@ -19,18 +21,28 @@ export interface Membership {
   readonly participants: ReadonlyMap<string, User>;
 }
 
+interface AccessOptions {
+  readonly api: ChatApi;
+  readonly directory: Directory;
+  readonly sessions: Sessions;
+  readonly announcements: Announcements;
+  readonly log: Log;
+}
+
 export class Access {
   readonly #api: ChatApi;
   readonly #directory: Directory;
   readonly #sessions: Sessions;
+  readonly #announcements: Announcements;
   readonly #log: Log;
   /** Memberships of those who are not connected, by token and chat. */
   readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
 
-  constructor(api: ChatApi, directory: Directory, sessions: Sessions, log: Log) {
+  constructor({ api, directory, sessions, announcements, log }: AccessOptions) {
     this.#api = api;
     this.#directory = directory;
     this.#sessions = sessions;
+    this.#announcements = announcements;
     this.#log = log;
   }
 
@@ -47,7 +59,7 @@ export class Access {
         const cause = new Error("GET /chats/:chatId: answered with another chat");
         throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
       }
-      this.#directory.learn(chat, askedAt);
+      if (this.#directory.learn(chat, askedAt)) this.#announceMembers(chat);
       // A backend that answers outsiders as well does not make them members.
       if (!chat.participants.some((user) => user.id === identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
       return chat;
@@ -58,7 +70,7 @@ export class Access {
   async fetchChats(identity: Identity): Promise<readonly Chat[]> {
     const askedAt = this.#directory.now();
     const chats = await this.call(identity, undefined, async () => (await this.#api.chats(identity.token)).map(toChat));
-    this.#directory.replace(identity.user.id, chats, askedAt);
+    for (const chat of this.#directory.replace(identity.user.id, chats, askedAt)) this.#announceMembers(chat);
     return chats;
   }
 
@@ -108,6 +120,8 @@ export class Access {
    * 403 and 404 of a chat the membership.
    */
   async call<T>(identity: Identity, chatId: string | undefined, request: () => Promise<T>): Promise<T> {
+    // What a session had queued when it ended is not done any more.
+    if (identity instanceof Session && identity.ended) throw identity.ended;
     try {
       return await request();
     } catch (error) {
@@ -140,7 +154,20 @@ export class Access {
   }
 
   #forget(identity: Identity, chatId: string): void {
+    const userId = identity.user.id;
     this.#memberships.delete(`${identity.tokenHash} ${chatId}`);
-    this.#directory.leave(identity.user.id, chatId);
+    this.#directory.leave(userId, chatId);
+    this.#announce({ type: "membership.ended", chatId, userId });
+  }
+
+  #announceMembers({ id, participants }: Chat): void {
+    this.#announce({ type: "chat.changed", chatId: id, participants });
+  }
+
+  /** Here it has taken effect; the other instances would find out by themselves, later. */
+  #announce(event: AccessEvent): void {
+    this.#announcements
+      .announce(event)
+      .catch((error: unknown) => this.#log.warn({ err: error }, "a change of membership could not be announced"));
   }
 }

@@ -1,9 +1,12 @@
 /** The domain, put together. */
 import type { Bus } from "../bus/bus.ts";
+import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { Access } from "./access.ts";
+import { Announcements } from "./announcements.ts";
+import { BackendEvents } from "./backend-events.ts";
 import { Chats } from "./chats.ts";
 import { Directory } from "./directory.ts";
 import type { BusEvent } from "./events.ts";
@@ -16,6 +19,7 @@ import { Typing } from "./typing.ts";
 
 export interface ChatDomain {
   readonly access: Access;
+  readonly backendEvents: BackendEvents;
   readonly chats: Chats;
   readonly directory: Directory;
   readonly history: History;
@@ -24,44 +28,60 @@ export interface ChatDomain {
   readonly receipts: Receipts;
   readonly sessions: Sessions;
   readonly typing: Typing;
+  /** Resolves when it hears of what every instance is told. */
+  start(): Promise<void>;
   /** Resolves when nothing of it is under way any more. */
   close(): Promise<void>;
 }
 
 interface ChatDomainOptions {
-  readonly config: Pick<Config, "MAX_MESSAGE_SIZE" | "PRESENCE_GRACE" | "TYPING_TIMEOUT">;
+  readonly config: Pick<Config, "MAX_MESSAGE_SIZE" | "PRESENCE_GRACE" | "SESSION_RECHECK_INTERVAL" | "TYPING_TIMEOUT">;
   readonly api: ChatApi;
   readonly bus: Bus<BusEvent>;
   readonly limiter: Limiter;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createChatDomain({ config, api, bus, limiter, log }: ChatDomainOptions): ChatDomain {
+export function createChatDomain({ config, api, bus, limiter, clock, log }: ChatDomainOptions): ChatDomain {
   const directory = new Directory();
-  const sessions = new Sessions(api, directory, log);
-  const access = new Access(api, directory, sessions, log);
+  const sessions = new Sessions({
+    api,
+    directory,
+    clock,
+    recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
+    log,
+  });
+  const announcements = new Announcements(bus, directory, sessions);
+  const access = new Access({ api, directory, sessions, announcements, log });
   const presence = new Presence(bus, config.PRESENCE_GRACE, log);
   const typing = new Typing(access, bus, config.TYPING_TIMEOUT, log);
   sessions.observe(presence);
   sessions.observe(typing);
+  const messages = new Messages({
+    api,
+    access,
+    typing,
+    bus,
+    limiter,
+    maxContentBytes: config.MAX_MESSAGE_SIZE,
+  });
+  const receipts = new Receipts(api, access, bus);
   return {
     access,
+    backendEvents: new BackendEvents(bus, announcements, directory, messages, receipts),
     chats: new Chats(access),
     directory,
     history: new History(api, access),
-    messages: new Messages({
-      api,
-      access,
-      typing,
-      bus,
-      limiter,
-      maxContentBytes: config.MAX_MESSAGE_SIZE,
-    }),
+    messages,
     presence,
-    receipts: new Receipts(api, access, bus),
+    receipts,
     sessions,
     typing,
+    start: () => announcements.start(),
     async close() {
+      await announcements.close();
+      sessions.shutDown();
       typing.close();
       await presence.close();
     },

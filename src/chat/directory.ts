@@ -89,26 +89,45 @@ export class Directory {
     for (const chat of viewer.chats.values()) this.#release(viewer, chat);
   }
 
-  /** Takes every chat of a user, asked for at `askedAt`: what is not among them has been left. */
-  replace(userId: string, chats: readonly Chat[], askedAt: number): void {
-    for (const chat of chats) this.learn(chat, askedAt);
+  /**
+   * Takes every chat of a user, asked for at `askedAt`: what is not among them has been left.
+   *
+   * @returns the chats that were known already, otherwise.
+   */
+  replace(userId: string, chats: readonly Chat[], askedAt: number): readonly Chat[] {
+    const changed = chats.filter((chat) => {
+      const isKnown = this.#chats.has(chat.id);
+      return this.learn(chat, askedAt) && isKnown;
+    });
     const viewer = this.#viewers.get(userId);
-    if (!viewer) return;
+    if (!viewer) return changed;
     const listed = new Set(chats.map((chat) => chat.id));
     for (const chat of viewer.chats.values()) {
       if (!listed.has(chat.id) && chat.changedAt <= askedAt) this.leave(userId, chat.id);
     }
+    return changed;
   }
 
-  /** Takes what the REST API said of a chat when asked at `askedAt`. */
-  learn(chat: Chat, askedAt: number): void {
+  /**
+   * Takes what the REST API said of a chat when asked at `askedAt`, or says of its own accord now.
+   *
+   * @returns whether that is news.
+   */
+  learn(chat: Pick<Chat, "id" | "participants">, askedAt: number): boolean {
     const participants = new Map(chat.participants.map((user) => [user.id, user]));
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
-    if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return;
+    if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
     this.#setParticipants(known, participants);
     for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known);
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
+    return true;
+  }
+
+  /** The chat is gone. */
+  remove(chatId: string): void {
+    const known = this.#chats.get(chatId);
+    if (known) for (const userId of known.participants.keys()) this.leave(userId, chatId);
   }
 
   /** Ends a membership at once. */

@@ -1,5 +1,5 @@
 /** What travels over the bus, and on which topic. */
-import type { Message, Presence, ReadReceipt, TypingChange } from "./model.ts";
+import type { Message, Presence, ReadReceipt, TypingChange, User } from "./model.ts";
 
 export interface MessageCreated {
   readonly type: "message.created";
@@ -24,6 +24,34 @@ export interface PresenceChanged {
   readonly presence: Presence;
 }
 
+/** Who is in a chat now: somebody was added or removed, or the chat is new. */
+export interface ChatChanged {
+  readonly type: "chat.changed";
+  readonly chatId: string;
+  readonly participants: readonly User[];
+}
+
+/** A chat is gone, and every membership with it. */
+export interface ChatDeleted {
+  readonly type: "chat.deleted";
+  readonly chatId: string;
+}
+
+/** The REST API has refused this user this chat. */
+export interface MembershipEnded {
+  readonly type: "membership.ended";
+  readonly chatId: string;
+  readonly userId: string;
+}
+
+export interface UserSignedOut {
+  readonly type: "user.signed_out";
+  readonly userId: string;
+}
+
+/** What every instance has to know: who is in which chat, and who is signed in. */
+export type AccessEvent = ChatChanged | ChatDeleted | MembershipEnded | UserSignedOut;
+
 /** Events of one chat; all of its topic. */
 export type ChatEvent = MessageCreated | MessageRead | TypingChanged;
 
@@ -35,7 +63,12 @@ export type EventType = DeliveredEvent["type"];
 /** The event of one type. */
 export type EventOf<Type extends EventType> = Extract<DeliveredEvent, { type: Type }>;
 
-export type BusEvent = DeliveredEvent;
+export type BusEvent = DeliveredEvent | AccessEvent;
+
+/** Whether an event is one of a chat's own, which its subscribers get. */
+export function isChatEvent(event: BusEvent): event is ChatEvent {
+  return event.type === "message.created" || event.type === "message.read" || event.type === "typing.changed";
+}
 
 /** The topic that an event goes by on. */
 export function topicOf(event: DeliveredEvent): string {

@@ -6,6 +6,19 @@ import { chatTopic, type BusEvent } from "./events.ts";
 import type { ReadReceipt } from "./model.ts";
 import type { Identity } from "./session.ts";
 
+/** How long it is remembered that a receipt has been delivered. */
+const DELIVERED_TTL_MS = 600_000;
+
+/** How far the backend's clock may be off, and how soon after a receipt another one from the other side says nothing new. */
+const CLOCK_SKEW_MS = 1000;
+
+/** The last receipt of somebody for something. */
+interface Delivered {
+  readonly readAtMs: number;
+  /** Whether the backend told of it. */
+  readonly isTold: boolean;
+}
+
 export class Receipts {
   readonly #api: ChatApi;
   readonly #access: Access;
@@ -23,6 +36,7 @@ export class Receipts {
    * @throws GatewayError BAD_USER_INPUT (one's own message), NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
   async mark(identity: Identity, chatId: string, messageId?: string): Promise<ReadReceipt> {
+    const askedAtMs = Date.now();
     const [readAt] = await Promise.all([
       this.#access.call(identity, chatId, async () => {
         if (messageId !== undefined) return this.#api.markRead(identity.token, chatId, messageId);
@@ -39,7 +53,30 @@ export class Receipts {
       // Not every deployment says when it was.
       readAt: readAt ?? new Date().toISOString(),
     };
-    await this.#bus.publish(chatTopic(chatId), { type: "message.read", chatId, receipt });
+    await this.#publish(receipt, false, askedAtMs);
     return receipt;
+  }
+
+  /** Publishes what the backend says, which may repeat itself, and tell of what came through here. */
+  async deliver(receipt: ReadReceipt): Promise<void> {
+    await this.#publish(receipt, true, Date.parse(receipt.readAt));
+  }
+
+  /**
+   * Publishes a receipt, unless that has been done. Where the REST API's answer has no instant, its event has another one than the
+   * receipt that was made of the answer: they are taken for the same where the other side has delivered one since `sinceMs`.
+   */
+  async #publish(receipt: ReadReceipt, isTold: boolean, sinceMs: number): Promise<void> {
+    const { chatId, messageId, reader, readAt } = receipt;
+    const { state } = this.#bus;
+    const key = `read:${JSON.stringify([chatId, messageId, reader.id])}`;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
+    const last = (await state.get(key)) as Delivered | undefined;
+    if (last && last.isTold !== isTold && last.readAtMs >= sinceMs - CLOCK_SKEW_MS) return;
+    // Who marks twice notifies twice; a backend that says it twice does not.
+    if (isTold && !(await state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS))) return;
+    const delivered: Delivered = { readAtMs: Date.parse(readAt), isTold };
+    await state.set(key, delivered, DELIVERED_TTL_MS);
+    await this.#bus.publish(chatTopic(chatId), { type: "message.read", chatId, receipt });
   }
 }

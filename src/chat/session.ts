@@ -20,10 +20,8 @@ export function hashToken(token: string): string {
 /** An identity with an open connection: a WebSocket, or one SSE stream. */
 export class Session implements Identity {
   readonly id = randomUUID();
-  readonly token: string;
-  readonly tokenHash: string;
-  readonly user: Me;
   readonly viewer: Viewer;
+  #identity: Identity;
   /** What runs for this session, and ends with it. */
   readonly subscriptions = new Set<{ end(reason: GatewayError): void }>();
   /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
@@ -31,10 +29,25 @@ export class Session implements Identity {
   readonly #onEnd: ((reason: GatewayError) => void)[] = [];
 
   constructor(identity: Identity, directory: Directory) {
-    this.token = identity.token;
-    this.tokenHash = identity.tokenHash;
-    this.user = identity.user;
+    this.#identity = identity;
     this.viewer = directory.attach(this);
+  }
+
+  get token(): string {
+    return this.#identity.token;
+  }
+
+  get tokenHash(): string {
+    return this.#identity.tokenHash;
+  }
+
+  get user(): Me {
+    return this.#identity.user;
+  }
+
+  /** Goes on with another token of the same user. */
+  renew(identity: Identity): void {
+    this.#identity = identity;
   }
 
   get ended(): GatewayError | undefined {

@@ -1,8 +1,10 @@
-/** Opens and closes sessions: asks the REST API who somebody is and what chats they are in. */
+/** Opens, watches and ends sessions: asks the REST API who somebody is and what chats they are in, at first and again. */
 import { LRUCache } from "lru-cache";
-import { GatewayError, hasCode } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
+import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
 import { toChat, type Chat, type Me } from "./model.ts";
 import { hashToken, Session, type Identity } from "./session.ts";
@@ -23,20 +25,32 @@ export interface SessionListener {
   closed(session: Session): void;
 }
 
+interface SessionsOptions {
+  readonly api: ChatApi;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  /** Every token with an open session is asked about again within this time. */
+  readonly recheckIntervalMs: number;
+  readonly log: Log;
+}
+
 export class Sessions {
-  readonly #directory: Directory;
-  readonly #log: Log;
+  readonly #options: SessionsOptions;
   readonly #listeners: SessionListener[] = [];
-  readonly #byToken = new Map<string, Set<Session>>();
+  readonly #credentials = new Map<string, Credential>();
   readonly #profiles: LRUCache<string, Me, string>;
   readonly #chatLists: LRUCache<string, ChatList, string>;
-  /** When tokens were found to be refused, by {@link #refusals}: a session that was being opened then has old answers. */
+  /**
+   * When tokens were found to be refused and users signed out, by {@link #refusals}: a session that was being opened then has
+   * old answers.
+   */
   readonly #refusedAt = new LRUCache<string, number>({ max: CACHE_ENTRIES });
   #refusals = 0;
+  readonly #purge: NodeJS.Timeout;
 
-  constructor(api: ChatApi, directory: Directory, log: Log) {
-    this.#directory = directory;
-    this.#log = log;
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    const { api, directory } = options;
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
     const bounds = { max: CACHE_ENTRIES, ttl: CACHE_TTL_MS, ignoreFetchAbort: true };
@@ -61,6 +75,12 @@ export class Sessions {
         for (const { tokenHash } of viewer.sessions) this.#chatLists.delete(tokenHash);
       },
     });
+    // What is out of date is of no more use, and a list of chats is long.
+    this.#purge = setInterval(() => {
+      this.#profiles.purgeStale();
+      this.#chatLists.purgeStale();
+    }, CACHE_TTL_MS);
+    this.#purge.unref();
   }
 
   observe(listener: SessionListener): void {
@@ -70,21 +90,26 @@ export class Sessions {
   /** The number of open sessions, and of the tokens that they were opened with. */
   get size(): { sessions: number; tokens: number } {
     let sessions = 0;
-    for (const ofToken of this.#byToken.values()) sessions += ofToken.size;
-    return { sessions, tokens: this.#byToken.size };
+    for (const credential of this.#credentials.values()) sessions += credential.sessions.size;
+    return { sessions, tokens: this.#credentials.size };
   }
 
   /**
-   * Whose token that is.
+   * Whose token that is. Where the REST API refuses it, its sessions end.
    *
    * @throws GatewayError UNAUTHENTICATED where there is none or the REST API refuses it; UPSTREAM_… where it cannot be asked.
    */
   async identify(token: string | undefined): Promise<Identity> {
     if (token === undefined || token === "") throw new GatewayError("UNAUTHENTICATED");
     const tokenHash = hashToken(token);
-    const user = await this.#profiles.fetch(tokenHash, { context: token });
-    if (!user) throw new Error("the profile cache answered nothing");
-    return { token, tokenHash, user };
+    try {
+      const user = await this.#profiles.fetch(tokenHash, { context: token });
+      if (!user) throw new Error("the profile cache answered nothing");
+      return { token, tokenHash, user };
+    } catch (error) {
+      if (hasCode(error, "UNAUTHENTICATED")) this.#end(tokenHash, error);
+      throw error;
+    }
   }
 
   /**
@@ -96,44 +121,143 @@ export class Sessions {
   async open(token: string | undefined, isWanted: () => boolean): Promise<Session | undefined> {
     const begunAt = this.#refusals;
     const identity = await this.identify(token);
-    const list = await this.#chatLists.fetch(identity.tokenHash, { context: identity.token });
-    if (!list) throw new Error("the membership cache answered nothing");
+    const list = await this.#listOf(identity);
     if (!isWanted()) return undefined;
-    if ((this.#refusedAt.get(identity.tokenHash) ?? -1) >= begunAt) throw new GatewayError("UNAUTHENTICATED");
-    const session = new Session(identity, this.#directory);
-    this.#directory.replace(identity.user.id, list.chats, list.askedAt);
-    const ofToken = this.#byToken.get(session.tokenHash) ?? new Set();
-    this.#byToken.set(session.tokenHash, ofToken.add(session));
+    this.#requireUnrefused(identity, begunAt);
+    const session = new Session(identity, this.#options.directory);
+    this.#options.directory.replace(identity.user.id, list.chats, list.askedAt);
+    this.#hold(session);
     for (const listener of this.#listeners) listener.opened(session);
     return session;
   }
 
   /** Forgets a session whose connection is gone. Harmless when repeated. */
   close(session: Session): void {
-    const ofToken = this.#byToken.get(session.tokenHash);
-    if (!ofToken?.delete(session)) return;
-    if (ofToken.size === 0) this.#byToken.delete(session.tokenHash);
+    if (!this.#release(session)) return;
     for (const listener of this.#listeners) listener.closed(session);
-    this.#directory.detach(session);
+    this.#options.directory.detach(session);
+  }
+
+  /**
+   * Gives a running session a fresh token of the same user. What runs goes on; what is asked of the REST API later carries it.
+   *
+   * @throws GatewayError UNAUTHENTICATED where the token is refused or the session has ended meanwhile; BAD_USER_INPUT where it
+   * is somebody else's; UPSTREAM_…
+   */
+  async refresh(session: Session, token: string): Promise<Me> {
+    const begunAt = this.#refusals;
+    const identity = await this.identify(token);
+    this.#requireUnrefused(identity, begunAt);
+    if (identity.user.id !== session.user.id) throw badInput("token", "This token belongs to somebody else.");
+    if (session.ended) throw session.ended;
+    // A session that was closed meanwhile is held by nothing, and stays so.
+    if (!this.#release(session)) throw new GatewayError("UNAUTHENTICATED");
+    session.renew(identity);
+    this.#hold(session);
+    return identity.user;
   }
 
   /**
    * Asks again whose token this is, since the REST API has just refused it, and ends the token's sessions if it refuses it here
    * as well. Never rejects: an unreachable REST API ends nothing.
    */
-  async check({ token, tokenHash }: Identity): Promise<void> {
+  async check(identity: Pick<Identity, "token" | "tokenHash">): Promise<void> {
+    const { token, tokenHash } = identity;
     this.#profiles.delete(tokenHash);
     this.#chatLists.delete(tokenHash);
     try {
       await this.identify(token);
     } catch (error) {
-      if (hasCode(error, "UNAUTHENTICATED")) this.#end(tokenHash, error);
-      else this.#log.warn({ err: error }, "a session could not be checked");
+      if (hasCode(error, "UNAUTHENTICATED")) return;
+      this.#options.log.warn({ err: error }, "a session could not be checked");
     }
+  }
+
+  /** Ends every session of a user: the backend says that they have signed out. */
+  signOut(userId: string): void {
+    const reason = new GatewayError("UNAUTHENTICATED", { message: "You have been signed out." });
+    this.#refusedAt.set(userId, this.#refusals++);
+    for (const [tokenHash, user] of this.#profiles.entries()) {
+      if (user.id !== userId) continue;
+      this.#profiles.delete(tokenHash);
+      this.#chatLists.delete(tokenHash);
+      this.#end(tokenHash, reason);
+    }
+    for (const session of this.#options.directory.viewer(userId)?.sessions ?? []) session.end(reason);
+  }
+
+  /** Stops every watch. */
+  shutDown(): void {
+    clearInterval(this.#purge);
+    for (const credential of this.#credentials.values()) credential.close();
+  }
+
+  async #listOf({ token, tokenHash }: Identity): Promise<ChatList> {
+    const list = await this.#chatLists.fetch(tokenHash, { context: token });
+    if (!list) throw new Error("the membership cache answered nothing");
+    return list;
+  }
+
+  #hold(session: Session): void {
+    let credential = this.#credentials.get(session.tokenHash);
+    if (!credential) {
+      const { clock, recheckIntervalMs, log } = this.#options;
+      credential = new Credential({
+        token: session.token,
+        tokenHash: session.tokenHash,
+        clock,
+        recheckIntervalMs,
+        onExpiry: (expired) => {
+          this.#profiles.delete(expired.tokenHash);
+          this.#end(expired.tokenHash, new GatewayError("UNAUTHENTICATED", { message: "The token has expired." }));
+        },
+        onRecheck: (checked) => {
+          this.#recheck(checked).catch((error: unknown) => log.error({ err: error }, "a session could not be checked"));
+        },
+      });
+      this.#credentials.set(session.tokenHash, credential);
+    }
+    credential.sessions.add(session);
+  }
+
+  /** Whether the session was held. */
+  #release(session: Session): boolean {
+    const credential = this.#credentials.get(session.tokenHash);
+    if (!credential?.sessions.delete(session)) return false;
+    if (credential.sessions.size === 0) {
+      credential.close();
+      this.#credentials.delete(session.tokenHash);
+    }
+    return true;
+  }
+
+  /** Whose the token is, and, since the backend need not have told, what chats that user is in. */
+  async #recheck(credential: Credential): Promise<void> {
+    await this.check(credential);
+    // One that has ended is there until its connection is gone.
+    const session = [...credential.sessions].find(({ ended }) => !ended);
+    if (!session) return;
+    try {
+      const { chats, askedAt } = await this.#listOf(session);
+      this.#options.directory.replace(session.user.id, chats, askedAt);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      if (hasCode(error, "UNAUTHENTICATED")) await this.check(credential);
+      else this.#options.log.warn({ err: error }, "memberships could not be checked");
+    }
+  }
+
+  #requireUnrefused({ tokenHash, user }: Identity, begunAt: number): void {
+    const refusedAt = Math.max(this.#refusedAt.get(tokenHash) ?? -1, this.#refusedAt.get(user.id) ?? -1);
+    if (refusedAt < begunAt) return;
+    // Nor is anybody else to be given these answers.
+    this.#profiles.delete(tokenHash);
+    this.#chatLists.delete(tokenHash);
+    throw new GatewayError("UNAUTHENTICATED");
   }
 
   #end(tokenHash: string, reason: GatewayError): void {
     this.#refusedAt.set(tokenHash, this.#refusals++);
-    for (const session of this.#byToken.get(tokenHash) ?? []) session.end(reason);
+    for (const session of this.#credentials.get(tokenHash)?.sessions ?? []) session.end(reason);
   }
 }

@@ -44,6 +44,7 @@ export class Typing implements SessionListener {
    */
   async set(identity: Identity, chatId: string, isTyping: boolean): Promise<TypingChange> {
     await this.#access.requireMember(identity, chatId);
+    if (identity instanceof Session && identity.ended) throw identity.ended;
     const user = { id: identity.user.id, name: identity.user.name };
     if (isTyping) await this.#start(identity, user, chatId);
     else await this.stop(chatId, user.id);

@@ -4,7 +4,16 @@
  */
 import type { Bus, Position, Unsubscribe } from "../bus/bus.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
-import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent, type EventType } from "../chat/events.ts";
+import {
+  chatTopic,
+  isChatEvent,
+  USERS_TOPIC,
+  type BusEvent,
+  type ChatEvent,
+  type DeliveredEvent,
+  type EventType,
+  type PresenceChanged,
+} from "../chat/events.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -58,7 +67,9 @@ export class Fanout implements MembershipListener {
   }
 
   async start(): Promise<void> {
-    this.#users = await this.#bus.subscribe(USERS_TOPIC, (event) => this.#onUserEvent(event));
+    this.#users = await this.#bus.subscribe(USERS_TOPIC, (event) => {
+      if (event.type === "presence.changed") this.#onPresence(event);
+    });
   }
 
   /** Ends every subscription and leaves the bus. */
@@ -149,7 +160,9 @@ export class Fanout implements MembershipListener {
       chatId,
       audience: new Map(),
       direct: new Map(),
-      fed: this.#bus.subscribe(chatTopic(chatId), (event, position) => this.#onChatEvent(room, event, position)),
+      fed: this.#bus.subscribe(chatTopic(chatId), (event, position) => {
+        if (isChatEvent(event)) this.#onChatEvent(room, event, position);
+      }),
     };
     this.#rooms.set(chatId, room);
     return room;
@@ -164,7 +177,7 @@ export class Fanout implements MembershipListener {
       .catch((error: unknown) => this.#log.error({ err: error }, "a chat could not be left"));
   }
 
-  #onChatEvent(room: Room, event: BusEvent, position: Position | undefined): void {
+  #onChatEvent(room: Room, event: ChatEvent, position: Position | undefined): void {
     for (const [session, mine] of room.audience) {
       // The audience is kept by membership changes; a last look costs a map's, and decides.
       if (!session.viewer.chats.has(room.chatId)) continue;
@@ -174,8 +187,7 @@ export class Fanout implements MembershipListener {
   }
 
   /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */
-  #onUserEvent(event: BusEvent): void {
-    if (event.type !== "presence.changed") return;
+  #onPresence(event: PresenceChanged): void {
     const served = new Set<Session>();
     for (const chat of this.#directory.chatsOf(event.presence.user.id)) {
       const room = this.#rooms.get(chat.id);
@@ -189,7 +201,11 @@ export class Fanout implements MembershipListener {
     }
   }
 
-  #deliver(subscribers: ReadonlySet<Subscriber> | undefined, event: BusEvent, position: Position | undefined): void {
+  #deliver(
+    subscribers: ReadonlySet<Subscriber> | undefined,
+    event: DeliveredEvent,
+    position: Position | undefined,
+  ): void {
     if (!subscribers) return;
     for (const subscriber of subscribers) {
       this.#delivered++;

@@ -125,10 +125,11 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     }
   }
 
-  /** Ends the stream; what waits for an iterating reader is delivered before. */
+  /** Ends the stream. What waits for an iterating reader is delivered before, but not to one that is no longer to have it. */
   end(error?: Error): void {
     if (this.#done) return;
     this.#done = true;
+    if (error) this.#queue = undefined;
     this.#error = error;
     this.#fanout.remove(this);
     this.#sink?.end(error);
@@ -199,7 +200,6 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
       this.#enqueue(event, event);
       return;
     }
-    this.#queue = undefined;
     this.end(new GatewayError("CURSOR_EXPIRED", { message: "This connection is too slow to follow the chat." }));
   }
 
@@ -227,7 +227,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   }
 }
 
-function isOfType<Type extends EventType>(event: DeliveredEvent, type: Type): event is EventOf<Type> {
+function isOfType<Type extends EventType>(event: BusEvent, type: Type): event is EventOf<Type> {
   return event.type === type;
 }
 

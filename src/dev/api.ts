@@ -1,5 +1,6 @@
 /** The embedded development REST API: the contract of the API behind the gateway, on one SQLite file, with faults on demand. */
 import type { Data, DemoUser } from "./data.ts";
+import { EventSender, type EventsTarget } from "./events.ts";
 import { Faults } from "./faults.ts";
 import { route, type PagingDialect, type Settings } from "./routes.ts";
 import { DEMO_CHATS, DEMO_USERS, seed } from "./seed.ts";
@@ -30,7 +31,12 @@ export interface DevApi extends AsyncDisposable {
   readonly data: Data;
   /** In what the contract leaves a deployment free; may be changed at any time. */
   readonly settings: Settings;
-  /** Closes every connection, lifts every fault and closes the file. May be called more than once. */
+  /**
+   * From now on tells `target` what is written, over HTTP and through `data` alike, in the order of the writes. A write neither
+   * waits for that nor fails with it; what cannot be delivered in four attempts is dropped.
+   */
+  sendEventsTo(target: EventsTarget): void;
+  /** Closes every connection, lifts every fault, drops the events that have not arrived and closes the file. May be called more than once. */
   close(): Promise<void>;
 }
 
@@ -38,7 +44,9 @@ export interface DevApi extends AsyncDisposable {
 export async function startDevApi(options: DevApiOptions): Promise<DevApi> {
   const { file, port = 0, host = "127.0.0.1", paging = "nextToken", ignoreLimit = false } = options;
   await using started = new AsyncDisposableStack();
-  const store = started.use(new Store(file));
+  const events = new EventSender();
+  const store = started.use(new Store(file, events.announce));
+  started.defer(() => events.close());
   if (!store.users.exist()) seed(store);
   const faults = new Faults();
   const settings: Settings = { paging, ignoreLimit };
@@ -55,6 +63,7 @@ export async function startDevApi(options: DevApiOptions): Promise<DevApi> {
     faults,
     data: dataOf(store),
     settings,
+    sendEventsTo: (target) => events.sendTo(target),
     close,
     [Symbol.asyncDispose]: close,
   };

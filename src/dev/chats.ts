@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { instant, undoable, type NewChat, type StoredChat, type Undoable } from "./data.ts";
 import { sql, type Database } from "./database.ts";
+import type { Announce } from "./events.ts";
 import type { Messages } from "./messages.ts";
 import { chatRow, idRow, memberRow } from "./rows.ts";
 
@@ -9,10 +10,12 @@ import { chatRow, idRow, memberRow } from "./rows.ts";
 export class Chats {
   readonly #database: Database;
   readonly #messages: Messages;
+  readonly #announce: Announce;
 
-  constructor(database: Database, messages: Messages) {
+  constructor(database: Database, messages: Messages, announce: Announce) {
     this.#database = database;
     this.#messages = messages;
+    this.#announce = announce;
   }
 
   create({ participants, storeName, id = randomUUID(), createdAt: given }: NewChat): StoredChat {
@@ -23,22 +26,30 @@ export class Chats {
           values (${id}, ${storeId}, ${storeName ?? null}, ${createdAt}, ${createdAt})`,
     );
     for (const userId of participants) this.#insertMember(id, userId, createdAt);
-    return this.existing(id);
+    const chat = this.existing(id);
+    this.#announce({ type: "chat.created", data: { chat } });
+    return chat;
   }
 
   delete(chatId: string): void {
     this.existing(chatId);
     this.#database.run(sql`delete from chats where id = ${chatId}`);
+    this.#announce({ type: "chat.deleted", data: { chatId } });
   }
 
   addMember(chatId: string, userId: string): Undoable {
-    const changed = this.#insertMember(this.existing(chatId).id, userId);
-    return undoable(() => changed && this.#deleteMember(chatId, userId));
+    const changed = this.#announced(chatId, this.#insertMember(this.existing(chatId).id, userId));
+    return undoable(() => changed && this.#announced(chatId, this.#deleteMember(chatId, userId)));
   }
 
   removeMember(chatId: string, userId: string): Undoable {
-    const changed = this.#deleteMember(this.existing(chatId).id, userId);
-    return undoable(() => changed && this.#insertMember(chatId, userId));
+    const changed = this.#announced(chatId, this.#deleteMember(this.existing(chatId).id, userId));
+    return undoable(() => changed && this.#announced(chatId, this.#insertMember(chatId, userId)));
+  }
+
+  #announced(chatId: string, changed: boolean): boolean {
+    if (changed) this.#announce({ type: "chat.updated", data: { chat: this.existing(chatId) } });
+    return changed;
   }
 
   find(chatId: string): StoredChat | undefined {

@@ -76,6 +76,8 @@ export interface Data {
   issueToken(userId: string, options?: TokenOptions): string;
   /** From now on the token is refused with 401. */
   revokeToken(token: string): Undoable;
+  /** Revokes every token of a user, and tells of it. A token that is revoked by itself is found out by who uses it. */
+  signOut(userId: string): void;
 }
 
 /** @param lift runs once, at the first `lift()` or at the end of a `using` block. */

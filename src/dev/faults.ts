@@ -17,9 +17,10 @@ export interface Reply {
   readonly body?: object | string;
 }
 
-/** How a request ends: with a reply, with half of the reply that is due, or without any. */
+/** How a request ends: with a reply, with the one that is due, changed or half of it, or without any. */
 export type Ending =
   | { readonly kind: "reply"; readonly reply: Reply }
+  | { readonly kind: "changed"; readonly change: (due: Reply) => Reply }
   | { readonly kind: "half"; readonly after: "stall" | "reset" }
   | { readonly kind: "destroy" };
 
@@ -65,6 +66,11 @@ export class Faults {
   /** Answers in the API's place; with `when: "processed"` the request takes effect all the same. */
   answer(reply: Reply, aim: TimedAim = {}): Undoable {
     return this.#add({ kind: "reply", reply }, aim);
+  }
+
+  /** The request is processed; what is answered is what `change` makes of the answer that is due. */
+  change(change: (due: Reply) => Reply, aim: Aim = {}): Undoable {
+    return this.#add({ kind: "changed", change }, { ...aim, when: "processed" });
   }
 
   /** 503, as a proxy or the API itself says that it has no capacity. */

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { WireMessage } from "../upstream/wire.ts";
 import { instant, type NewMessage } from "./data.ts";
 import { sql, type Database } from "./database.ts";
+import type { Announce } from "./events.ts";
 import { countRow, messageRow, readRow } from "./rows.ts";
 
 /** Where a page of messages goes on, and how many it may have. */
@@ -22,12 +23,20 @@ export interface StoredPage {
 /** The messages of every chat. */
 export class Messages {
   readonly #database: Database;
+  readonly #announce: Announce;
 
-  constructor(database: Database) {
+  constructor(database: Database, announce: Announce) {
     this.#database = database;
+    this.#announce = announce;
   }
 
   add(message: NewMessage): WireMessage {
+    const added = this.#insert(message);
+    this.#announce({ type: "message.created", data: { message: added } });
+    return added;
+  }
+
+  #insert(message: NewMessage): WireMessage {
     const { id = randomUUID(), chatId, senderId, content } = message;
     const createdAt = instant(message.createdAt);
     this.#database.run(
@@ -43,19 +52,22 @@ export class Messages {
   /** Stores a message, or gives back the one that the same sender has stored under the same key. */
   addOnce(message: NewMessage, key: string): WireMessage {
     const { senderId } = message;
-    return this.#database.transaction(() => {
+    const { message: result, isNew } = this.#database.transaction(() => {
       const stored = this.#database.get(
         messageRow,
         sql`select wireMessages.* from idempotencyKeys join wireMessages on id = messageId
             where userId = ${senderId} and key = ${key}`,
       );
-      if (stored !== undefined) return stored;
-      const added = this.add(message);
+      if (stored !== undefined) return { message: stored, isNew: false };
+      const added = this.#insert(message);
       this.#database.run(
         sql`insert into idempotencyKeys (userId, key, messageId) values (${senderId}, ${key}, ${added.id})`,
       );
-      return added;
+      return { message: added, isNew: true };
     });
+    // Not before it is certain that it stays.
+    if (isNew) this.#announce({ type: "message.created", data: { message: result } });
+    return result;
   }
 
   find(chatId: string, messageId: string): WireMessage | undefined {
@@ -83,20 +95,23 @@ export class Messages {
   }
 
   /** Marks one message as read by one user. Answers with the instant of that user's first read. */
-  markRead(messageId: string, userId: string, readAt = instant()): string {
-    this.#database.run(
+  markRead(chatId: string, messageId: string, userId: string, readAt = instant()): string {
+    const marked = this.#database.run(
       sql`insert or ignore into reads (messageId, userId, readAt) values (${messageId}, ${userId}, ${readAt})`,
     );
+    if (marked > 0) this.#announce({ type: "message.read", data: { chatId, messageId, userId, readAt } });
     const first = sql`select readAt from reads where messageId = ${messageId} and userId = ${userId}`;
     return this.#database.get(readRow, first)?.readAt ?? readAt;
   }
 
   /** Marks everything that others have written in the chat as read by the user. */
   markChatRead(chatId: string, userId: string): void {
-    this.#database.run(
+    const readAt = instant();
+    const marked = this.#database.run(
       sql`insert or ignore into reads (messageId, userId, readAt)
-          select id, ${userId}, ${instant()} from messages where chatId = ${chatId} and senderId <> ${userId}`,
+          select id, ${userId}, ${readAt} from messages where chatId = ${chatId} and senderId <> ${userId}`,
     );
+    if (marked > 0) this.#announce({ type: "message.read", data: { chatId, userId, readAt } });
   }
 
   last(chatId: string): WireMessage | undefined {

@@ -154,7 +154,9 @@ function markRead(call: Call, chatId: string, messageId: string): Reply {
   const message = store.messages.find(chatId, messageId);
   if (message === undefined) throw new Refusal(404, "Message not found");
   if (message.senderId === viewer.userId) throw new Refusal(400, "You cannot mark your own message as read");
-  return { body: { message: "Message marked as read", readAt: store.messages.markRead(messageId, viewer.userId) } };
+  return {
+    body: { message: "Message marked as read", readAt: store.messages.markRead(chatId, messageId, viewer.userId) },
+  };
 }
 
 /** The contract has no 404 here: nobody takes part in a chat that does not exist. */

@@ -111,7 +111,7 @@ function seedChat(store: Store, { id, storeName, participants, lines }: DemoChat
     const message = { id: stableId(`${id}/${index}`), chatId: id, senderId: sender.id, content, createdAt };
     store.messages.add(message);
     const readAt = new Date(Date.parse(createdAt) + READING_MS).toISOString();
-    for (const reader of readers) store.messages.markRead(message.id, reader.id, readAt);
+    for (const reader of readers) store.messages.markRead(id, message.id, reader.id, readAt);
   }
 }
 

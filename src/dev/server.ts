@@ -68,25 +68,30 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   };
 }
 
-/** @param due what the API itself has to say, half of which goes out where the ending is half of an answer. */
+/** @param due what the API itself has to say, where it was asked. */
 function end(response: ServerResponse, ending: Ending, due: Reply): void {
   if (response.destroyed) return;
   if (ending.kind === "destroy") {
     response.destroy();
     return;
   }
-  const { status = 200, headers = {}, body } = ending.kind === "reply" ? ending.reply : due;
+  const { status = 200, headers = {}, body } = replyOf(ending, due);
   const bytes = Buffer.from(typeof body === "object" ? JSON.stringify(body) : (body ?? ""));
   response.writeHead(status, {
     ...(body === undefined ? {} : { "content-type": "application/json; charset=utf-8" }),
     ...(status === 204 ? {} : { "content-length": bytes.length }),
     ...headers,
   });
-  if (ending.kind === "reply") {
+  if (ending.kind !== "half") {
     response.end(bytes);
     return;
   }
   response.write(bytes.subarray(0, bytes.length / 2), () => {
     if (ending.after === "reset") response.destroy();
   });
+}
+
+function replyOf(ending: Exclude<Ending, { kind: "destroy" }>, due: Reply): Reply {
+  if (ending.kind === "reply") return ending.reply;
+  return ending.kind === "changed" ? ending.change(due) : due;
 }

@@ -2,6 +2,7 @@
 import { Chats } from "./chats.ts";
 import type { Data } from "./data.ts";
 import { Database } from "./database.ts";
+import type { Announce } from "./events.ts";
 import { Messages } from "./messages.ts";
 import { Users } from "./users.ts";
 
@@ -12,12 +13,15 @@ export class Store implements Disposable {
   readonly messages: Messages;
   readonly #database: Database;
 
-  /** @param file a path, or `:memory:`. */
-  constructor(file: string) {
+  /**
+   * @param file a path, or `:memory:`.
+   * @param announce hears of every write, the seed's included.
+   */
+  constructor(file: string, announce: Announce) {
     this.#database = new Database(file);
-    this.users = new Users(this.#database);
-    this.messages = new Messages(this.#database);
-    this.chats = new Chats(this.#database, this.messages);
+    this.users = new Users(this.#database, announce);
+    this.messages = new Messages(this.#database, announce);
+    this.chats = new Chats(this.#database, this.messages, announce);
   }
 
   /** Runs `work` as one transaction. */
@@ -42,5 +46,6 @@ export function dataOf({ users, chats, messages }: Store): Data {
     messages: (chatId) => messages.all(chats.existing(chatId).id),
     issueToken: (userId, options) => users.issueToken(userId, options),
     revokeToken: (token) => users.revokeToken(token),
+    signOut: (userId) => users.signOut(userId),
   };
 }

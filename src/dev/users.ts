@@ -2,14 +2,17 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { undoable, type DemoUser, type NewUser, type TokenOptions, type Undoable } from "./data.ts";
 import { sql, type Database } from "./database.ts";
+import type { Announce } from "./events.ts";
 import { idRow, profileRow, tokenRow, type Profile } from "./rows.ts";
 
 /** Users, and the tokens by which the API knows them. */
 export class Users {
   readonly #database: Database;
+  readonly #announce: Announce;
 
-  constructor(database: Database) {
+  constructor(database: Database, announce: Announce) {
     this.#database = database;
+    this.#announce = announce;
   }
 
   /** Whether there are any. */
@@ -40,6 +43,14 @@ export class Users {
     return undoable(() =>
       this.issueToken(userId, { token, ...(expiresAt !== null && { expiresAt: new Date(expiresAt) }) }),
     );
+  }
+
+  signOut(userId: string): void {
+    if (this.#database.get(idRow, sql`select id from users where id = ${userId}`) === undefined) {
+      throw new Error(`There is no user ${userId}.`);
+    }
+    this.#database.run(sql`delete from tokens where userId = ${userId}`);
+    this.#announce({ type: "user.signed_out", data: { userId } });
   }
 
   /** Whose token it is; undefined where it is unknown, revoked or expired. */

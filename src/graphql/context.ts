@@ -7,6 +7,7 @@ import type { Receipts } from "../chat/receipts.ts";
 import type { History } from "../chat/history.ts";
 import type { Access } from "../chat/access.ts";
 import type { Typing } from "../chat/typing.ts";
+import type { Me } from "../chat/model.ts";
 import type { Identity, Session } from "../chat/session.ts";
 import type { Subscriptions } from "../delivery/subscriptions.ts";
 import type { Log } from "../log.ts";
@@ -30,6 +31,12 @@ export interface Caller {
   identity(): Promise<Identity>;
   /** The session that a subscription belongs to. @throws GatewayError as `identity`. */
   session(): Promise<Session>;
+  /**
+   * Goes on with another token of the same user.
+   *
+   * @throws GatewayError BAD_USER_INPUT where there is no connection that could, or the token is somebody else's; else as `identity`.
+   */
+  refresh(token: string): Promise<Me>;
   /** The operation is over. Harmless when repeated. */
   release(): void;
 }

@@ -17,6 +17,16 @@ builder.objectType("Me", {
   }),
 });
 
+builder.mutationField("refreshToken", (t) =>
+  t.field({
+    type: "Me",
+    description: "Gives the running connection a fresh token for the same user, without reconnecting.",
+    args: { token: t.arg.string({ required: true }) },
+    complexity: REQUEST_COST,
+    resolve: (_root, { token }, { caller }) => caller.refresh(token),
+  }),
+);
+
 builder.queryField("me", (t) =>
   t.field({
     type: "Me",

@@ -1,6 +1,7 @@
 /** One WebSocket connection: its socket, its session, its operations under way. */
 import type { WebSocket } from "ws";
 import type { Session } from "../chat/session.ts";
+import type { Sessions } from "../chat/sessions.ts";
 import { GatewayError } from "../errors.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
@@ -9,6 +10,7 @@ import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
+  readonly sessions: Sessions;
 }
 
 export class Connection {
@@ -18,6 +20,7 @@ export class Connection {
   readonly live = new Set<LiveSubscription>();
   /** The `Authorization` header of the upgrade request. */
   readonly authorization: string | undefined;
+  readonly #sessions: Sessions;
   #session: Session | undefined;
   /** Queries and mutations that are not answered yet. */
   #inFlight = 0;
@@ -26,7 +29,8 @@ export class Connection {
   #isDraining = false;
   #whenAnswered: (() => void) | undefined;
 
-  constructor({ socket, transport, flusher, budgetBytes, authorization }: ConnectionOptions) {
+  constructor({ socket, transport, flusher, budgetBytes, authorization, sessions }: ConnectionOptions) {
+    this.#sessions = sessions;
     this.socket = socket;
     this.authorization = authorization;
     const onRoom = (): void => {
@@ -55,7 +59,7 @@ export class Connection {
   /** Takes the session, whose end by the gateway ends the connection. */
   begin(session: Session): void {
     this.#session = session;
-    session.onEnd(() => this.close(CloseCode.forbidden, "Forbidden"));
+    session.onEnd(() => this.#revoke());
   }
 
   /** Does nothing where the socket is closing already: the first reason counts. */
@@ -63,6 +67,15 @@ export class Connection {
     if (!this.isOpen) return;
     this.outbox.flush();
     this.socket.close(code, reason);
+  }
+
+  /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
+  #revoke(): void {
+    if (!this.isOpen) return;
+    this.outbox.discard();
+    // What ws is compressing counts too: it would go out before the close.
+    if (this.socket.bufferedAmount > 0) this.socket.terminate();
+    else this.socket.close(CloseCode.forbidden, "Forbidden");
   }
 
   /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
@@ -104,6 +117,7 @@ export class Connection {
     return {
       identity: session,
       session,
+      refresh: async (token) => this.#sessions.refresh(await session(), token),
       release: () => {
         if (released) return;
         released = true;

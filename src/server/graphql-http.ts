@@ -4,7 +4,7 @@ import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import type { Session } from "../chat/session.ts";
 import type { Sessions } from "../chat/sessions.ts";
 import type { Config } from "../config.ts";
-import { GatewayError } from "../errors.ts";
+import { badInput, GatewayError } from "../errors.ts";
 import type { Caller, Operation } from "../graphql/context.ts";
 import { documentError, toClientError } from "../graphql/errors.ts";
 import type { Operations } from "../graphql/operations.ts";
@@ -122,6 +122,9 @@ function httpCaller(sessions: Sessions, request: Request): Caller {
       opened ??= await sessions.open(token, () => !released && !request.signal.aborted);
       if (!opened) throw new GatewayError("UNAUTHENTICATED");
       return opened;
+    },
+    async refresh() {
+      throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
     },
     release() {
       released = true;

@@ -13,6 +13,8 @@ const GRAPHQL_PATH = "/graphql";
 interface HttpServerOptions {
   readonly config: Pick<Config, "CORS_ORIGIN" | "HOST" | "PORT">;
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
+  /** Undefined: the backend has no secret to sign events with. */
+  readonly events: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
   /** Undefined: browsers get no page. */
   readonly graphiql: GraphiQL | undefined;
   readonly webSockets: WebSockets;
@@ -92,7 +94,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 async function respond(
-  { graphql, graphiql }: HttpServerOptions,
+  { graphql, graphiql, events }: HttpServerOptions,
   isDraining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -107,6 +109,10 @@ async function respond(
   switch (pathOf(request)) {
     case GRAPHQL_PATH:
       await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
+      return;
+    case "/events":
+      if (events) await events(request, response);
+      else answer(response, 404, { error: "not found" });
       return;
     case "/health":
       answer(response, 200, { status: "ok" });

@@ -32,6 +32,8 @@ export interface Outbox {
   send(message: string, onSent: () => void): void;
   /** Writes what waits for the end of the turn. */
   flush(): void;
+  /** Drops what waits for the end of the turn: nobody is to read it. */
+  discard(): void;
 }
 
 export interface OutboxOptions {
@@ -97,6 +99,14 @@ class PlainOutbox implements Outbox {
     else transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames), onWritten);
   }
 
+  discard(): void {
+    const callbacks = this.#callbacks;
+    this.#frames = [];
+    this.#callbacks = undefined;
+    this.#bytes = 0;
+    callbacks?.forEach((callback) => callback());
+  }
+
   #push(frame: Buffer): void {
     if (this.#frames.push(frame) === 1) this.#options.flusher.add(this);
     this.#bytes += frame.length;
@@ -147,6 +157,9 @@ class CompressedOutbox implements Outbox {
     this.#isCorked = false;
     this.#options.transport.uncork();
   }
+
+  /** What was handed to ws waits in the corked transport, and the connection is cut off where something does. */
+  discard(): void {}
 
   #onRoom(): void {
     if (!this.#hasLagged || this.isLagging) return;

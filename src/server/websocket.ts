@@ -133,6 +133,7 @@ export class WebSockets {
       flusher: this.#flusher,
       budgetBytes: config.MAX_SEND_BUFFER,
       authorization: request.headers.authorization,
+      sessions: this.#options.sessions,
     });
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
     if (this.#connections.size >= config.MAX_CONNECTIONS) {

@@ -5,7 +5,7 @@
 import { z } from "zod";
 
 /** An instant in any form that `Date` reads, normalised to ISO 8601, UTC, milliseconds. */
-const instant = z.string().transform((value, context) => {
+export const instant = z.string().transform((value, context) => {
   const date = new Date(value);
   // Years of more than four digits would be out of order as texts, which is how instants are compared.
   if (!Number.isNaN(date.getTime()) && /^\d{4}-/.test(date.toISOString())) return date.toISOString();
@@ -14,7 +14,7 @@ const instant = z.string().transform((value, context) => {
 });
 
 /** An opaque id: a UUID in one deployment, 32 hex digits in another. */
-const id = z.string().min(1);
+export const id = z.string().min(1);
 
 export const wireMessage = z.object({
   id,

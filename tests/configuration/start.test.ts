@@ -18,6 +18,15 @@ test.each([
   expect(started.output).toBe("");
 });
 
+test("a secret that is none stops the start, and stands nowhere", async () => {
+  const secret = "whsec_c2VjcmV0!";
+  await using started = await startProcess({ env: { EVENTS_SECRET: secret } });
+  expect(await started.exited).toEqual(FAILED);
+  const allowed = "a Standard Webhooks secret: whsec_ and base64";
+  expect(started.errors).toBe(`The configuration is wrong.\nEVENTS_SECRET: expected ${allowed}, got something else\n`);
+  expect(started.output).toBe("");
+});
+
 test("production does not start without a REST API", async () => {
   await using started = await startProcess({ env: { NODE_ENV: "production", HTTP_API_URL: "" } });
   expect(await started.exited).toEqual(FAILED);

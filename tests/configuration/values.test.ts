@@ -1,3 +1,4 @@
+import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
 import { CONFIG_TABLE, ConfigError, parseConfig, type Config } from "../../src/config.ts";
 
@@ -23,6 +24,7 @@ const ADDRESS = "an http:// or https:// address without a user, a query or a fra
 const WRONG: readonly (readonly [name: string, allowed: string, given: readonly string[]])[] = [
   ["PORT", "a whole number from 0 to 65535", ["http", "-1", "65536", "80.5", "0x50", "1e3", "8 0", "Infinity"]],
   ["DEV_API_PORT", "a whole number from 0 to 65535", ["65536"]],
+  ["SESSION_RECHECK_INTERVAL", DURATION, ["0", "1m"]],
   ["HEARTBEAT_INTERVAL", DURATION, ["0", "30s", "2147483648", "-5", "99999999999999999999"]],
   ["CONNECTION_INIT_TIMEOUT", DURATION, ["0"]],
   ["TYPING_TIMEOUT", DURATION, ["3,000"]],
@@ -71,6 +73,41 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ],
 ];
 
+/** What is wrong is not shown. */
+const WRONG_SECRETS: typeof WRONG = [
+  [
+    "EVENTS_SECRET",
+    "a Standard Webhooks secret: whsec_ and base64",
+    [
+      "not base64",
+      "whsec_",
+      "whsec_abc",
+      "whsec_abcde",
+      "whsec_ab=c",
+      "whsec_ab-_",
+      "WHSEC_abcd",
+      "whsec_abcd,whsec_abcd",
+    ],
+  ],
+];
+
+describe("a wrong secret is named, without what was given", () => {
+  test.each(WRONG_SECRETS.flatMap(([name, allowed, given]) => given.map((value) => [name, value, allowed] as const)))(
+    "%s=%s",
+    (name, value, allowed) => {
+      expect(complaint({ [name]: value })).toBe(`${name}: expected ${allowed}, got something else`);
+    },
+  );
+});
+
+test.each(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YQ==", "whsec_YWI="])(
+  "EVENTS_SECRET=%s will do",
+  (given) => {
+    expect(parseConfig({ EVENTS_SECRET: given }).EVENTS_SECRET).toBe(given);
+    expect(() => new Webhook(given)).not.toThrow();
+  },
+);
+
 describe("a wrong value is named, with what was given and what is allowed", () => {
   test.each(WRONG.flatMap(([name, allowed, given]) => given.map((value) => [name, value, allowed] as const)))(
     "%s=%s",
@@ -82,7 +119,7 @@ describe("a wrong value is named, with what was given and what is allowed", () =
 
 test("every variable that not any text will do for has a wrong value above", () => {
   const anyText = ["HOST", "DEV_API_FILE", "NODE_ENV"];
-  const named = [...WRONG.map(([name]) => name), ...anyText].toSorted();
+  const named = [...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText].toSorted();
   expect(named).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
 });
 

@@ -16,22 +16,22 @@ const at = "2026-01-31T09:30:00.000Z";
 const typist = { id: "typist", name: "Tina" };
 const log = pino({ level: "silent" });
 
-const message = (chatId: string, content: string): BusEvent => ({
+const message = (chatId: string, content: string): DeliveredEvent => ({
   type: "message.created",
   chatId,
   message: { id: content, chatId, sender: typist, content, createdAt: at, readAt: null, clientMessageId: null },
 });
-const receipt = (chatId: string, messageId: string): BusEvent => ({
+const receipt = (chatId: string, messageId: string): DeliveredEvent => ({
   type: "message.read",
   chatId,
   receipt: { chatId, messageId, reader: typist, readAt: at },
 });
-const typing = (chatId: string, isTyping: boolean): BusEvent => ({
+const typing = (chatId: string, isTyping: boolean): DeliveredEvent => ({
   type: "typing.changed",
   chatId,
   change: { chatId, user: typist, isTyping },
 });
-const presence = (online: boolean): BusEvent => ({
+const presence = (online: boolean): DeliveredEvent => ({
   type: "presence.changed",
   presence: { user: typist, online, lastSeenAt: online ? null : at },
 });
@@ -118,7 +118,7 @@ function createScene(wrapLog: (inner: EventLog<BusEvent>) => EventLog<BusEvent> 
     updatedAt: at,
   }));
   directory.replace("me", chats, directory.now());
-  const publish = (event: BusEvent): Promise<void> =>
+  const publish = (event: DeliveredEvent): Promise<void> =>
     bus.publish(event.type === "presence.changed" ? USERS_TOPIC : chatTopic(event.chatId), event);
   const open = (
     spec: Pick<StreamSpec<"message.created">, "chatId"> = { chatId: undefined },
@@ -347,7 +347,7 @@ test("a catch-up that is asked for again while it runs gives nothing twice", asy
   const written: string[] = [];
   const catchUp = new CatchUp(slowLog(scene.bus.log), {
     isLagging: false,
-    write: (event) => written.push(told(event)),
+    write: (event) => written.push(told(event as DeliveredEvent)),
   });
   await scene.bus.subscribe(chatTopic("a"), (_event, position) => {
     if (position !== undefined) catchUp.admit(chatTopic("a"), position, false);

@@ -31,6 +31,7 @@ const log = pino({ level: "silent" });
 const NOBODY: Caller = {
   identity: () => Promise.reject(new Error("nobody")),
   session: () => Promise.reject(new Error("nobody")),
+  refresh: () => Promise.reject(new Error("nobody")),
   release() {},
 };
 
@@ -199,7 +200,12 @@ test("the published schema's equal subscriptions are executed once an event, how
   async function subscribe(request: OperationRequest): Promise<SharedSubscription> {
     const operation = operations.prepare(request);
     if (!("type" in operation)) throw new Error(JSON.stringify(operation));
-    const caller: Caller = { identity: async () => session, session: async () => session, release() {} };
+    const caller: Caller = {
+      identity: async () => session,
+      session: async () => session,
+      refresh: () => Promise.reject(new Error("nobody")),
+      release() {},
+    };
     const shared = await operations.subscribeShared(operations.context(operation, caller));
     if (!("stream" in shared)) throw new Error("this subscription is not shared");
     return shared;

@@ -97,6 +97,15 @@ describe("Answers in the API's place", () => {
   });
 });
 
+test("An answer that is due is changed on its way, after the request has taken effect", async () => {
+  await using api = await start();
+  api.faults.change((due) => ({ ...due, status: 418, body: { was: due.body ?? "nothing" } }), { times: 1 });
+  const { status: code, body } = await call(api, POST, HELLO);
+  expect([code, body]).toMatchObject([418, { was: { message: { content: "Hello" } } }]);
+  expect(stored(api)).toBe(1);
+  expect(await status(api, "GET /chats")).toBe(200);
+});
+
 describe("Connections", () => {
   test("are destroyed before the request takes effect while the API is down", async () => {
     await using api = await start();

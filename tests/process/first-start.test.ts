@@ -15,6 +15,8 @@ interface Welcome {
   readonly tokens: readonly string[];
   readonly subscription: string;
   readonly mutation: string;
+  /** The parts of the command for a shell. */
+  readonly curl: { readonly url: string; readonly headers: Record<string, string>; readonly body: string };
   readonly query: string;
 }
 
@@ -27,6 +29,11 @@ async function read(started: RunningProcess): Promise<Welcome> {
     headers: JSON.parse(one(/headers editor: (\{.*\})$/m)) as Record<string, string>,
     tokens: [...input.matchAll(/^ {4}[A-Z]\w+ [A-Z]\w+ +(\S+)$/gm)].map(([, token = ""]) => token),
     subscription: one(/^ *(subscription \{.*\})$/m),
+    curl: {
+      url: one(/^ *curl (\S+) /m),
+      headers: { [one(/^ *curl .* -H "([^:]+): /m)]: one(/^ *curl .* -H "[^:]+: ([^"]+)"/m) },
+      body: one(/^ *curl .* -d '([^']+)'$/m),
+    },
     mutation: one(/^ *(mutation \{.*\})$/m),
     query: one(/^ *(query \{.*\})$/m),
   };
@@ -71,6 +78,14 @@ test(
     for (const stream of streams) {
       expect(await stream.next()).toMatchObject({
         messageAdded: { content: "Hello!", sender: { name: "Alice Adams" } },
+      });
+    }
+
+    const { url, ...request } = welcome.curl;
+    expect((await fetch(url, { method: "POST", ...request })).status).toBe(201);
+    for (const stream of streams) {
+      expect(await stream.next()).toMatchObject({
+        messageAdded: { content: "Hello from curl!", sender: { name: "Bob Brown" } },
       });
     }
 

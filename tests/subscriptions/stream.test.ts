@@ -161,13 +161,12 @@ describe("a stream of states", () => {
 });
 
 describe("a stream ends", () => {
-  test("with the session, for its reason, after what waits", async () => {
+  test("with the session, at once, for its reason", async () => {
     await using scene = await setUp();
     const stream = await scene.open("message.created");
     await scene.publish(message(1));
     scene.session.end(new GatewayError("UNAUTHENTICATED"));
     await scene.publish(message(2));
-    expect(await ids(stream, 1)).toEqual(["m1"]);
     await expect(stream.next()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     expect(await stream.next()).toEqual({ done: true, value: undefined });
     await expect(scene.open("message.created")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });

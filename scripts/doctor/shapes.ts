@@ -1,0 +1,86 @@
+/** The shapes of the contract: those that the gateway reads, and stricter where it would read something else than was meant. */
+import { z } from "zod";
+import { instant, wireChat, wireMessage, wirePage, wireProfile } from "../../src/upstream/wire.ts";
+import type { Problem } from "./report.ts";
+
+const INSTANT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i;
+
+/** Without its zone an instant is another one wherever the gateway runs. */
+const zoned = z.string().regex(INSTANT, "expected an ISO 8601 instant with its time zone").pipe(instant);
+
+const chat = wireChat.extend({ createdAt: zoned, updatedAt: zoned });
+const message = wireMessage.extend({ createdAt: zoned, readAt: zoned.nullish() });
+
+export const profileAnswer = wireProfile;
+/** The gateway can do without the count in every answer but this one. */
+export const chatsAnswer = z.object({ chats: z.array(chat.extend({ unreadCount: z.number().int().nonnegative() })) });
+export const chatAnswer = z.object({ chat });
+export const page = wirePage.extend({ messages: z.array(message) });
+export const messageAnswer = z.object({ message });
+export const readAnswer = z.object({ readAt: zoned.nullish() }).nullish();
+
+/** What a field is for, by its name. */
+const ADVICE: Readonly<Record<string, string>> = {
+  user: 'Answer { "user": { … } }: the gateway looks for the profile there.',
+  userId: "Send the user's id as a text: the gateway finds the viewer among the participants of a chat by it.",
+  email: "Send the user's address as a text: it is what `me { email }` answers.",
+  name: "Send the user's name as a text: typing, presence and receipts show it to the others.",
+  role: "Send the role as a text, null or not at all: it is what `me { role }` answers.",
+  chats: 'Answer { "chats": [ … ] }: without the list nobody can connect.',
+  chat: 'Answer { "chat": { … } }: the gateway looks for the chat there.',
+  id: "Send an id as a text that is not empty: everything is found again by it.",
+  participants: "Send the ids of everybody in the chat: they decide who gets its events.",
+  participantNames:
+    "Send a name for each of `participants`, in the same order: they are the names that the others see.",
+  storeName: "Send the chat's title as a text, null or not at all.",
+  unreadCount:
+    "Send, in the list of chats, how many messages the viewer has not read: without it clients get an error.",
+  createdAt: "Send an instant like 2026-01-31T09:30:00.000Z: messages are put in order and found again by it.",
+  updatedAt: "Send an instant like 2026-01-31T09:30:00.000Z: chats are put in order by it.",
+  messages: 'Answer { "messages": [ … ] }: without the list there is no history.',
+  message: 'Answer { "message": { … } } with what was stored: it is what the members of the chat are sent.',
+  chatId: "Send the id of the message's chat: it decides where the message is delivered.",
+  senderId: "Send the id of who wrote the message: clients tell their own messages by it.",
+  senderName: "Send the name of who wrote the message: it is what the others see.",
+  content: "Send the message's text, which may be empty but not absent.",
+  readAt: "Send an instant like 2026-01-31T09:30:00.000Z, null or nothing: it is when the message was read.",
+  nextToken:
+    "Send a text that is not empty, or, on the last page, null or nothing: the next page is asked for with it.",
+  lastEvaluatedKey:
+    'Send { "id": "…" }, or, on the last page, null or nothing: the next page is asked for with that id.',
+};
+
+const OTHERWISE = "Answer what the contract says: anything else is UPSTREAM_UNAVAILABLE to the gateway's clients.";
+
+/** What is wrong with the shape of an answer, a problem for each field: `chats[].id is missing (3 times)`. */
+export function shapeProblems(shape: z.ZodType, json: unknown): readonly Problem[] {
+  const { error } = shape.safeParse(json);
+  if (error === undefined) return [];
+  const groups = Map.groupBy(error.issues, (issue) => sentenceOf(issue, json));
+  return [...groups].map(([sentence, [first, ...others]]) => ({
+    what: others.length === 0 ? sentence : `${sentence} (${others.length + 1} times)`,
+    advice: adviceOf(first?.path ?? []),
+  }));
+}
+
+function sentenceOf({ path, message: text }: z.core.$ZodIssue, json: unknown): string {
+  const field = path.map((key) => (typeof key === "number" ? "[]" : `.${String(key)}`)).join("");
+  const name = field.replace(/^\./, "") || "the body";
+  if (valueAt(json, path) === undefined) return path.length === 0 ? "the body is empty" : `${name} is missing`;
+  const expectation = text.replace(/^Invalid input: /, "");
+  return `${name}: ${expectation.charAt(0).toLowerCase()}${expectation.slice(1)}`;
+}
+
+function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),
+    json,
+  );
+}
+
+function adviceOf(path: readonly PropertyKey[]): string {
+  const field = path.findLast((key) => typeof key === "string");
+  // An object in the place of a page's key has its own id.
+  const name = path.includes("lastEvaluatedKey") ? "lastEvaluatedKey" : field;
+  return (name === undefined ? undefined : ADVICE[name]) ?? OTHERWISE;
+}

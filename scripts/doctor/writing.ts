@@ -1,0 +1,192 @@
+/** Checks that change the API's data. */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import type { WireMessage } from "../../src/upstream/wire.ts";
+import { examine } from "./answers.ts";
+import { CHATS, MARK_CHAT_READ, MARK_READ, MESSAGES, SEND, type Examination } from "./examination.ts";
+import { readHistory } from "./history.ts";
+import { checkRefusal, unlike } from "./reading.ts";
+import type { Problem } from "./report.ts";
+import { chatsAnswer, messageAnswer, readAnswer } from "./shapes.ts";
+
+const TEXT = "A test message: somebody checks this chat's REST API with --write.";
+
+export interface WritingPatient {
+  readonly chatId: string;
+  readonly userId: string | undefined;
+  /** What the history had before. */
+  readonly messages: readonly WireMessage[];
+  /** A chat that the user of --other-token is not in. */
+  readonly foreignChatId: string | undefined;
+}
+
+export async function checkWriting(examination: Examination, patient: WritingPatient): Promise<void> {
+  const { chatId, messages, userId } = patient;
+  const own = await checkSending(examination, patient);
+  await checkRefusedSending(examination, patient);
+  await checkMarkingRead(examination, chatId, { own, other: otherMessage(messages, userId) });
+  await checkMarkingAllRead(examination, chatId);
+}
+
+/** One of somebody else, best one that nobody has read. */
+function otherMessage(messages: readonly WireMessage[], userId: string | undefined): string | undefined {
+  const others = messages.filter(({ senderId }) => userId !== undefined && senderId !== userId);
+  return (others.find(({ readAt }) => !readAt) ?? others.at(-1))?.id;
+}
+
+/** Answers with the id of the message that was sent. */
+async function checkSending(examination: Examination, { chatId, userId }: WritingPatient): Promise<string | undefined> {
+  const key = `doctor-${randomUUID()}`;
+  const question = { ids: { chatId }, body: { content: `  ${TEXT}\n` }, idempotencyKey: key };
+  const expectation = { shape: messageAnswer, status: 201 };
+  const { problems: faults, data, outcome } = await examination.read(SEND, expectation, question);
+  examination.wrote(outcome, `a message to the chat ${chatId}`);
+  if (data === undefined) {
+    examination.unchecked(SEND, "the history and Idempotency-Key: there is no message to look for.");
+    return undefined;
+  }
+  const { message } = data;
+  const problems = messageProblems(message, chatId, userId);
+  if (faults.length === 0) examination.check(SEND, "201 with the message, its content trimmed", problems);
+  else for (const problem of problems) examination.wrong(SEND, problem);
+  await checkStored(examination, chatId, message.id);
+  await checkIdempotency(examination, question, message);
+  return message.id;
+}
+
+function messageProblems(message: WireMessage, chatId: string, userId: string | undefined): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (message.content !== TEXT) {
+    problems.push({
+      what: `message.content is not what was sent${message.content.trim() === TEXT ? ", trimmed" : ""}`,
+      advice: "Answer the content as it is stored, without white space around it: the members of the chat are sent it.",
+    });
+  }
+  if (message.chatId !== chatId) {
+    problems.push({
+      what: "message.chatId is not the chat that it was sent to",
+      advice: "Answer that chat's id, spelt as in GET /chats: the message is delivered to the chat that is named.",
+    });
+  }
+  if (userId !== undefined && message.senderId !== userId) {
+    problems.push({
+      what: "message.senderId is not the userId of GET /auth/profile",
+      advice: "Answer the id of the token's user: clients tell their own messages by it.",
+    });
+  }
+  return problems;
+}
+
+async function checkStored(examination: Examination, chatId: string, messageId: string): Promise<void> {
+  const { pages, problems, complete } = await readHistory(examination, chatId);
+  if (pages.flat().some(({ id }) => id === messageId)) {
+    examination.right(MESSAGES, "the message that was sent is in the history");
+  } else if (problems.length === 0 && complete) {
+    examination.wrong(MESSAGES, {
+      what: "the message.id that POST answered is not in the history",
+      advice:
+        "Answer the id under which it is stored, once it can be read: who comes back is caught up from the history.",
+    });
+  } else {
+    examination.unchecked(
+      MESSAGES,
+      "whether the message that was sent is in the history, which could not be read whole.",
+    );
+  }
+}
+
+async function checkIdempotency(
+  examination: Examination,
+  question: { readonly ids: Readonly<Record<string, string>>; readonly body: object; readonly idempotencyKey: string },
+  first: WireMessage,
+): Promise<void> {
+  const outcome = await examination.ask(SEND, question);
+  const { data, problems } = examine(outcome, { shape: identified });
+  if (data?.message.id === first.id) {
+    examination.right(SEND, "Idempotency-Key is honoured: set HTTP_API_IDEMPOTENT=true");
+    return;
+  }
+  examination.wrote(outcome, "the same message once more, with the same Idempotency-Key");
+  if (outcome.kind !== "answered" || outcome.status >= 500) {
+    for (const problem of problems)
+      examination.wrong(SEND, { ...problem, what: `with an Idempotency-Key used before: ${problem.what}` });
+  } else if (!examination.options.idempotent) {
+    examination.right(
+      SEND,
+      "Idempotency-Key is not honoured: leave HTTP_API_IDEMPOTENT=false, so that a POST is not repeated",
+    );
+  } else {
+    examination.wrong(SEND, {
+      what: "Idempotency-Key is not honoured: the second POST with one key did not answer the first one's message",
+      advice: "Answer it, or set HTTP_API_IDEMPOTENT=false: the gateway would send messages twice after a failure.",
+    });
+  }
+}
+
+const identified = z.object({ message: z.object({ id: z.string() }) });
+
+const REFUSED_TEXT =
+  "a message that is refused must not be stored, and its sender is to be told which of the two it was.";
+
+async function checkRefusedSending(examination: Examination, patient: WritingPatient): Promise<void> {
+  const { chatId, foreignChatId } = patient;
+  const { otherToken } = examination.options;
+  const blank = { ids: { chatId }, body: { content: " \n " } };
+  const unknown = { ids: { chatId: unlike(chatId) }, body: { content: TEXT } };
+  await send("for blank content", [400], blank);
+  await send("for an unknown chat", [404], unknown);
+  if (foreignChatId !== undefined) {
+    const question = { ids: { chatId: foreignChatId }, body: { content: TEXT }, token: otherToken };
+    await send("for somebody who is not in the chat", [403, 404], question);
+  }
+
+  async function send(
+    when: string,
+    statuses: readonly number[],
+    question: typeof blank & { token?: string | undefined },
+  ) {
+    const outcome = await checkRefusal(examination, SEND, when, statuses, REFUSED_TEXT, question);
+    examination.wrote(outcome, `a message ${when}`);
+  }
+}
+
+const REFUSED_READ = "whatever else it says, the gateway tells the chat that the message has been read.";
+
+async function checkMarkingRead(
+  examination: Examination,
+  chatId: string,
+  { own, other }: { readonly own: string | undefined; readonly other: string | undefined },
+): Promise<void> {
+  if (own === undefined) {
+    examination.unchecked(MARK_READ, "400 for one's own message: there is none.");
+  } else {
+    const ids = { chatId, messageId: own };
+    await checkRefusal(examination, MARK_READ, "for one's own message", [400], REFUSED_READ, { ids });
+  }
+  const unknown = { chatId, messageId: unlike(own ?? other ?? randomUUID()) };
+  await checkRefusal(examination, MARK_READ, "for an unknown message", [404], REFUSED_READ, { ids: unknown });
+  if (other === undefined) {
+    examination.unchecked(MARK_READ, "somebody else's message: nobody else has written in this chat.");
+    return;
+  }
+  const question = { ids: { chatId, messageId: other } };
+  const { problems, outcome } = await examination.read(MARK_READ, { shape: readAnswer }, question);
+  examination.wrote(outcome, `that the user has read the message ${other}`);
+  if (problems.length === 0) examination.right(MARK_READ, "2xx for somebody else's message");
+}
+
+async function checkMarkingAllRead(examination: Examination, chatId: string): Promise<void> {
+  const { problems, outcome } = await examination.read(MARK_CHAT_READ, { shape: z.unknown() }, { ids: { chatId } });
+  examination.wrote(outcome, `that the user has read everything in the chat ${chatId}`);
+  if (problems.length > 0) return;
+  const { data } = await examination.read(CHATS, { shape: chatsAnswer });
+  const chat = data?.chats.find(({ id }) => id === chatId);
+  if (chat === undefined) return examination.unchecked(MARK_CHAT_READ, "its effect: the chat is not in the list.");
+  const advice = "Count what the viewer has not read from then on: clients ask for the count after they have marked.";
+  const what = `chats[].unreadCount of GET /chats is ${chat.unreadCount} afterwards`;
+  examination.check(
+    MARK_CHAT_READ,
+    "2xx, and unreadCount is 0 afterwards",
+    chat.unreadCount === 0 ? [] : [{ what, advice }],
+  );
+}

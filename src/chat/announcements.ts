@@ -1,0 +1,49 @@
+/** What every instance is told of memberships and sign-outs, and what it does about it. */
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Directory } from "./directory.ts";
+import { USERS_TOPIC, type AccessEvent, type BusEvent } from "./events.ts";
+import type { Sessions } from "./sessions.ts";
+
+export class Announcements {
+  readonly #bus: Bus<BusEvent>;
+  readonly #directory: Directory;
+  readonly #sessions: Sessions;
+  #unsubscribe: Unsubscribe | undefined;
+
+  constructor(bus: Bus<BusEvent>, directory: Directory, sessions: Sessions) {
+    this.#bus = bus;
+    this.#directory = directory;
+    this.#sessions = sessions;
+  }
+
+  async start(): Promise<void> {
+    this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, (event) => this.#apply(event));
+  }
+
+  async close(): Promise<void> {
+    await this.#unsubscribe?.();
+  }
+
+  /** Takes effect on every instance, this one included. */
+  async announce(event: AccessEvent): Promise<void> {
+    await this.#bus.publish(USERS_TOPIC, event);
+  }
+
+  #apply(event: BusEvent): void {
+    switch (event.type) {
+      case "chat.changed":
+        this.#directory.learn({ id: event.chatId, participants: event.participants }, this.#directory.now());
+        break;
+      case "chat.deleted":
+        this.#directory.remove(event.chatId);
+        break;
+      case "membership.ended":
+        this.#directory.leave(event.userId, event.chatId);
+        break;
+      case "user.signed_out":
+        this.#sessions.signOut(event.userId);
+        break;
+      default:
+    }
+  }
+}
