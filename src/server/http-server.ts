@@ -76,13 +76,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url,
     drain() {
       isDraining = true;
+      for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
     },
     stop() {
       isStopping = true;
       // Closes idle connections as well, but for those on which nothing was ever asked: browsers open some in advance.
       server.close();
       for (const socket of silent) socket.destroy();
-      for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
     },
     async closed() {
       await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))));
