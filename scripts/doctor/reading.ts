@@ -15,7 +15,8 @@ export async function checkProfile(examination: Examination): Promise<string | u
   return data?.user.userId;
 }
 
-const NO_SESSION = "only after a 401 is a session ended; another status leaves it open, or lets anybody in.";
+const NO_SESSION =
+  "it is what says that a token is no good; 403 is for a chat that one is not in, and a 2xx lets anybody in.";
 
 /** That nobody gets in without a token, or with a wrong one. */
 export async function checkUnauthenticated(

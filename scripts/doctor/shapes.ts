@@ -35,7 +35,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   storeName: "Send the chat's title as a text, null or not at all.",
   unreadCount:
     "Send, in the list of chats, how many messages the viewer has not read: without it clients get an error.",
-  createdAt: "Send an instant like 2026-01-31T09:30:00.000Z: messages are put in order and found again by it.",
+  createdAt:
+    "Send an instant like 2026-01-31T09:30:00.000Z: it is shown, and messages are put in order and found again by it.",
   updatedAt: "Send an instant like 2026-01-31T09:30:00.000Z: chats are put in order by it.",
   messages: 'Answer { "messages": [ … ] }: without the list there is no history.',
   message: 'Answer { "message": { … } } with what was stored: it is what the members of the chat are sent.',

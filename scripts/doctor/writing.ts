@@ -150,7 +150,8 @@ async function checkRefusedSending(examination: Examination, patient: WritingPat
   }
 }
 
-const REFUSED_READ = "whatever else it says, the gateway tells the chat that the message has been read.";
+const REFUSED_READ =
+  "after a 2xx the gateway tells the chat that the message has been read, and other statuses mean something else.";
 
 async function checkMarkingRead(
   examination: Examination,
