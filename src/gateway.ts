@@ -4,8 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
-import { isKept, type BusEvent } from "./chat/events.ts";
-import { createMemoryLimiter } from "./chat/rate-limit.ts";
+import { decodeEvent } from "./chat/event-codec.ts";
+import { idOf, kindOf, type BusEvent } from "./chat/events.ts";
+import { createMessageLimiter } from "./chat/rate-limit.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Fanout } from "./delivery/fanout.ts";
@@ -128,7 +129,7 @@ async function startDomain(
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
   const bus = overrides.bus ?? starting.adopt(createBus(log), (own) => own.close());
   const clock = overrides.clock ?? systemClock;
-  const limiter = createMemoryLimiter(config.RATE_LIMIT_MESSAGES);
+  const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
   starting.defer(() => chat.close());
   await chat.start();
@@ -140,7 +141,9 @@ async function startDomain(
 
 function createBus(log: Log): Bus<BusEvent> {
   return createMemoryBus<BusEvent>({
-    isKept,
+    kindOf,
+    idOf,
+    decode: decodeEvent,
     logAgeMs: LOG_AGE_MS,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
   });

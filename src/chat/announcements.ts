@@ -1,7 +1,8 @@
 /** What every instance is told of memberships and sign-outs, and what it does about it. */
+import { randomUUID } from "node:crypto";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Directory } from "./directory.ts";
-import { USERS_TOPIC, type AccessEvent, type BusEvent } from "./events.ts";
+import { USERS_TOPIC, type AccessNews, type BusEvent } from "./events.ts";
 import type { Sessions } from "./sessions.ts";
 
 export class Announcements {
@@ -17,7 +18,7 @@ export class Announcements {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, (event) => this.#apply(event));
+    this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, { receive: (event) => this.#apply(event) });
   }
 
   async close(): Promise<void> {
@@ -25,8 +26,8 @@ export class Announcements {
   }
 
   /** Takes effect on every instance, this one included. */
-  async announce(event: AccessEvent): Promise<void> {
-    await this.#bus.publish(USERS_TOPIC, event);
+  async announce(news: AccessNews): Promise<void> {
+    await this.#bus.publish(USERS_TOPIC, { ...news, id: randomUUID() });
   }
 
   #apply(event: BusEvent): void {

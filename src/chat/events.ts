@@ -1,4 +1,5 @@
 /** What travels over the bus, and on which topic. */
+import type { EventKind } from "../bus/bus.ts";
 import type { Message, Presence, ReadReceipt, TypingChange, User } from "./model.ts";
 
 export interface MessageCreated {
@@ -9,6 +10,8 @@ export interface MessageCreated {
 
 export interface MessageRead {
   readonly type: "message.read";
+  /** Its own: who marks twice reads twice. */
+  readonly id: string;
   readonly chatId: string;
   readonly receipt: ReadReceipt;
 }
@@ -27,6 +30,7 @@ export interface PresenceChanged {
 /** Who is in a chat now: somebody was added or removed, or the chat is new. */
 export interface ChatChanged {
   readonly type: "chat.changed";
+  readonly id: string;
   readonly chatId: string;
   readonly participants: readonly User[];
 }
@@ -34,23 +38,31 @@ export interface ChatChanged {
 /** A chat is gone, and every membership with it. */
 export interface ChatDeleted {
   readonly type: "chat.deleted";
+  readonly id: string;
   readonly chatId: string;
 }
 
 /** The REST API has refused this user this chat. */
 export interface MembershipEnded {
   readonly type: "membership.ended";
+  readonly id: string;
   readonly chatId: string;
   readonly userId: string;
 }
 
 export interface UserSignedOut {
   readonly type: "user.signed_out";
+  readonly id: string;
   readonly userId: string;
 }
 
 /** What every instance has to know: who is in which chat, and who is signed in. */
 export type AccessEvent = ChatChanged | ChatDeleted | MembershipEnded | UserSignedOut;
+
+/** An access event that has not been given its id yet. */
+export type AccessNews = WithoutId<AccessEvent>;
+
+type WithoutId<Type> = Type extends unknown ? Omit<Type, "id"> : never;
 
 /** Events of one chat; all of its topic. */
 export type ChatEvent = MessageCreated | MessageRead | TypingChanged;
@@ -75,9 +87,25 @@ export function topicOf(event: DeliveredEvent): string {
   return event.type === "presence.changed" ? USERS_TOPIC : chatTopic(event.chatId);
 }
 
-/** The events that nobody may miss, which the bus keeps for a while. The others are of states, which can be asked for. */
-export function isKept(event: BusEvent): boolean {
-  return event.type === "message.created" || event.type === "message.read";
+/** Nobody may miss what is logged. The others are of states, which can be asked for. */
+export function kindOf({ type }: BusEvent): EventKind {
+  return type === "typing.changed" || type === "presence.changed" ? "transient" : "logged";
+}
+
+/** What a logged event is known by on its topic, however often it is published. */
+export function idOf(event: BusEvent): string {
+  switch (event.type) {
+    case "message.created":
+      return `message ${event.message.id}`;
+    case "message.read":
+    case "chat.changed":
+    case "chat.deleted":
+    case "membership.ended":
+    case "user.signed_out":
+      return event.id;
+    default:
+      throw new Error(`${event.type} is not logged`);
+  }
 }
 
 /** The topic of a chat's events. */

@@ -15,9 +15,6 @@ const CLIENT_MESSAGE_ID_TTL_MS = 600_000;
 /** It travels in the Idempotency-Key header: printable ASCII. */
 const CLIENT_MESSAGE_ID = /^[\x21-\x7e]{1,128}$/;
 
-/** How long it is remembered that a message has been delivered. */
-const DELIVERED_TTL_MS = 600_000;
-
 /** How long a persisted message waits for the answer to who is in its chat, where nobody here knows. */
 const LEARNING_MS = 1000;
 
@@ -111,11 +108,13 @@ export class Messages {
     return message;
   }
 
-  /** Publishes a message, unless that has been done: the backend may repeat itself, and tell of what came through here. */
+  /** Publishes a message, once: the backend may repeat itself, and tell of what came through here. */
   async deliver(message: Message): Promise<void> {
-    const { bus } = this.#options;
-    if (!(await bus.state.claim(`delivered:${JSON.stringify([message.chatId, message.id])}`, DELIVERED_TTL_MS))) return;
-    await bus.publish(chatTopic(message.chatId), { type: "message.created", chatId: message.chatId, message });
+    await this.#options.bus.publish(chatTopic(message.chatId), {
+      type: "message.created",
+      chatId: message.chatId,
+      message,
+    });
   }
 
   #checkContent(content: string): void {

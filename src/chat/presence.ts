@@ -29,7 +29,8 @@ export class Presence implements SessionListener {
   opened(session: Session): void {
     this.#step(session, async () => {
       clearTimeout(this.#graceTimers.get(session.user.id));
-      if (await this.#bus.presence.enter(session.user.id, session.id)) await this.#announce(session.user);
+      if (await this.#bus.presence.enter({ id: session.user.id, name: session.user.name }, session.id))
+        await this.#announce(session.user);
     });
   }
 

@@ -1,18 +1,14 @@
-/** How many messages a user may send in a while. */
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+/** How many messages a user may send in a while, over all instances. */
+import type { Bus } from "../bus/bus.ts";
 import type { Rate } from "../config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Limiter } from "./messages.ts";
 
 /** Rejects with RATE_LIMITED, which says when the next one may be sent. */
-export function createMemoryLimiter({ count, windowMs }: Rate): Limiter {
-  const limiter = new RateLimiterMemory({ points: count, duration: windowMs / 1000 });
+export function createMessageLimiter(bus: Pick<Bus<unknown>, "limiter">, rate: Rate): Limiter {
+  const take = bus.limiter(rate);
   return async (userId) => {
-    try {
-      await limiter.consume(userId);
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      throw new GatewayError("RATE_LIMITED", { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
-    }
+    const retryAfterMs = await take(userId);
+    if (retryAfterMs > 0) throw new GatewayError("RATE_LIMITED", { retryAfterMs });
   };
 }

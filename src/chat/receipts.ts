@@ -1,4 +1,5 @@
 /** Marking as read. */
+import { randomUUID } from "node:crypto";
 import type { Bus } from "../bus/bus.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
@@ -77,6 +78,6 @@ export class Receipts {
     if (isTold && !(await state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS))) return;
     const delivered: Delivered = { readAtMs: Date.parse(readAt), isTold };
     await state.set(key, delivered, DELIVERED_TTL_MS);
-    await this.#bus.publish(chatTopic(chatId), { type: "message.read", chatId, receipt });
+    await this.#bus.publish(chatTopic(chatId), { type: "message.read", id: randomUUID(), chatId, receipt });
   }
 }

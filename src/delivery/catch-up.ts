@@ -1,7 +1,8 @@
 /**
  * What a reader has missed, topic by topic, and how it gets it: from the log, in order, until it stands where the live events do.
  */
-import type { EventLog, LogEntry, Position } from "../bus/bus.ts";
+import type { EventLog, LogEntry } from "../bus/bus.ts";
+import { justBefore, type Position } from "../bus/position.ts";
 import type { BusEvent } from "../chat/events.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -84,7 +85,7 @@ export class CatchUp {
 
   async #read(topic: string, missed: Missed): Promise<void> {
     while (!this.#target.isLagging && this.#missed.get(topic) === missed) {
-      const entries = await this.#log.readFrom(topic, missed.from);
+      const entries = await this.#log.read(topic, justBefore(missed.from));
       if (this.#missed.get(topic) !== missed) return;
       if (!entries) throw new GatewayError("CURSOR_EXPIRED");
       this.#write(missed, entries);

@@ -2,7 +2,8 @@
  * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
  * that chat, however many connections there are beside.
  */
-import type { Bus, Position, Unsubscribe } from "../bus/bus.ts";
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
 import {
   chatTopic,
@@ -67,8 +68,10 @@ export class Fanout implements MembershipListener {
   }
 
   async start(): Promise<void> {
-    this.#users = await this.#bus.subscribe(USERS_TOPIC, (event) => {
-      if (event.type === "presence.changed") this.#onPresence(event);
+    this.#users = await this.#bus.subscribe(USERS_TOPIC, {
+      receive: (event) => {
+        if (event.type === "presence.changed") this.#onPresence(event);
+      },
     });
   }
 
@@ -160,8 +163,10 @@ export class Fanout implements MembershipListener {
       chatId,
       audience: new Map(),
       direct: new Map(),
-      fed: this.#bus.subscribe(chatTopic(chatId), (event, position) => {
-        if (isChatEvent(event)) this.#onChatEvent(room, event, position);
+      fed: this.#bus.subscribe(chatTopic(chatId), {
+        receive: (event, position) => {
+          if (isChatEvent(event)) this.#onChatEvent(room, event, position);
+        },
       }),
     };
     this.#rooms.set(chatId, room);

@@ -1,5 +1,6 @@
 /** A stream of events: what a subscription field answers with, once its viewer is admitted. */
-import type { EventLog, Position } from "../bus/bus.ts";
+import type { EventLog } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
 import {
   chatTopic,
   topicOf,

@@ -1,11 +1,19 @@
 /** What every bus promises, as tests that any of them is put through. */
 import { describe, expect, test } from "vitest";
-import type { Bus } from "../../src/bus/bus.ts";
+import type { Bus, BusOptions } from "../../src/bus/bus.ts";
 import { Inbox } from "../support/inbox.ts";
 
-interface TestEvent {
+export interface TestEvent {
   readonly n: number;
 }
+
+/** Of which every one is logged. */
+export const TEST_EVENTS: Omit<BusOptions<TestEvent>, "onListenerError"> = {
+  kindOf: () => "logged",
+  idOf: ({ n }) => String(n),
+  decode: (value) => (typeof (value as TestEvent | null)?.n === "number" ? (value as TestEvent) : undefined),
+  logAgeMs: 60_000,
+};
 
 /** Two handles onto one bus, as two instances of the gateway hold them; the same handle twice where there is but one process. */
 export interface BusPair extends AsyncDisposable {
@@ -18,6 +26,9 @@ export type CreatePair = (onListenerError: (error: unknown) => void) => Promise<
 
 /** No key of a test lives as long as this. */
 const LONG_MS = 60_000;
+
+const anna = { id: "anna", name: "Anna" };
+const ben = { id: "ben", name: "Ben" };
 
 /** For what comes about by itself. */
 const PATIENTLY = { timeout: 10_000 };
@@ -32,9 +43,9 @@ export function busContract(name: string, create: CreatePair): void {
     test("an event reaches every subscriber of its topic, on the publisher's handle and on others, and nobody else", async () => {
       await using pair = await createPair();
       const [here, there, elsewhere] = [new Inbox<TestEvent>(), new Inbox<TestEvent>(), new Inbox<TestEvent>()];
-      await pair.one.subscribe("topic", here.put);
-      await pair.other.subscribe("topic", there.put);
-      await pair.other.subscribe("another topic", elsewhere.put);
+      await pair.one.subscribe("topic", { receive: here.put });
+      await pair.other.subscribe("topic", { receive: there.put });
+      await pair.other.subscribe("another topic", { receive: elsewhere.put });
       await pair.one.publish("topic", { n: 1 });
       await pair.one.publish("another topic", { n: 2 });
       expect(await here.next()).toEqual({ n: 1 });
@@ -46,7 +57,7 @@ export function busContract(name: string, create: CreatePair): void {
       await using pair = await createPair();
       for (let n = 0; n < 20; n++) {
         const inbox = new Inbox<TestEvent>();
-        await pair.other.subscribe(`topic ${n}`, inbox.put);
+        await pair.other.subscribe(`topic ${n}`, { receive: inbox.put });
         await pair.one.publish(`topic ${n}`, { n });
         expect(await inbox.next()).toEqual({ n });
       }
@@ -55,8 +66,8 @@ export function busContract(name: string, create: CreatePair): void {
     test("events of one topic reach everybody in one order, whoever publishes at the same time", async () => {
       await using pair = await createPair();
       const [here, there] = [new Inbox<TestEvent>(), new Inbox<TestEvent>()];
-      await pair.one.subscribe("topic", here.put);
-      await pair.other.subscribe("topic", there.put);
+      await pair.one.subscribe("topic", { receive: here.put });
+      await pair.other.subscribe("topic", { receive: there.put });
       const numbers = Array.from({ length: 100 }, (_, n) => n);
       await Promise.all(numbers.map((n) => (n % 2 === 0 ? pair.one : pair.other).publish("topic", { n })));
       const order = await here.take(100);
@@ -72,8 +83,8 @@ export function busContract(name: string, create: CreatePair): void {
     test("after unsubscribing nothing comes any more, and the others are served as before", async () => {
       await using pair = await createPair();
       const [leaver, stayer] = [new Inbox<TestEvent>(), new Inbox<TestEvent>()];
-      const unsubscribe = await pair.one.subscribe("topic", leaver.put);
-      await pair.one.subscribe("topic", stayer.put);
+      const unsubscribe = await pair.one.subscribe("topic", { receive: leaver.put });
+      await pair.one.subscribe("topic", { receive: stayer.put });
       await pair.other.publish("topic", { n: 1 });
       expect(await leaver.next()).toEqual({ n: 1 });
       await unsubscribe();
@@ -86,8 +97,8 @@ export function busContract(name: string, create: CreatePair): void {
     test("a topic that everybody has left can be subscribed to again, even while the last one is leaving", async () => {
       await using pair = await createPair();
       const [first, second] = [new Inbox<TestEvent>(), new Inbox<TestEvent>()];
-      const unsubscribe = await pair.one.subscribe("topic", first.put);
-      await Promise.all([unsubscribe(), pair.one.subscribe("topic", second.put)]);
+      const unsubscribe = await pair.one.subscribe("topic", { receive: first.put });
+      await Promise.all([unsubscribe(), pair.one.subscribe("topic", { receive: second.put })]);
       // A second call must not take the successor's subscription away.
       await unsubscribe();
       await pair.other.publish("topic", { n: 1 });
@@ -98,8 +109,8 @@ export function busContract(name: string, create: CreatePair): void {
     test("the same function subscribed twice is two subscriptions", async () => {
       await using pair = await createPair();
       const inbox = new Inbox<TestEvent>();
-      const unsubscribe = await pair.one.subscribe("topic", inbox.put);
-      await pair.one.subscribe("topic", inbox.put);
+      const unsubscribe = await pair.one.subscribe("topic", { receive: inbox.put });
+      await pair.one.subscribe("topic", { receive: inbox.put });
       await pair.other.publish("topic", { n: 1 });
       expect(await inbox.take(2)).toEqual([{ n: 1 }, { n: 1 }]);
       await unsubscribe();
@@ -112,12 +123,14 @@ export function busContract(name: string, create: CreatePair): void {
       const errors = new Inbox<unknown>();
       await using pair = await create(errors.put);
       const [thrower, neighbour, distant] = [new Inbox<TestEvent>(), new Inbox<TestEvent>(), new Inbox<TestEvent>()];
-      await pair.one.subscribe("topic", (event) => {
-        thrower.put(event);
-        throw new Error(`cannot take ${event.n}`);
+      await pair.one.subscribe("topic", {
+        receive(event) {
+          thrower.put(event);
+          throw new Error(`cannot take ${event.n}`);
+        },
       });
-      await pair.one.subscribe("topic", neighbour.put);
-      await pair.other.subscribe("topic", distant.put);
+      await pair.one.subscribe("topic", { receive: neighbour.put });
+      await pair.other.subscribe("topic", { receive: distant.put });
       await pair.one.publish("topic", { n: 1 });
       await pair.one.publish("topic", { n: 2 });
       for (const inbox of [thrower, neighbour, distant]) expect(await inbox.take(2)).toEqual([{ n: 1 }, { n: 2 }]);
@@ -126,7 +139,7 @@ export function busContract(name: string, create: CreatePair): void {
 
     test("a bus may be closed twice, and unsubscribing afterwards is harmless", async () => {
       await using pair = await createPair();
-      const unsubscribe = await pair.one.subscribe("topic", () => undefined);
+      const unsubscribe = await pair.one.subscribe("topic", { receive: () => undefined });
       await pair.one.close();
       await pair.one.close();
       await expect(unsubscribe()).resolves.toBeUndefined();
@@ -176,8 +189,8 @@ export function busContract(name: string, create: CreatePair): void {
     test("a user is online from the first lease until settled after the last", async () => {
       await using pair = await createPair();
       const [one, other] = [pair.one.presence, pair.other.presence];
-      expect(await one.enter("anna", "lease 1")).toBe(true);
-      expect(await other.enter("anna", "lease 2")).toBe(false);
+      expect(await one.enter(anna, "lease 1")).toBe(true);
+      expect(await other.enter(anna, "lease 2")).toBe(false);
       expect(await one.leave("anna", "lease 1")).toBe(false);
       expect(await one.settle("anna")).toBe(false);
       expect(await other.read(["anna"])).toEqual([{ online: true, lastSeenAt: undefined }]);
@@ -187,16 +200,16 @@ export function busContract(name: string, create: CreatePair): void {
       const [state] = await other.read(["anna"]);
       expect(state).toEqual({ online: false, lastSeenAt: expect.any(String) });
       expect(new Date(state?.lastSeenAt ?? "").toISOString()).toBe(state?.lastSeenAt);
-      expect(await one.enter("anna", "lease 3")).toBe(true);
+      expect(await one.enter(anna, "lease 3")).toBe(true);
       expect(await other.read(["anna"])).toEqual([{ online: true, lastSeenAt: undefined }]);
     });
 
     test("who is back before being settled has never been away", async () => {
       await using pair = await createPair();
       const [one, other] = [pair.one.presence, pair.other.presence];
-      await one.enter("anna", "lease 1");
+      await one.enter(anna, "lease 1");
       expect(await one.leave("anna", "lease 1")).toBe(true);
-      expect(await other.enter("anna", "lease 2")).toBe(false);
+      expect(await other.enter(anna, "lease 2")).toBe(false);
       expect(await one.settle("anna")).toBe(false);
       expect(await one.read(["anna"])).toEqual([{ online: true, lastSeenAt: undefined }]);
     });
@@ -206,8 +219,8 @@ export function busContract(name: string, create: CreatePair): void {
       const { presence } = pair.one;
       expect(await presence.leave("anna", "lease 1")).toBe(false);
       expect(await presence.settle("anna")).toBe(false);
-      expect(await presence.enter("anna", "lease 1")).toBe(true);
-      expect(await presence.enter("anna", "lease 1")).toBe(false);
+      expect(await presence.enter(anna, "lease 1")).toBe(true);
+      expect(await presence.enter(anna, "lease 1")).toBe(false);
       expect(await presence.leave("anna", "another's")).toBe(false);
       expect(await presence.leave("anna", "lease 1")).toBe(true);
       expect(await presence.leave("anna", "lease 1")).toBe(false);
@@ -217,7 +230,7 @@ export function busContract(name: string, create: CreatePair): void {
       await using pair = await createPair();
       const leases = Array.from({ length: 20 }, (_, n) => `lease ${n}`);
       const of = (n: number): Bus<TestEvent>["presence"] => (n % 2 === 0 ? pair.one : pair.other).presence;
-      const entered = await Promise.all(leases.map((lease, n) => of(n).enter("anna", lease)));
+      const entered = await Promise.all(leases.map((lease, n) => of(n).enter(anna, lease)));
       expect(entered.filter(Boolean)).toHaveLength(1);
       const left = await Promise.all(leases.map((lease, n) => of(n).leave("anna", lease)));
       expect(left.filter(Boolean)).toHaveLength(1);
@@ -227,8 +240,8 @@ export function busContract(name: string, create: CreatePair): void {
 
     test("states are read in the order asked for; of strangers nothing is known", async () => {
       await using pair = await createPair();
-      await pair.one.presence.enter("anna", "lease 1");
-      await pair.one.presence.enter("ben", "lease 2");
+      await pair.one.presence.enter(anna, "lease 1");
+      await pair.one.presence.enter(ben, "lease 2");
       await pair.one.presence.leave("ben", "lease 2");
       await pair.one.presence.settle("ben");
       const away = { online: false, lastSeenAt: expect.any(String) };

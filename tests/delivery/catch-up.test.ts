@@ -1,15 +1,17 @@
 /** A reader that cannot take everything at once: nothing missed, nothing twice, nothing out of order. */
+import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import type { Bus, EventLog, Position } from "../../src/bus/bus.ts";
-import { createMemoryBus } from "../../src/bus/memory.ts";
+import type { Bus, EventLog, Reach } from "../../src/bus/bus.ts";
+import type { Position } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, isKept, USERS_TOPIC, type BusEvent, type DeliveredEvent } from "../../src/chat/events.ts";
+import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent } from "../../src/chat/events.ts";
 import type { Chat } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { CatchUp } from "../../src/delivery/catch-up.ts";
 import { Fanout } from "../../src/delivery/fanout.ts";
+import { createTestBus } from "../support/bus.ts";
 import { openStream, type Sink, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
@@ -19,10 +21,11 @@ const log = pino({ level: "silent" });
 const message = (chatId: string, content: string): DeliveredEvent => ({
   type: "message.created",
   chatId,
-  message: { id: content, chatId, sender: typist, content, createdAt: at, readAt: null, clientMessageId: null },
+  message: { id: randomUUID(), chatId, sender: typist, content, createdAt: at, readAt: null, clientMessageId: null },
 });
 const receipt = (chatId: string, messageId: string): DeliveredEvent => ({
   type: "message.read",
+  id: randomUUID(),
   chatId,
   receipt: { chatId, messageId, reader: typist, readAt: at },
 });
@@ -77,8 +80,10 @@ class Reader implements Sink {
 /** A log that answers when all that was going on at the moment is done, as one does that is asked over a network. */
 function slowLog(inner: EventLog<BusEvent>): EventLog<BusEvent> {
   return {
-    async readFrom(topic: string, position: Position) {
-      const entries = await inner.readFrom(topic, position);
+    mark: (topics) => inner.mark(topics),
+    tail: (topic) => inner.tail(topic),
+    async read(topic: string, position: Position) {
+      const entries = await inner.read(topic, position);
       await nextTurn();
       return entries;
     },
@@ -94,13 +99,7 @@ async function turns(count: number): Promise<void> {
 }
 
 function createBus(): Bus<BusEvent> {
-  return createMemoryBus<BusEvent>({
-    isKept,
-    logAgeMs: 60_000,
-    onListenerError(error) {
-      throw error;
-    },
-  });
+  return createTestBus();
 }
 
 function createScene(wrapLog: (inner: EventLog<BusEvent>) => EventLog<BusEvent> = (inner) => inner, bus = createBus()) {
@@ -118,7 +117,7 @@ function createScene(wrapLog: (inner: EventLog<BusEvent>) => EventLog<BusEvent> 
     updatedAt: at,
   }));
   directory.replace("me", chats, directory.now());
-  const publish = (event: DeliveredEvent): Promise<void> =>
+  const publish = (event: DeliveredEvent): Promise<Reach> =>
     bus.publish(event.type === "presence.changed" ? USERS_TOPIC : chatTopic(event.chatId), event);
   const open = (
     spec: Pick<StreamSpec<"message.created">, "chatId"> = { chatId: undefined },
@@ -349,8 +348,10 @@ test("a catch-up that is asked for again while it runs gives nothing twice", asy
     isLagging: false,
     write: (event) => written.push(told(event as DeliveredEvent)),
   });
-  await scene.bus.subscribe(chatTopic("a"), (_event, position) => {
-    if (position !== undefined) catchUp.admit(chatTopic("a"), position, false);
+  await scene.bus.subscribe(chatTopic("a"), {
+    receive(_event, position) {
+      if (position !== undefined) catchUp.admit(chatTopic("a"), position, false);
+    },
   });
   await scene.publish(message("a", "1"));
   const runs = [catchUp.run(), catchUp.run()];

@@ -1,19 +1,13 @@
 /** An event costs what its audience costs: who is not subscribed to its chat is not even looked at. */
+import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import { createMemoryBus } from "../../src/bus/memory.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import {
-  chatTopic,
-  isKept,
-  USERS_TOPIC,
-  type BusEvent,
-  type DeliveredEvent,
-  type EventType,
-} from "../../src/chat/events.ts";
+import { chatTopic, USERS_TOPIC, type DeliveredEvent, type EventType } from "../../src/chat/events.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Fanout, type Subscriber } from "../../src/delivery/fanout.ts";
+import { createTestBus } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
@@ -45,13 +39,7 @@ class Spy implements Subscriber {
 }
 
 function createScene() {
-  const bus = createMemoryBus<BusEvent>({
-    isKept,
-    logAgeMs: 60_000,
-    onListenerError(error) {
-      throw error;
-    },
-  });
+  const bus = createTestBus();
   const directory = new Directory();
   const fanout = new Fanout(bus, directory, pino({ level: "silent" }));
   const chat = (id: string, participants: readonly User[]): Chat => ({
@@ -74,13 +62,14 @@ function createScene() {
       await fanout.add(spy);
       return spy;
     },
-    say: (chatId: string): Promise<void> =>
+    say: (chatId: string) =>
       bus.publish(chatTopic(chatId), {
         type: "message.read",
+        id: randomUUID(),
         chatId,
         receipt: { chatId, messageId: null, reader: ann, readAt: at },
       }),
-    announce: (user: User): Promise<void> =>
+    announce: (user: User) =>
       bus.publish(USERS_TOPIC, { type: "presence.changed", presence: { user, online: true, lastSeenAt: null } }),
   };
 }

@@ -9,11 +9,11 @@ import {
 } from "graphql";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { createMemoryBus } from "../../src/bus/memory.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, isKept, type BusEvent, type MessageCreated } from "../../src/chat/events.ts";
+import { chatTopic, type MessageCreated } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Fanout } from "../../src/delivery/fanout.ts";
+import { createTestBus } from "../support/bus.ts";
 import { openStream } from "../../src/delivery/stream.ts";
 import type { Caller, Operation, Services } from "../../src/graphql/context.ts";
 import { OperationContext } from "../../src/graphql/operation-context.ts";
@@ -180,11 +180,7 @@ test("the published schema's equal subscriptions are executed once an event, how
     executions++;
     return resolve(...args);
   };
-  const bus = createMemoryBus<BusEvent>({
-    isKept,
-    logAgeMs: 60_000,
-    onListenerError: (error) => expect.fail(String(error)),
-  });
+  const bus = createTestBus();
   const directory = new Directory();
   const fanout = new Fanout(bus, directory, log);
   const session = new Session(

@@ -23,7 +23,7 @@ const message = {
 /** One event of each type, in what it carries: whatever subscription field is asked for finds its own. */
 const EVENTS: { readonly [Type in EventType]: Omit<EventOf<Type>, "type" | "chatId"> } = {
   "message.created": { message },
-  "message.read": { receipt: { chatId: "c1", messageId: "m1", reader: user, readAt: at } },
+  "message.read": { id: "r1", receipt: { chatId: "c1", messageId: "m1", reader: user, readAt: at } },
   "typing.changed": { change: { chatId: "c1", user, isTyping: true } },
   "presence.changed": { presence: { user, online: false, lastSeenAt: at } },
 };

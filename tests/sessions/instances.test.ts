@@ -1,9 +1,8 @@
 /** What is learnt of sessions and memberships on one instance takes effect on the others: two gateways on one bus. */
 import { expect, test } from "vitest";
-import { createMemoryBus } from "../../src/bus/memory.ts";
-import { isKept, type BusEvent } from "../../src/chat/events.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
+import { createTestBus } from "../support/bus.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
@@ -20,13 +19,7 @@ interface Instances extends AsyncDisposable {
 
 async function startInstances(): Promise<Instances> {
   await using starting = new AsyncDisposableStack();
-  const bus = createMemoryBus<BusEvent>({
-    isKept,
-    logAgeMs: 60_000,
-    onListenerError(error) {
-      throw error;
-    },
-  });
+  const bus = createTestBus();
   const one = starting.use(await startGateway({ EVENTS_SECRET }, { bus }));
   const other = starting.use(await startGateway({ EVENTS_SECRET, HTTP_API_URL: one.api.url }, { bus }));
   const running = starting.move();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { createMemoryBus } from "../../src/bus/memory.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, isKept, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
+import { chatTopic, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Fanout } from "../../src/delivery/fanout.ts";
+import { createTestBus } from "../support/bus.ts";
 import { openStream, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
@@ -15,13 +15,7 @@ const BOUND = 1000;
 
 /** A fan-out with one session, whose subscriptions to one chat a test opens and feeds. */
 async function setUp() {
-  const bus = createMemoryBus<BusEvent>({
-    isKept,
-    logAgeMs: 60_000,
-    onListenerError(error) {
-      throw error;
-    },
-  });
+  const bus = createTestBus();
   const directory = new Directory();
   const fanout = new Fanout(bus, directory, createLog({ LOG_LEVEL: "silent" }));
   await fanout.start();

@@ -1,0 +1,35 @@
+/**
+ * An event's place in the log: an instant of the bus's clock, which no two events of a topic share. As texts, later positions
+ * are greater.
+ */
+export type Position = string;
+
+const MS_DIGITS = 15;
+const SEQUENCE_DIGITS = 12;
+const MAX_SEQUENCE = 10 ** SEQUENCE_DIGITS - 1;
+
+/** @param ms milliseconds since the epoch. @param sequence tells events of one millisecond apart. */
+export function positionAt(ms: number, sequence: number): Position {
+  return `${String(ms).padStart(MS_DIGITS, "0")}-${String(sequence).padStart(SEQUENCE_DIGITS, "0")}`;
+}
+
+export function parsePosition(position: Position): { readonly ms: number; readonly sequence: number } {
+  const [ms, sequence] = position.split("-").map(Number);
+  return { ms: ms ?? 0, sequence: sequence ?? 0 };
+}
+
+export function isPosition(text: string): boolean {
+  return /^\d{15}-\d{12}$/.test(text);
+}
+
+/** The greatest position that is less. */
+export function justBefore(position: Position): Position {
+  const { ms, sequence } = parsePosition(position);
+  return sequence > 0 ? positionAt(ms, sequence - 1) : positionAt(ms - 1, MAX_SEQUENCE);
+}
+
+/** The position of `ms` before. */
+export function earlier(position: Position, ms: number): Position {
+  const parsed = parsePosition(position);
+  return positionAt(Math.max(0, parsed.ms - ms), parsed.sequence);
+}
