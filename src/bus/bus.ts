@@ -21,6 +21,13 @@ export interface TopicListener<Event> {
 /** How far an event has come: to every instance, or to the subscribers of this process alone, the others being out of reach. */
 export type Reach = "everywhere" | "here";
 
+/** What became of an event. */
+export interface Published {
+  readonly reach: Reach;
+  /** Where the log has it, now or from an earlier publication under the same id. Undefined where it has not, or not yet. */
+  readonly position: Position | undefined;
+}
+
 /** Whether the instances can reach one another. */
 export interface ConnectionListener {
   /** The bus is back after having been away. `isEmptied`: what was shared before is gone, and with it whatever others knew of it. */
@@ -38,7 +45,7 @@ export interface Bus<Event> {
    * While the others are out of reach, those of this process get the event at once, and the others, but for a `transient` one, when
    * they are back, in the order in which it was published. Resolves in bounded time; rejects where the bus is closed.
    */
-  publish(topic: string, event: Event): Promise<Reach>;
+  publish(topic: string, event: Event): Promise<Published>;
   /**
    * Resolves when every event published from then on will reach the listener; while the others are out of reach, when those
    * published in this process will, and the others' later. What a blink of the connection let pass is read from the log before

@@ -15,6 +15,7 @@ import {
   type TopicListener,
 } from "./bus.ts";
 import { MemoryLog } from "./memory-log.ts";
+import type { Position } from "./position.ts";
 
 /** Entries of each kind of shared state that are kept at most. */
 const MAX_ENTRIES = 100_000;
@@ -23,7 +24,7 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
   const { kindOf, idOf, logAgeMs, onListenerError } = options;
   const topics = new Map<string, Set<TopicListener<Event>>>();
   const log = new MemoryLog<Event>(logAgeMs);
-  const ids = new LRUCache<string, true>({ max: MAX_ENTRIES, ttl: EVENT_ID_TTL_MS });
+  const ids = new LRUCache<string, Position>({ max: MAX_ENTRIES, ttl: EVENT_ID_TTL_MS });
   let isClosed = false;
   return {
     log,
@@ -37,13 +38,14 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
 
     async publish(topic, event) {
       if (isClosed) throw new Error("the bus is closed");
-      const isLogged = kindOf(event) === "logged";
-      if (isLogged) {
+      let position: Position | undefined;
+      if (kindOf(event) === "logged") {
         const id = `${topic} ${idOf(event)}`;
-        if (ids.has(id)) return "everywhere";
-        ids.set(id, true);
+        const earlier = ids.get(id);
+        if (earlier !== undefined) return { reach: "everywhere", position: earlier };
+        position = log.append(topic, event);
+        ids.set(id, position);
       }
-      const position = isLogged ? log.append(topic, event) : undefined;
       for (const listener of topics.get(topic) ?? []) {
         try {
           listener.receive(event, position);
@@ -51,7 +53,7 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
           onListenerError(error);
         }
       }
-      return "everywhere";
+      return { reach: "everywhere", position };
     },
 
     async subscribe(topic, listener) {

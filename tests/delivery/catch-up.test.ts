@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import type { Bus, EventLog, Reach } from "../../src/bus/bus.ts";
+import type { Bus, EventLog, Published } from "../../src/bus/bus.ts";
 import type { Position } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent } from "../../src/chat/events.ts";
@@ -117,7 +117,7 @@ function createScene(wrapLog: (inner: EventLog<BusEvent>) => EventLog<BusEvent> 
     updatedAt: at,
   }));
   directory.replace("me", chats, directory.now());
-  const publish = (event: DeliveredEvent): Promise<Reach> =>
+  const publish = (event: DeliveredEvent): Promise<Published> =>
     bus.publish(event.type === "presence.changed" ? USERS_TOPIC : chatTopic(event.chatId), event);
   const open = (
     spec: Pick<StreamSpec<"message.created">, "chatId"> = { chatId: undefined },
