@@ -5,99 +5,9 @@
 import { existsSync } from "node:fs";
 import { loadEnvFile } from "node:process";
 import { z } from "zod";
+import { choice, duration, flag, optional, rate, text, whole, type Rate, type Variable } from "./config-variables.ts";
 
-/** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
-interface Variable<T> {
-  readonly default: string | undefined;
-  /** Shown in the documentation where the default depends on something. */
-  readonly defaultText?: string;
-  /** Never shown in a message. */
-  readonly secret?: true;
-  /** Completes "expected …". */
-  readonly expected: string;
-  readonly parse: z.ZodType<T, string>;
-  readonly sentence: string;
-}
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-function whole(fallback: number, min: number, max: number, sentence: string): Variable<number> {
-  return {
-    default: String(fallback),
-    expected: `a whole number from ${min} to ${max}`,
-    parse: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(min).max(max)),
-    sentence,
-  };
-}
-
-function duration(fallbackMs: number, sentence: string, minMs = 1): Variable<number> {
-  return whole(fallbackMs, minMs, MAX_TIMER_MS, sentence);
-}
-
-function text<T extends string | undefined>(fallback: T, sentence: string): Variable<T> {
-  return {
-    default: fallback,
-    expected: "some text",
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a text or, where there is no default, undefined
-    parse: z.string() as unknown as z.ZodType<T, string>,
-    sentence,
-  };
-}
-
-/** For a variable that has no default. */
-function optional<T>(parse: z.ZodType<T, string>): z.ZodType<T | undefined, string> {
-  return parse;
-}
-
-function choice<const T extends readonly [string, ...string[]]>(
-  options: T,
-  fallback: T[number],
-  sentence: string,
-): Variable<T[number]> {
-  return { default: fallback, expected: `one of ${options.join(", ")}`, parse: z.enum(options), sentence };
-}
-
-function flag(fallback: boolean | undefined, sentence: string, defaultText?: string): Variable<boolean> {
-  return {
-    default: fallback === undefined ? undefined : String(fallback),
-    expected: "true or false (on or off, 1 or 0)",
-    parse: z
-      .enum(["true", "on", "1", "false", "off", "0"])
-      .transform((value) => value === "true" || value === "on" || value === "1"),
-    sentence,
-    ...(defaultText === undefined ? {} : { defaultText }),
-  };
-}
-
-/** So many of something in so long a time. */
-export interface Rate {
-  readonly count: number;
-  readonly windowMs: number;
-}
-
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ["ms", 1],
-  ["s", 1000],
-  ["m", 60_000],
-]);
-
-function rate(fallback: string, sentence: string): Variable<Rate> {
-  return {
-    default: fallback,
-    expected: "a count and a time, like 20/10s (units: ms, s, m; at most 24 days)",
-    parse: z
-      .string()
-      .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,5}(ms|s|m)$/)
-      .transform((value) => {
-        const [count = "", time = ""] = value.split("/");
-        const unitMs = UNIT_MS.get(time.replace(/^\d+/, "")) ?? 1;
-        return { count: Number(count), windowMs: Number.parseInt(time, 10) * unitMs };
-      })
-      // A longer window would end at once: timers overflow.
-      .refine(({ windowMs }) => windowMs <= MAX_TIMER_MS),
-    sentence,
-  };
-}
+export type { Rate };
 
 function httpUrl(value: string): boolean {
   return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
@@ -187,6 +97,16 @@ const VARIABLES = {
     5000,
     "Milliseconds that a user without a connection stays online, so that a page reload is no event.",
     0,
+  ),
+  RESUME_WINDOW: duration(
+    120_000,
+    "Milliseconds within which a client that lost its connection gets what it missed when it comes back.",
+  ),
+  REPLAY_LIMIT: whole(
+    1000,
+    1,
+    100_000,
+    "Events that a client is given at most of what it missed; beyond that it gets `CURSOR_EXPIRED`.",
   ),
   DRAIN_WINDOW: whole(5000, 0, 600_000, "Milliseconds over which a stopping gateway lets its clients go."),
   RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user."),

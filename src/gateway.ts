@@ -10,6 +10,8 @@ import { createMessageLimiter } from "./chat/rate-limit.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Fanout } from "./delivery/fanout.ts";
+import { Replays } from "./delivery/replay.ts";
+import { ResumePoints } from "./delivery/resume.ts";
 import { Subscriptions } from "./delivery/subscriptions.ts";
 import { startDevApi, type DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
@@ -27,8 +29,8 @@ import { createRestChatApi } from "./upstream/rest-chat-api.ts";
 /** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
 const CLOSE_GRACE_MS = 3500;
 
-/** How long a reader may be behind before what it missed is forgotten. */
-const LOG_AGE_MS = 120_000;
+/** Heartbeats within which a connection that lives has confirmed what it was given. */
+const CONFIRMATION_BEATS = 3;
 
 const STATISTICS_INTERVAL_MS = 60_000;
 
@@ -64,7 +66,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const operations = new Operations({
     schema: buildSchema(),
     introspection: config.INTROSPECTION,
-    services: { ...chat, subscriptions: new Subscriptions({ ...chat, fanout, log: bus.log }) },
+    services: { ...chat, subscriptions: createSubscriptions(config, bus, chat, fanout, log, starting) },
     log,
   });
   const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
@@ -127,24 +129,50 @@ async function startDomain(
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
-  const bus = overrides.bus ?? starting.adopt(createBus(log), (own) => own.close());
+  const bus = overrides.bus ?? starting.adopt(createBus(config, log), (own) => own.close());
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
   starting.defer(() => chat.close());
   await chat.start();
-  const fanout = new Fanout(bus, chat.directory, log);
+  const fanout = new Fanout({
+    bus,
+    directory: chat.directory,
+    history: chat.history,
+    replayLimit: config.REPLAY_LIMIT,
+    log,
+  });
   starting.defer(() => fanout.close());
   await fanout.start();
   return { bus, chat, fanout };
 }
 
-function createBus(log: Log): Bus<BusEvent> {
+function createSubscriptions(
+  config: Config,
+  bus: Bus<BusEvent>,
+  chat: ChatDomain,
+  fanout: Fanout,
+  log: Log,
+  starting: AsyncDisposableStack,
+): Subscriptions {
+  const resumePoints = new ResumePoints({
+    bus,
+    windowMs: config.RESUME_WINDOW,
+    confirmationMs: CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
+    log,
+  });
+  starting.defer(() => resumePoints.close());
+  const replays = new Replays({ log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT });
+  return new Subscriptions({ ...chat, fanout, log: bus.log, replays, resumePoints });
+}
+
+function createBus(config: Config, log: Log): Bus<BusEvent> {
   return createMemoryBus<BusEvent>({
     kindOf,
     idOf,
     decode: decodeEvent,
-    logAgeMs: LOG_AGE_MS,
+    // Who comes back at the last moment stands where it last confirmed to be.
+    logAgeMs: config.RESUME_WINDOW + CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
   });
 }

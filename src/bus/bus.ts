@@ -142,6 +142,16 @@ export class BusUnavailable extends Error {
   }
 }
 
+/** The value, or `fallback` where the bus cannot be reached. */
+export async function whereReachable<T>(work: Promise<T>, fallback: T): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof BusUnavailable) return fallback;
+    throw error;
+  }
+}
+
 /** Small values under keys, for a time, seen by every instance. Bounded: the oldest go first. All reject with {@link BusUnavailable}. */
 export interface SharedState {
   get(key: string): Promise<unknown>;

@@ -6,10 +6,14 @@ import type { Directory } from "./directory.ts";
 import type { BusEvent } from "./events.ts";
 import type { Messages } from "./messages.ts";
 import { toChat, toMessage } from "./model.ts";
+import { once } from "./once.ts";
 import type { Receipts } from "./receipts.ts";
 
 /** How long an event's id is remembered: backends repeat themselves for hours, most of them for minutes. */
 const EVENT_ID_TTL_MS = 24 * 3_600_000;
+
+/** How long an instance may be at publishing one before it is taken for dead. */
+const PUBLISHING_MS = 10_000;
 
 export class BackendEvents {
   readonly #bus: Bus<BusEvent>;
@@ -33,24 +37,27 @@ export class BackendEvents {
   }
 
   /**
-   * Resolves when the event is on the bus, now or earlier. Rejects where it could not be put there; the same id may then be
-   * used again.
+   * Resolves when the event is on the bus, now or earlier. Rejects where it could not be put there, or nobody can tell whether it
+   * was; the same id may then be used again.
    */
   async accept(id: string, event: WireEvent): Promise<void> {
-    const key = `event:${id}`;
-    if (!(await this.#bus.state.claim(key, EVENT_ID_TTL_MS))) return;
-    try {
-      await this.#publish(event);
-    } catch (error) {
-      await this.#bus.state.release(key);
-      throw error;
-    }
+    await once({
+      state: this.#bus.state,
+      key: `event:${id}`,
+      pendingMs: PUBLISHING_MS,
+      ttlMs: EVENT_ID_TTL_MS,
+      work: async () => {
+        await this.#publish(event);
+        return null;
+      },
+    });
   }
 
   async #publish(event: WireEvent): Promise<void> {
     switch (event.type) {
       case "message.created":
-        return this.#messages.deliver(toMessage(event.data.message));
+        await this.#messages.deliver(toMessage(event.data.message));
+        return;
       case "message.read": {
         const { chatId, messageId, userId, readAt } = event.data;
         const name = this.#directory.chat(chatId)?.participants.get(userId)?.name ?? userId;

@@ -1,37 +1,56 @@
 /** A message's place in the stream, as clients carry it: opaque to them, self-contained for any instance. */
+import { z } from "zod";
+import { isPosition, type Position } from "../bus/position.ts";
 import { badInput } from "../errors.ts";
 import type { Message } from "./model.ts";
 
 /** What a cursor says. Messages of a chat are ordered by creation, then by id. */
-export interface Position {
+export interface Place {
   readonly chatId: string;
   readonly createdAt: string;
   readonly id: string;
+  /** Where the log had the message: whoever has this cursor from there was given what stands before it there. */
+  readonly position: Position | undefined;
+  /** Those of the same instant that whoever has this cursor has seen. */
+  readonly simultaneous: readonly string[];
 }
 
 /** The first field tells a later gateway in which form the rest is. */
 const VERSION = "1";
 
-export function cursorOf(message: Pick<Message, "chatId" | "createdAt" | "id">): string {
-  return Buffer.from(JSON.stringify([VERSION, message.createdAt, message.chatId, message.id])).toString("base64url");
+/** Ids of messages of one instant that a cursor carries at most. */
+const MAX_SIMULTANEOUS = 50;
+
+const cursorShape = z.tuple([
+  z.literal(VERSION),
+  z.string().refine((text) => !Number.isNaN(Date.parse(text))),
+  z.string(),
+  z.string(),
+  z.union([z.string().refine(isPosition), z.array(z.string())]).optional(),
+]);
+
+/**
+ * A message that came over the bus has the log's order, one out of the history the order of creation; the two differ where somebody
+ * else's message was created first and published last. The cursor says in which of them it is a place.
+ */
+export function cursorOf({ chatId, createdAt, id, position, simultaneous = [] }: Message): string {
+  const fields: unknown[] = [VERSION, createdAt, chatId, id];
+  if (position !== undefined) fields.push(position);
+  else if (simultaneous.length > 0) fields.push(simultaneous.slice(-MAX_SIMULTANEOUS));
+  return Buffer.from(JSON.stringify(fields)).toString("base64url");
 }
 
 /**
  * @param argument the argument that the cursor came in, for the error.
  * @throws GatewayError BAD_USER_INPUT where the text is no cursor of this gateway.
  */
-export function parseCursor(cursor: string, argument: string): Position {
-  const fields = decode(cursor);
-  if (
-    Array.isArray(fields) &&
-    fields.length === 4 &&
-    fields.every((field) => typeof field === "string") &&
-    fields[0] === VERSION
-  ) {
-    const [, createdAt = "", chatId = "", id = ""] = fields;
-    if (!Number.isNaN(Date.parse(createdAt))) return { createdAt, chatId, id };
-  }
-  throw badInput(argument, "This is not a cursor of this API.");
+export function parseCursor(cursor: string, argument: string): Place {
+  const { data } = cursorShape.safeParse(decode(cursor));
+  if (!data) throw badInput(argument, "This is not a cursor of this API.");
+  const [, createdAt, chatId, id, rest = []] = data;
+  return typeof rest === "string"
+    ? { createdAt, chatId, id, position: rest, simultaneous: [] }
+    : { createdAt, chatId, id, position: undefined, simultaneous: rest };
 }
 
 function decode(cursor: string): unknown {
@@ -43,8 +62,14 @@ function decode(cursor: string): unknown {
 }
 
 /** Negative where `a` comes before `b`. */
-export function comparePositions(a: Pick<Position, "createdAt" | "id">, b: Pick<Position, "createdAt" | "id">): number {
+export function compareByCreation(a: Pick<Message, "createdAt" | "id">, b: Pick<Message, "createdAt" | "id">): number {
   // Instants are normalised to one ISO form, so that the order of the texts is the order of the times.
   if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
   return a.id === b.id ? 0 : a.id < b.id ? -1 : 1;
+}
+
+/** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */
+export function isCreatedAfter(message: Pick<Message, "createdAt" | "id">, place: Place): boolean {
+  if (message.createdAt !== place.createdAt) return message.createdAt > place.createdAt;
+  return message.id !== place.id && !place.simultaneous.includes(message.id);
 }

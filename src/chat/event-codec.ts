@@ -24,6 +24,7 @@ const busEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("typing.changed"),
     chatId: z.string(),
+    expiresInMs: z.number().optional(),
     change: z.object({ chatId: z.string(), user, isTyping: z.boolean() }),
   }),
   z.object({

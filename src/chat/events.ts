@@ -1,5 +1,6 @@
 /** What travels over the bus, and on which topic. */
 import type { EventKind } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
 import type { Message, Presence, ReadReceipt, TypingChange, User } from "./model.ts";
 
 export interface MessageCreated {
@@ -19,6 +20,8 @@ export interface MessageRead {
 export interface TypingChanged {
   readonly type: "typing.changed";
   readonly chatId: string;
+  /** Milliseconds after which it is over, unless it is said again: whoever said it may have died. Undefined of a stop. */
+  readonly expiresInMs?: number | undefined;
   readonly change: TypingChange;
 }
 
@@ -80,6 +83,12 @@ export type BusEvent = DeliveredEvent | AccessEvent;
 /** Whether an event is one of a chat's own, which its subscribers get. */
 export function isChatEvent(event: BusEvent): event is ChatEvent {
   return event.type === "message.created" || event.type === "message.read" || event.type === "typing.changed";
+}
+
+/** The event as subscribers get it: a message says where the log has it, so that its cursor can. */
+export function placed<Event extends BusEvent>(event: Event, position: Position | undefined): Event {
+  if (position === undefined || event.type !== "message.created") return event;
+  return { ...event, message: { ...event.message, position } };
 }
 
 /** The topic that an event goes by on. */

@@ -2,7 +2,7 @@
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
-import { comparePositions, parseCursor, type Position } from "./cursor.ts";
+import { compareByCreation, parseCursor, type Place } from "./cursor.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
@@ -43,16 +43,35 @@ export class History {
    */
   async page(identity: Identity, chatId: string, { last, before }: HistoryArguments): Promise<HistoryPage> {
     if (last < 1 || last > MAX_PAGE_SIZE) throw badInput("last", `Ask for 1 to ${MAX_PAGE_SIZE} messages.`);
-    const end = before === undefined ? undefined : parsePosition(before, chatId);
+    const end = before === undefined ? undefined : parsePlace(before, chatId);
     let newest: Message[] = [];
     let hasNextPage = false;
     for await (const messages of this.read(identity, chatId)) {
-      const older = end ? messages.filter((message) => comparePositions(message, end) < 0) : messages;
+      const older = end ? messages.filter((message) => compareByCreation(message, end) < 0) : messages;
       hasNextPage ||= older.length < messages.length;
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
       newest = distinct([...newest, ...older]).slice(-(last + 1));
     }
-    return { messages: newest.slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
+    return { messages: withSimultaneous(newest).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
+  }
+
+  /**
+   * Every message of a chat that `isWanted`, oldest first; each message once.
+   *
+   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`; else as {@link read}.
+   */
+  async select(
+    identity: Identity,
+    chatId: string,
+    isWanted: (message: Message) => boolean,
+    limit: number,
+  ): Promise<readonly Message[]> {
+    let wanted: Message[] = [];
+    for await (const messages of this.read(identity, chatId)) {
+      wanted = distinct([...wanted, ...messages.filter(isWanted)]);
+      if (wanted.length > limit) throw new GatewayError("CURSOR_EXPIRED");
+    }
+    return withSimultaneous(wanted);
   }
 
   /**
@@ -85,13 +104,24 @@ function ofChat(chatId: string, message: Message): Message {
   throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
 }
 
-function parsePosition(before: string, chatId: string): Position {
-  const position = parseCursor(before, "before");
-  if (position.chatId !== chatId) throw badInput("before", "This cursor belongs to another chat.");
-  return position;
+function parsePlace(before: string, chatId: string): Place {
+  const place = parseCursor(before, "before");
+  if (place.chatId !== chatId) throw badInput("before", "This cursor belongs to another chat.");
+  return place;
 }
 
 /** In order, each message once: pages may overlap while somebody writes. */
 function distinct(messages: readonly Message[]): Message[] {
-  return [...new Map(messages.map((message) => [message.id, message])).values()].toSorted(comparePositions);
+  return [...new Map(messages.map((message) => [message.id, message])).values()].toSorted(compareByCreation);
+}
+
+/** Each with those of its instant that come before it, for its cursor. `messages` are in order. */
+function withSimultaneous(messages: readonly Message[]): Message[] {
+  let ofInstant: string[] = [];
+  return messages.map((message, index) => {
+    if (messages[index - 1]?.createdAt !== message.createdAt) ofInstant = [];
+    const simultaneous = ofInstant.length > 0 ? [...ofInstant] : undefined;
+    ofInstant.push(message.id);
+    return simultaneous ? { ...message, simultaneous } : message;
+  });
 }

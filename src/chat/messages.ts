@@ -1,16 +1,23 @@
 /** Sending: persisted by the REST API, then published, once. */
 import { randomUUID } from "node:crypto";
-import type { Bus } from "../bus/bus.ts";
+import { LRUCache } from "lru-cache";
+import { BusUnavailable, type Bus } from "../bus/bus.ts";
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
 import { toMessage, type Message } from "./model.ts";
+import { once } from "./once.ts";
 import type { Identity } from "./session.ts";
 import type { Typing } from "./typing.ts";
 
 /** How long a repeated `clientMessageId` gives back the message that it first made. */
 const CLIENT_MESSAGE_ID_TTL_MS = 600_000;
+
+/** How long another instance may be at sending a message before it is taken for dead: longer than all attempts at it may take. */
+const SENDING_MS = 60_000;
+
+const REMEMBERED_SENDS = 10_000;
 
 /** It travels in the Idempotency-Key header: printable ASCII. */
 const CLIENT_MESSAGE_ID = /^[\x21-\x7e]{1,128}$/;
@@ -38,6 +45,8 @@ interface MessagesOptions {
 
 export class Messages {
   readonly #options: MessagesOptions;
+  /** What this instance has sent: what a repetition gets while the bus cannot be reached, too. */
+  readonly #sent = new LRUCache<string, Message>({ max: REMEMBERED_SENDS, ttl: CLIENT_MESSAGE_ID_TTL_MS });
   /** The sends under way that carry a clientMessageId: a repetition waits for the first. */
   readonly #sending = new Map<string, { readonly chatId: string; readonly message: Promise<Message> }>();
 
@@ -80,12 +89,20 @@ export class Messages {
 
   async #recallOrPersist(key: string, identity: Identity, request: SendRequest, id: string): Promise<Message> {
     const { state } = this.#options.bus;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
-    const sent = (await state.get(key)) as Message | undefined;
+    const work = async (): Promise<Message> => {
+      const message = await this.#persist(identity, request, id);
+      this.#sent.set(key, message);
+      return message;
+    };
+    const sent = this.#sent.get(key);
     if (sent) return sent;
-    const message = await this.#persist(identity, request, id);
-    await state.set(key, message, CLIENT_MESSAGE_ID_TTL_MS);
-    return message;
+    try {
+      return await once({ state, key, pendingMs: SENDING_MS, ttlMs: CLIENT_MESSAGE_ID_TTL_MS, work });
+    } catch (error) {
+      // A message is worth more than the promise to send it once, which this instance alone can keep for now.
+      if (error instanceof BusUnavailable) return work();
+      throw error;
+    }
   }
 
   async #persist(identity: Identity, request: SendRequest, idempotencyKey: string): Promise<Message> {
@@ -104,17 +121,18 @@ export class Messages {
     await atMost(LEARNING_MS, learning);
     const message = toMessage(wire, request.clientMessageId ?? null);
     await typing.stop(chatId, identity.user.id);
-    await this.deliver(message);
-    return message;
+    return this.deliver(message);
   }
 
   /** Publishes a message, once: the backend may repeat itself, and tell of what came through here. */
-  async deliver(message: Message): Promise<void> {
-    await this.#options.bus.publish(chatTopic(message.chatId), {
+  async deliver(message: Message): Promise<Message> {
+    const { chatId } = message;
+    const { position } = await this.#options.bus.publish(chatTopic(chatId), {
       type: "message.created",
-      chatId: message.chatId,
+      chatId,
       message,
     });
+    return { ...message, position };
   }
 
   #checkContent(content: string): void {

@@ -1,4 +1,5 @@
 /** The domain's values, as they travel over the bus and into GraphQL. Instants are ISO 8601, UTC, milliseconds. */
+import type { Position } from "../bus/position.ts";
 import type { WireChat, WireMessage } from "../upstream/chat-api.ts";
 import { wireMessage } from "../upstream/wire.ts";
 
@@ -21,6 +22,10 @@ export interface Message {
   readonly createdAt: string;
   readonly readAt: string | null;
   readonly clientMessageId: string | null;
+  /** Where the bus's log has it, of one that came over the bus. */
+  readonly position?: Position | undefined;
+  /** Of one out of the history: the ids of those of the same instant that come before it there. */
+  readonly simultaneous?: readonly string[] | undefined;
 }
 
 export interface ReadReceipt {

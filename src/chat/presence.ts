@@ -18,6 +18,9 @@ export class Presence implements SessionListener {
     this.#bus = bus;
     this.#graceMs = graceMs;
     this.#log = log;
+    bus.presence.onTransition((user) => {
+      this.#announce(user).catch((error: unknown) => log.error({ err: error }, "a presence could not be announced"));
+    });
   }
 
   /** The presence of each of these users, in their order. */

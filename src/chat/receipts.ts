@@ -1,6 +1,6 @@
 /** Marking as read. */
 import { randomUUID } from "node:crypto";
-import type { Bus } from "../bus/bus.ts";
+import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
@@ -72,12 +72,12 @@ export class Receipts {
     const { state } = this.#bus;
     const key = `read:${JSON.stringify([chatId, messageId, reader.id])}`;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
-    const last = (await state.get(key)) as Delivered | undefined;
+    const last = (await whereReachable(state.get(key), undefined)) as Delivered | undefined;
     if (last && last.isTold !== isTold && last.readAtMs >= sinceMs - CLOCK_SKEW_MS) return;
     // Who marks twice notifies twice; a backend that says it twice does not.
-    if (isTold && !(await state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS))) return;
+    if (isTold && !(await whereReachable(state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS), true))) return;
     const delivered: Delivered = { readAtMs: Date.parse(readAt), isTold };
-    await state.set(key, delivered, DELIVERED_TTL_MS);
+    await whereReachable(state.set(key, delivered, DELIVERED_TTL_MS), undefined);
     await this.#bus.publish(chatTopic(chatId), { type: "message.read", id: randomUUID(), chatId, receipt });
   }
 }

@@ -64,7 +64,8 @@ export class Session implements Identity {
   end(reason: GatewayError): void {
     if (this.#ended) return;
     this.#ended = reason;
-    for (const subscription of this.subscriptions) subscription.end(reason);
+    // First the connection: it says what has been given so far.
     for (const listener of this.#onEnd.splice(0)) listener(reason);
+    for (const subscription of this.subscriptions) subscription.end(reason);
   }
 }

@@ -1,5 +1,8 @@
-/** Who is typing where. Stops by itself, on a sent message, and when the connection that typed is gone. */
-import type { Bus } from "../bus/bus.ts";
+/**
+ * Who is typing where. Stops by itself, on a sent message, and when the connection that typed is gone. Who types through this
+ * instance is here; who types in a chat at all is in its roster on the bus, from which a typist whose instance dies is gone soon.
+ */
+import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { Log } from "../log.ts";
 import type { Access } from "./access.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
@@ -13,7 +16,12 @@ interface Typist {
   /** The sessions that said so; an HTTP request's identity holds none and leaves it to the timer. */
   readonly sessions: Set<Session>;
   timer: NodeJS.Timeout | undefined;
+  /** When the others were last told, in ms of the process's clock. */
+  toldAt: number;
 }
+
+/** How much later than an indicator ends where its typist is, it ends elsewhere if nobody says so. */
+const SLACK_MS = 1000;
 
 export class Typing implements SessionListener {
   readonly #access: Access;
@@ -32,9 +40,14 @@ export class Typing implements SessionListener {
     this.#log = log;
   }
 
-  /** Who is typing in a chat now. */
-  current(chatId: string): readonly TypingChange[] {
-    return [...(this.#typists.get(chatId)?.values() ?? [])].map((typist) => toChange(typist, true));
+  /** Who is typing in these chats now. */
+  async current(chatIds: readonly string[]): Promise<readonly TypingChange[]> {
+    const lists = await whereReachable(this.#bus.rosters.list(chatIds.map(rosterOf)), undefined);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes to these rosters
+    if (lists) return lists.flat() as readonly TypingChange[];
+    return chatIds.flatMap((id) =>
+      [...(this.#typists.get(id)?.values() ?? [])].map((typist) => toChange(typist, true)),
+    );
   }
 
   /**
@@ -77,12 +90,33 @@ export class Typing implements SessionListener {
     const ofChat = this.#typists.get(chatId) ?? new Map<string, Typist>();
     this.#typists.set(chatId, ofChat);
     const running = ofChat.get(user.id);
-    const typist: Typist = running ?? { user, chatId, sessions: new Set(), timer: undefined };
+    const typist: Typist = running ?? { user, chatId, sessions: new Set(), timer: undefined, toldAt: -Infinity };
     ofChat.set(user.id, typist);
     clearTimeout(typist.timer);
     typist.timer = setTimeout(() => this.#stopLater(typist), this.#timeoutMs);
     if (identity instanceof Session) this.#hold(identity, typist);
-    if (!running) await this.#publish(typist, true);
+    // Who goes on typing says so now and then: elsewhere the indicator would run out.
+    if (performance.now() - typist.toldAt >= this.#timeoutMs / 2) await this.#tell(typist);
+  }
+
+  async #tell(typist: Typist): Promise<void> {
+    const { chatId, user } = typist;
+    typist.toldAt = performance.now();
+    // It is told at the latest half a timeout before the typist was last heard of, who has a whole one.
+    const expiresInMs = 1.5 * this.#timeoutMs + SLACK_MS;
+    const change = toChange(typist, true);
+    await whereReachable(this.#bus.rosters.put(rosterOf(chatId), user.id, change, expiresInMs), undefined);
+    // Stopped meanwhile: what is said of that must be the last word.
+    const current = this.#typists.get(chatId)?.get(user.id);
+    if (current !== typist) {
+      if (!current) await this.#forget(typist);
+      return;
+    }
+    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change, expiresInMs });
+  }
+
+  async #forget({ chatId, user }: Typist): Promise<void> {
+    await whereReachable(this.#bus.rosters.remove(rosterOf(chatId), user.id), undefined);
   }
 
   #hold(session: Session, typist: Typist): void {
@@ -106,13 +140,14 @@ export class Typing implements SessionListener {
     if (ofChat.size === 0) this.#typists.delete(typist.chatId);
     clearTimeout(typist.timer);
     for (const session of typist.sessions) this.#bySession.get(session)?.delete(typist);
-    await this.#publish(typist, false);
-  }
-
-  async #publish(typist: Typist, isTyping: boolean): Promise<void> {
+    await this.#forget(typist);
     const { chatId } = typist;
-    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change: toChange(typist, isTyping) });
+    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change: toChange(typist, false) });
   }
+}
+
+function rosterOf(chatId: string): string {
+  return `typing:${chatId}`;
 }
 
 function toChange({ chatId, user }: Typist, isTyping: boolean): TypingChange {

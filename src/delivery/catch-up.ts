@@ -7,19 +7,17 @@ import type { BusEvent } from "../chat/events.ts";
 import { GatewayError } from "../errors.ts";
 
 interface Missed {
-  /** Where the log is read from: the first event that the reader has not been given, or the last one that it has. */
-  from: Position;
+  /** What the log is read after: the last event that the reader has been given, or what stands before the first that it has not. */
+  after: Position;
   /** The last one that has been seen going by. */
   to: Position;
-  /** The last one that the reader has been given out of the log. */
-  given: Position | undefined;
 }
 
 /** Where events are read to. */
 export interface CatchUpTarget {
   /** Whether the reader can take no more for now. */
   readonly isLagging: boolean;
-  write(event: BusEvent): void;
+  write(event: BusEvent, position: Position): void;
 }
 
 export class CatchUp {
@@ -34,6 +32,11 @@ export class CatchUp {
   constructor(log: EventLog<BusEvent>, target: CatchUpTarget) {
     this.#log = log;
     this.#target = target;
+  }
+
+  /** Where the reader stands in each topic in which it does not stand where the live events do. */
+  get behind(): ReadonlyMap<string, { readonly after: Position }> {
+    return this.#missed;
   }
 
   /**
@@ -54,7 +57,7 @@ export class CatchUp {
       this.#readTo.delete(topic);
     }
     if (mayWrite) return true;
-    this.#missed.set(topic, { from: position, to: position, given: undefined });
+    this.#missed.set(topic, { after: justBefore(position), to: position });
     return false;
   }
 
@@ -66,7 +69,7 @@ export class CatchUp {
   /**
    * Gives the reader what it has missed, until it lags again or nothing is missing. Harmless while it runs.
    *
-   * @throws GatewayError CURSOR_EXPIRED where the log does not reach back far enough.
+   * @throws GatewayError CURSOR_EXPIRED where the log does not reach back far enough; BusUnavailable.
    */
   async run(): Promise<void> {
     // The reader may lag again and recover while a log is read: the topics that were passed over then have their turn after.
@@ -85,24 +88,24 @@ export class CatchUp {
 
   async #read(topic: string, missed: Missed): Promise<void> {
     while (!this.#target.isLagging && this.#missed.get(topic) === missed) {
-      const entries = await this.#log.read(topic, justBefore(missed.from));
+      const entries = await this.#log.read(topic, missed.after);
       if (this.#missed.get(topic) !== missed) return;
       if (!entries) throw new GatewayError("CURSOR_EXPIRED");
+      // What went by is not there: the log has lost it.
+      if (entries.length === 0 && missed.after < missed.to) throw new GatewayError("CURSOR_EXPIRED");
       this.#write(missed, entries);
-      if (missed.given === undefined || missed.given < missed.to) continue;
+      if (missed.after < missed.to) continue;
       this.#missed.delete(topic);
-      this.#readTo.set(topic, missed.given);
+      this.#readTo.set(topic, missed.after);
     }
   }
 
   /** Until the reader lags, or nothing is left. */
   #write(missed: Missed, entries: readonly LogEntry<BusEvent>[]): void {
     for (const { position, event } of entries) {
-      if (missed.given !== undefined && position <= missed.given) continue;
-      missed.from = position;
       if (this.#target.isLagging) return;
-      this.#target.write(event);
-      missed.given = position;
+      this.#target.write(event, position);
+      missed.after = position;
     }
   }
 }

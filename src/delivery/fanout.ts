@@ -3,11 +3,12 @@
  * that chat, however many connections there are beside.
  */
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
-import type { Position } from "../bus/position.ts";
+import { parsePosition, type Position } from "../bus/position.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
 import {
   chatTopic,
   isChatEvent,
+  placed,
   USERS_TOPIC,
   type BusEvent,
   type ChatEvent,
@@ -15,9 +16,12 @@ import {
   type EventType,
   type PresenceChanged,
 } from "../chat/events.ts";
+import type { History } from "../chat/history.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { CLOCK_MARGIN_MS } from "./replay.ts";
+import { Room, type Subscribers } from "./room.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
 export interface Subscriber {
@@ -27,39 +31,34 @@ export interface Subscriber {
   end(error?: GatewayError): void;
   /** The viewer has left a chat. */
   forget(chatId: string): void;
-  /** The viewer has joined a chat: delivers the present state that comes with it. */
+  /** The viewer has joined a chat, or states have gone by unheard: delivers the present state where it is news. */
   refresh(): Promise<void>;
+  /** What was missed may be read again. */
+  resume(): void;
 }
 
-type Subscribers = Map<EventType, Set<Subscriber>>;
-
-/** The listeners of one chat. It lives as long as it has any, and holds the process's one bus subscription to the chat. */
-interface Room {
-  readonly chatId: string;
-  /** The subscriptions to all chats of each session whose viewer is in this one. */
-  readonly audience: Map<Session, Subscribers>;
-  /** Subscriptions to this chat alone. */
-  readonly direct: Subscribers;
-  /** Resolves when the room is fed. */
-  readonly fed: Promise<Unsubscribe>;
+interface FanoutOptions {
+  readonly bus: Bus<BusEvent>;
+  readonly directory: Directory;
+  readonly history: Pick<History, "select">;
+  /** Messages that are fetched for a chat at most when the log has lost them. */
+  readonly replayLimit: number;
+  readonly log: Log;
 }
 
 export class Fanout implements MembershipListener {
-  readonly #bus: Bus<BusEvent>;
-  readonly #directory: Directory;
-  readonly #log: Log;
+  readonly #options: FanoutOptions;
   readonly #rooms = new Map<string, Room>();
   /** The subscriptions to all chats, by session. */
   readonly #toAll = new Map<Session, Subscribers>();
   readonly #subscribers = new Set<Subscriber>();
   #users: Unsubscribe | undefined;
+  #stopObserving: (() => void) | undefined;
   #delivered = 0;
 
-  constructor(bus: Bus<BusEvent>, directory: Directory, log: Log) {
-    this.#bus = bus;
-    this.#directory = directory;
-    this.#log = log;
-    directory.observe(this);
+  constructor(options: FanoutOptions) {
+    this.#options = options;
+    options.directory.observe(this);
   }
 
   /** Running subscriptions, chats listened to, and deliveries since the start. */
@@ -68,7 +67,13 @@ export class Fanout implements MembershipListener {
   }
 
   async start(): Promise<void> {
-    this.#users = await this.#bus.subscribe(USERS_TOPIC, {
+    const { bus, log } = this.#options;
+    this.#stopObserving = bus.observe({
+      restored: () => {
+        this.#refreshAll().catch((error: unknown) => log.warn({ err: error }, "states could not be read again"));
+      },
+    });
+    this.#users = await bus.subscribe(USERS_TOPIC, {
       receive: (event) => {
         if (event.type === "presence.changed") this.#onPresence(event);
       },
@@ -77,6 +82,7 @@ export class Fanout implements MembershipListener {
 
   /** Ends every subscription and leaves the bus. */
   async close(): Promise<void> {
+    this.#stopObserving?.();
     for (const subscriber of this.#subscribers) subscriber.end();
     await this.#users?.();
   }
@@ -124,7 +130,7 @@ export class Fanout implements MembershipListener {
       const mine = this.#toAll.get(session);
       if (!mine) continue;
       this.#enter(session, mine, chatId).catch((error: unknown) =>
-        this.#log.error({ err: error, chatId }, "a chat could not be listened to"),
+        this.#options.log.error({ err: error, chatId }, "a chat could not be listened to"),
       );
     }
   }
@@ -159,30 +165,38 @@ export class Fanout implements MembershipListener {
   #room(chatId: string): Room {
     const existing = this.#rooms.get(chatId);
     if (existing) return existing;
-    const room: Room = {
+    const room = new Room(
       chatId,
-      audience: new Map(),
-      direct: new Map(),
-      fed: this.#bus.subscribe(chatTopic(chatId), {
-        receive: (event, position) => {
-          if (isChatEvent(event)) this.#onChatEvent(room, event, position);
-        },
-      }),
-    };
+      (fed) =>
+        this.#options.bus.subscribe(chatTopic(chatId), {
+          receive: (event, position) => {
+            if (isChatEvent(event)) this.#onChatEvent(fed, event, position);
+          },
+          missed: (after) => {
+            this.#fill(fed, after).catch((error: unknown) => this.#giveUp(fed, error));
+          },
+        }),
+      (event) => this.#serve(room, event, undefined),
+    );
     this.#rooms.set(chatId, room);
     return room;
   }
 
   /** The bus subscription may still be under way: it is undone when it stands, and nobody waits for that. */
   #dropIfEmpty(room: Room): void {
-    if (room.audience.size > 0 || room.direct.size > 0) return;
+    if (!room.isEmpty) return;
     this.#rooms.delete(room.chatId);
+    room.close();
     room.fed
       .then((unsubscribe) => unsubscribe())
-      .catch((error: unknown) => this.#log.error({ err: error }, "a chat could not be left"));
+      .catch((error: unknown) => this.#options.log.error({ err: error }, "a chat could not be left"));
   }
 
   #onChatEvent(room: Room, event: ChatEvent, position: Position | undefined): void {
+    room.pass(placed(event, position), position, (passed, at) => this.#serve(room, passed, at));
+  }
+
+  #serve(room: Room, event: ChatEvent, position: Position | undefined): void {
     for (const [session, mine] of room.audience) {
       // The audience is kept by membership changes; a last look costs a map's, and decides.
       if (!session.viewer.chats.has(room.chatId)) continue;
@@ -191,10 +205,46 @@ export class Fanout implements MembershipListener {
     this.#deliver(room.direct.get(event.type), event, position);
   }
 
+  /**
+   * Messages of a chat have gone by unheard and are not in the log: the REST API has them. They are read with the rights of anybody
+   * who listens; each of those is a member. Of receipts nothing is known; the messages themselves say whether they were read.
+   */
+  async #fill(room: Room, after: Position): Promise<void> {
+    const { history, replayLimit } = this.#options;
+    const session = room.anyone;
+    if (!session) return;
+    const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
+    await room.hold(async () => {
+      const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
+      for (const message of missing) {
+        room.insert({ type: "message.created", chatId: room.chatId, message }, (event) =>
+          this.#serve(room, event, undefined),
+        );
+      }
+    });
+  }
+
+  /** What is missing cannot be had: that is said to whoever it is missing to. */
+  #giveUp(room: Room, error: unknown): void {
+    this.#options.log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
+    const subscribers = [...room.audience.values(), room.direct].flatMap((of) => [
+      ...(of.get("message.created") ?? []),
+    ]);
+    for (const subscriber of subscribers) subscriber.end(new GatewayError("CURSOR_EXPIRED"));
+  }
+
+  /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */
+  async #refreshAll(): Promise<void> {
+    for (const subscriber of this.#subscribers) {
+      subscriber.resume();
+      await subscriber.refresh();
+    }
+  }
+
   /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */
   #onPresence(event: PresenceChanged): void {
     const served = new Set<Session>();
-    for (const chat of this.#directory.chatsOf(event.presence.user.id)) {
+    for (const chat of this.#options.directory.chatsOf(event.presence.user.id)) {
       const room = this.#rooms.get(chat.id);
       if (!room) continue;
       for (const [session, mine] of room.audience) {

@@ -1,8 +1,9 @@
 /** A stream of events: what a subscription field answers with, once its viewer is admitted. */
-import type { EventLog } from "../bus/bus.ts";
+import { BusUnavailable, type EventLog, type Mark } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import {
   chatTopic,
+  placed,
   topicOf,
   type BusEvent,
   type DeliveredEvent,
@@ -13,6 +14,8 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Fanout, Subscriber } from "./fanout.ts";
+import type { Replay } from "./replay.ts";
+import { isOfChat, startsOf, WaitingEvents, type Waiting } from "./waiting.ts";
 
 /** Events that wait for an iterating reader at most, where none may be left out. */
 const MAX_QUEUE = 1000;
@@ -27,6 +30,8 @@ export interface StreamSpec<Type extends EventType> {
   readonly takes: (event: EventOf<Type>) => boolean;
   /** All of the present state, which comes first; of a stream of states alone. */
   readonly snapshot?: () => Promise<readonly EventOf<Type>[]>;
+  /** What the client is to be given before anything new, if anything; of a stream whose events count. */
+  readonly replay?: () => Promise<Replay | undefined>;
   /**
    * What an event is the state of, where only the latest state matters: a newer event of the same key replaces one that still
    * waits. Without it every event counts.
@@ -52,8 +57,14 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   readonly spec: StreamSpec<Type>;
   readonly #fanout: Fanout;
   readonly #log: EventLog<BusEvent>;
-  /** What waits for the reader: of states the latest, by key. Made when something has to wait. */
-  #queue: Map<unknown, EventOf<Type>> | undefined;
+  /** What waits for the reader: of states the latest, by key. */
+  readonly #queue = new WaitingEvents<EventOf<Type>>();
+  /** What has come while the replay is being read. */
+  #held: Waiting<EventOf<Type>>[] | undefined;
+  /** What came first, for as long as something of it may come by again. */
+  #replay: Replay | undefined;
+  /** What an iterating reader was given last: it is done with it when it asks for the next one. */
+  #inHand: Waiting<EventOf<Type>> | undefined;
   /** The keys whose state the reader knows to be true, where a stream is of states; of all others it is false. */
   #known: Set<string> | undefined;
   /** For each snapshot that is being read, the keys of the events that came meanwhile: they know better than it. */
@@ -61,6 +72,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   #waiting: PromiseWithResolvers<IteratorResult<EventOf<Type>, undefined>> | undefined;
   #sink: Sink | undefined;
   #catchUp: CatchUp | undefined;
+  #maxQueue = MAX_QUEUE;
   #error: Error | undefined;
   #done = false;
 
@@ -68,6 +80,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     this.#fanout = fanout;
     this.#log = log;
     this.spec = spec;
+    if (spec.replay) this.#held = [];
   }
 
   [Symbol.asyncIterator](): this {
@@ -79,13 +92,13 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     if (this.#done || !this.spec.takes(event)) return;
     const state = this.spec.stateOf?.(event);
     if (state) this.#deliverState(event, state.key, state.value);
-    else if (this.#sink) this.#offer(this.#sink, event, position);
-    else this.#enqueueAll(event);
+    else if (this.#held) this.#hold({ event, position });
+    else this.#deliverCounted(event, position);
   }
 
   /**
-   * The viewer has joined a chat: what is true there and unknown to the reader comes now. What is true no more, since it ended
-   * while the viewer was in none of the chats that tell of it, counts as unknown. Rejects as the snapshot does.
+   * The viewer has joined a chat, or events went by unheard: what the reader does not know, or knows otherwise, comes now. What the
+   * snapshot does not speak of counts as unknown. Rejects as the snapshot does.
    */
   async refresh(): Promise<void> {
     const { snapshot, stateOf } = this.spec;
@@ -102,6 +115,39 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     }
   }
 
+  /** Begins with what the client is to be given before anything new; what has come meanwhile follows. Rejects as the replay does. */
+  async begin(): Promise<void> {
+    if (!this.spec.replay) return;
+    this.#replay = await this.spec.replay();
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (this.#done) return;
+    for (const { event, position } of this.#replay?.events ?? []) {
+      if (isOfType(event, this.spec.type) && this.spec.takes(event)) this.#enqueue(event, event, position);
+    }
+    for (const { event, position } of held) {
+      if (!this.#wasReplayed(event, position)) this.#enqueue(event, event, position);
+    }
+    // Those are there already; what a slow reader lets wait beside them is bounded as ever.
+    this.#maxQueue += this.#queue.size;
+  }
+
+  /**
+   * Where the reader stands: what it is still to be given comes after that. Undefined where that is no place in the log, since it
+   * is being given what is in none.
+   */
+  mark(): Mark | undefined {
+    if (this.#held) return undefined;
+    const { chatId, session } = this.spec;
+    const chatIds = chatId === undefined ? session.viewer.chats.keys() : [chatId];
+    const { base, topics } = this.#log.mark([...chatIds].map(chatTopic));
+    const unread = startsOf([...(this.#inHand ? [this.#inHand] : []), ...this.#queue.values()]);
+    if (!unread) return undefined;
+    const missed = [...(this.#catchUp?.behind ?? [])].map(([topic, { after }]) => [topic, after] as const);
+    // What waits in the queue is older than what the log is to be read for.
+    return { base, topics: { ...topics, ...Object.fromEntries(missed), ...unread } };
+  }
+
   /** Hands the stream over to a sink: what waits comes first. */
   pipe(sink: Sink): void {
     this.#sink = sink;
@@ -112,15 +158,18 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   /** The sink can take more: it gets the latest states, and what it has missed. */
   resume(): void {
     this.#flush();
-    this.#catchUp?.run().catch((error: unknown) => this.end(error instanceof Error ? error : new Error(String(error))));
+    this.#catchUp?.run().catch((error: unknown) => {
+      // It is called again when the bus is back.
+      if (error instanceof BusUnavailable) return;
+      this.end(error instanceof Error ? error : new Error(String(error)));
+    });
   }
 
   /** The viewer has left a chat: what it has missed there, and what waits, is not for it any more. */
   forget(chatId: string): void {
     this.#catchUp?.forget(chatTopic(chatId));
-    for (const [key, event] of this.#queue ?? []) {
-      if (!("chatId" in event) || event.chatId !== chatId) continue;
-      this.#queue?.delete(key);
+    this.#held = this.#held?.filter((held) => !isOfChat(held, chatId));
+    for (const key of this.#queue.forget(chatId)) {
       // After coming back it is told anew.
       if (typeof key === "string") this.#known?.delete(key);
     }
@@ -130,7 +179,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   end(error?: Error): void {
     if (this.#done) return;
     this.#done = true;
-    if (error) this.#queue = undefined;
+    if (error) this.#queue.clear();
     this.#error = error;
     this.#fanout.remove(this);
     this.#sink?.end(error);
@@ -139,14 +188,15 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
 
   next(): Promise<IteratorResult<EventOf<Type>, undefined>> {
     const waiting = Promise.withResolvers<IteratorResult<EventOf<Type>, undefined>>();
-    if (this.#queue?.size || this.#done) this.#settle(waiting);
+    this.#inHand = undefined;
+    if (this.#queue.size > 0 || this.#done) this.#settle(waiting);
     else this.#waiting = waiting;
     return waiting.promise;
   }
 
   /** The reader has gone. Resolves at once, whatever the stream is waiting for. */
   async return(): Promise<IteratorResult<EventOf<Type>, undefined>> {
-    this.#queue = undefined;
+    this.#queue.clear();
     this.end();
     return { done: true, value: undefined };
   }
@@ -157,21 +207,36 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     if (this.#known.has(key) === value) return;
     if (value) this.#known.add(key);
     else this.#known.delete(key);
-    if (this.#sink && !this.#sink.isLagging && !this.#queue?.size) {
+    if (this.#sink && !this.#sink.isLagging && this.#queue.size === 0) {
       this.#sink.write(event);
       return;
     }
-    // To the end of the queue, where it stands in time.
-    this.#queue?.delete(key);
-    this.#enqueue(key, event);
+    this.#enqueue(key, event, undefined);
   }
 
-  /** To a sink: now, or later out of the log. Events that count are of chats, and kept. */
+  #hold(waiting: Waiting<EventOf<Type>>): void {
+    if ((this.#held?.push(waiting) ?? 0) > MAX_QUEUE) this.end(new GatewayError("CURSOR_EXPIRED"));
+  }
+
+  #deliverCounted(event: EventOf<Type>, position: Position | undefined): void {
+    if (this.#wasReplayed(event, position)) return;
+    if (this.#sink) this.#offer(this.#sink, event, position);
+    else this.#enqueueAll(event, position);
+  }
+
+  #wasReplayed(event: BusEvent, position: Position | undefined): boolean {
+    if (this.#replay?.isOver) this.#replay = undefined;
+    return this.#replay?.has(event, position) ?? false;
+  }
+
+  /** To a sink: now, or later out of the log. */
   #offer(sink: Sink, event: EventOf<Type>, position: Position | undefined): void {
     // What waits from before the sink took the stream is older.
-    const mayWrite = !sink.isLagging && !this.#queue?.size;
-    if (!this.#catchUp && mayWrite) sink.write(event);
-    else if (position !== undefined) {
+    const mayWrite = !sink.isLagging && this.#queue.size === 0;
+    // Without a position: the log has not got it yet, since the bus cannot be reached.
+    if (mayWrite && (!this.#catchUp || position === undefined)) sink.write(event);
+    else if (position === undefined) this.#enqueueAll(event, undefined);
+    else {
       this.#catchUp ??= new CatchUp(this.#log, this.#catchUpTarget(sink));
       if (this.#catchUp.admit(topicOf(event), position, mayWrite)) sink.write(event);
     }
@@ -182,45 +247,38 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
       get isLagging() {
         return sink.isLagging;
       },
-      write: (event) => {
-        if (!this.#done && isOfType(event, this.spec.type) && this.spec.takes(event)) sink.write(event);
+      write: (event, position) => {
+        if (this.#done || !isOfType(event, this.spec.type) || !this.spec.takes(event)) return;
+        if (!this.#wasReplayed(event, position)) sink.write(placed(event, position));
       },
     };
   }
 
   #flush(): void {
     while (this.#sink && !this.#sink.isLagging) {
-      const event = this.#shift();
-      if (!event) return;
-      this.#sink.write(event);
+      const waiting = this.#queue.shift();
+      if (!waiting) return;
+      this.#sink.write(waiting.event);
     }
   }
 
-  #enqueueAll(event: EventOf<Type>): void {
-    if ((this.#queue?.size ?? 0) < MAX_QUEUE) {
-      this.#enqueue(event, event);
+  #enqueueAll(event: EventOf<Type>, position: Position | undefined): void {
+    if (this.#queue.size < this.#maxQueue) {
+      this.#enqueue(event, event, position);
       return;
     }
     this.end(new GatewayError("CURSOR_EXPIRED", { message: "This connection is too slow to follow the chat." }));
   }
 
-  #enqueue(key: unknown, event: EventOf<Type>): void {
-    this.#queue ??= new Map();
-    this.#queue.set(key, event);
+  #enqueue(key: unknown, event: EventOf<Type>, position: Position | undefined): void {
+    this.#queue.put(key, event, position);
     if (this.#waiting) this.#settle(this.#waiting);
-  }
-
-  #shift(): EventOf<Type> | undefined {
-    const [head] = this.#queue ?? [];
-    if (!head) return undefined;
-    this.#queue?.delete(head[0]);
-    return head[1];
   }
 
   #settle({ resolve, reject }: PromiseWithResolvers<IteratorResult<EventOf<Type>, undefined>>): void {
     this.#waiting = undefined;
-    const event = this.#shift();
-    if (event) resolve({ done: false, value: event });
+    this.#inHand = this.#queue.shift();
+    if (this.#inHand) resolve({ done: false, value: this.#inHand.event });
     else if (this.#error) {
       reject(this.#error);
       this.#error = undefined;
@@ -233,7 +291,7 @@ function isOfType<Type extends EventType>(event: BusEvent, type: Type): event is
 }
 
 /**
- * A stream that is already fed, and starts with its snapshot. An event that arrives while the snapshot is being read is newer
+ * A stream that is already fed, and starts with its snapshot, or with its replay. An event that arrives while the snapshot is being read is newer
  * than it, or is in it: what the reader knows already is not said twice.
  */
 export async function openStream<Type extends EventType>(
@@ -245,6 +303,7 @@ export async function openStream<Type extends EventType>(
   try {
     await fanout.add(stream);
     await stream.refresh();
+    await stream.begin();
     return stream;
   } catch (error) {
     await stream.return();

@@ -1,15 +1,32 @@
 /** Admission: who may subscribe to what, and what comes first. */
 import type { EventLog } from "../bus/bus.ts";
 import type { Access } from "../chat/access.ts";
+import { parseCursor, type Place } from "../chat/cursor.ts";
 import type { Directory, KnownChat } from "../chat/directory.ts";
 import type { BusEvent, EventOf, EventType, PresenceChanged, TypingChanged } from "../chat/events.ts";
 import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
 import type { Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
-import { GatewayError } from "../errors.ts";
+import { badInput, GatewayError } from "../errors.ts";
 import type { Fanout } from "./fanout.ts";
+import type { CountedEvent, Replay, Replays, Since } from "./replay.ts";
+import type { ResumePoint, ResumePoints } from "./resume.ts";
 import { openStream, type Stream, type StreamSpec } from "./stream.ts";
+
+/** What lets a subscription go on after its connection was lost, where the transport can. */
+export interface Resumable {
+  /** What the subscription is known by when its client comes back. */
+  key(): string;
+  /** The connection says to it from now on what has become of the client. */
+  hold(point: ResumePoint): void;
+}
+
+export interface CountedArguments {
+  /** Undefined: every chat of the viewer. */
+  readonly chatId: string | undefined;
+  readonly resumable: Resumable | undefined;
+}
 
 interface SubscriptionsOptions {
   readonly access: Access;
@@ -18,6 +35,8 @@ interface SubscriptionsOptions {
   readonly typing: Typing;
   readonly fanout: Fanout;
   readonly log: EventLog<BusEvent>;
+  readonly replays: Replays;
+  readonly resumePoints: ResumePoints;
 }
 
 /**
@@ -32,12 +51,25 @@ export class Subscriptions {
     this.#options = options;
   }
 
-  async messageAdded(session: Session, chatId: string | undefined): Promise<Stream<"message.created">> {
-    return this.#open({ type: "message.created", session, chatId, takes: () => true });
+  /**
+   * @param after a message's cursor: everything newer comes first. Where the client comes back from a lost connection what it has
+   * not got yet comes first instead.
+   * @throws GatewayError BAD_USER_INPUT, CURSOR_EXPIRED too
+   */
+  async messageAdded(
+    session: Session,
+    { chatId, resumable, after }: CountedArguments & { readonly after: string | undefined },
+  ): Promise<Stream<"message.created">> {
+    const place = after === undefined ? undefined : parseCursor(after, "after");
+    if (place && chatId !== undefined && place.chatId !== chatId) {
+      throw badInput("after", "This cursor belongs to another chat.");
+    }
+    return this.#openCounted("message.created", session, { chatId, resumable }, place);
   }
 
-  async readReceipt(session: Session, chatId: string | undefined): Promise<Stream<"message.read">> {
-    return this.#open({ type: "message.read", session, chatId, takes: () => true });
+  /** What a client that comes back has not got yet comes first. @throws GatewayError CURSOR_EXPIRED too */
+  async readReceipt(session: Session, counted: CountedArguments): Promise<Stream<"message.read">> {
+    return this.#openCounted("message.read", session, counted, undefined);
   }
 
   /** Others only; who is typing now comes first. */
@@ -48,7 +80,7 @@ export class Subscriptions {
       chatId,
       takes: ({ change }) => change.user.id !== session.user.id,
       stateOf: ({ change }) => ({ key: `${change.chatId} ${change.user.id}`, value: change.isTyping }),
-      snapshot: async () => this.#typists(session, chatId),
+      snapshot: () => this.#typists(session, chatId),
     });
   }
 
@@ -60,8 +92,34 @@ export class Subscriptions {
       chatId,
       takes: ({ presence }) => presence.user.id !== session.user.id,
       stateOf: ({ presence }) => ({ key: presence.user.id, value: presence.online }),
-      snapshot: () => this.#online(session, chatId),
+      snapshot: () => this.#presences(session, chatId),
     });
+  }
+
+  /** Events that count: none is missing, from wherever the client goes on. */
+  async #openCounted<Type extends CountedEvent["type"]>(
+    type: Type,
+    session: Session,
+    { chatId, resumable }: CountedArguments,
+    place: Place | undefined,
+  ): Promise<Stream<Type>> {
+    const { replays, resumePoints } = this.#options;
+    let point: ResumePoint | undefined;
+    const replay = async (): Promise<Replay | undefined> => {
+      // Only now that everything live is held: what the former connection was given in between is in what is read.
+      point = resumable && (await resumePoints.take(resumable.key()));
+      const since: Since | undefined = point?.found ? { mark: point.found } : place && { place };
+      if (!since) return undefined;
+      const chatIds = chatId === undefined ? [...session.viewer.chats.keys()] : [chatId];
+      return replays.gather(session, type, chatIds, since);
+    };
+    const isReplaying = resumable !== undefined || place !== undefined;
+    const stream = await this.#open({ type, session, chatId, takes: () => true, ...(isReplaying ? { replay } : {}) });
+    if (point) {
+      point.begin(stream, !point.found && !place);
+      resumable?.hold(point);
+    }
+    return stream;
   }
 
   async #open<Type extends EventType>(spec: StreamSpec<Type>): Promise<Stream<Type>> {
@@ -74,21 +132,19 @@ export class Subscriptions {
     return openStream(this.#options.fanout, this.#options.log, spec);
   }
 
-  #typists(session: Session, chatId: string | undefined): readonly TypingChanged[] {
-    return this.#chats(session, chatId).flatMap(({ id }) =>
-      this.#options.typing.current(id).map((change): TypingChanged => ({ type: "typing.changed", chatId: id, change })),
-    );
+  async #typists(session: Session, chatId: string | undefined): Promise<readonly TypingChanged[]> {
+    const changes = await this.#options.typing.current(this.#chats(session, chatId).map(({ id }) => id));
+    return changes.map((change): TypingChanged => ({ type: "typing.changed", chatId: change.chatId, change }));
   }
 
-  async #online(session: Session, chatId: string | undefined): Promise<readonly PresenceChanged[]> {
+  async #presences(session: Session, chatId: string | undefined): Promise<readonly PresenceChanged[]> {
     const users = new Map<string, User>();
     for (const { participants } of this.#chats(session, chatId)) {
       for (const user of participants.values()) users.set(user.id, user);
     }
     const presences = await this.#options.presence.of([...users.values()]);
-    return presences
-      .filter((presence) => presence.online)
-      .map((presence): EventOf<"presence.changed"> => ({ type: "presence.changed", presence }));
+    // Those who are offline too: somebody whose going was missed is known to be online.
+    return presences.map((presence): EventOf<"presence.changed"> => ({ type: "presence.changed", presence }));
   }
 
   #chats(session: Session, chatId: string | undefined): readonly KnownChat[] {

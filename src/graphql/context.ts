@@ -9,7 +9,7 @@ import type { Access } from "../chat/access.ts";
 import type { Typing } from "../chat/typing.ts";
 import type { Me } from "../chat/model.ts";
 import type { Identity, Session } from "../chat/session.ts";
-import type { Subscriptions } from "../delivery/subscriptions.ts";
+import type { Resumable, Subscriptions } from "../delivery/subscriptions.ts";
 import type { Log } from "../log.ts";
 import type { Loaders } from "./loaders.ts";
 
@@ -37,6 +37,8 @@ export interface Caller {
    * @throws GatewayError BAD_USER_INPUT where there is no connection that could, or the token is somebody else's; else as `identity`.
    */
   refresh(token: string): Promise<Me>;
+  /** How a subscription goes on after its connection was lost. Undefined where the transport has no way. */
+  readonly resumable: Resumable | undefined;
   /** The operation is over. Harmless when repeated. */
   release(): void;
 }

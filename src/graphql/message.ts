@@ -16,7 +16,8 @@ builder.objectType("Message", {
         "What the sender gave sendMessage, for replacing an optimistic copy; null where the gateway does not know it.",
     }),
     cursor: t.string({
-      description: "This message's place in the stream, opaque; it goes into messages(before:).",
+      description:
+        "This message's place in the stream, opaque; it goes into messageAdded(after:) and messages(before:).",
       resolve: cursorOf,
     }),
   }),
@@ -74,10 +75,16 @@ builder.mutationField("sendMessage", (t) =>
 builder.subscriptionField("messageAdded", (t) =>
   t.field({
     type: "Message",
-    description: "Messages of one chat, or without chatId of every chat of the viewer, those joined later included.",
-    args: { chatId: t.arg.id() },
-    subscribe: async (_root, { chatId }, { caller, services }) =>
-      services.subscriptions.messageAdded(await caller.session(), chatId ?? undefined),
+    description:
+      "Messages of one chat, or without chatId of every chat of the viewer, those joined later included.\n" +
+      "With `after` (a Message.cursor) everything newer comes first, oldest first, then live: no gap, no duplicate.",
+    args: { chatId: t.arg.id(), after: t.arg.string() },
+    subscribe: async (_root, { chatId, after }, { caller, services }) =>
+      services.subscriptions.messageAdded(await caller.session(), {
+        chatId: chatId ?? undefined,
+        after: after ?? undefined,
+        resumable: caller.resumable,
+      }),
     resolve: (event) => event.message,
   }),
 );

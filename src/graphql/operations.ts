@@ -50,7 +50,13 @@ export interface SharedSubscription {
 }
 
 /** Who asks where everybody does: nobody in particular. */
-const NOBODY: Caller = { identity: refuseViewer, session: refuseViewer, refresh: refuseViewer, release() {} };
+const NOBODY: Caller = {
+  identity: refuseViewer,
+  session: refuseViewer,
+  refresh: refuseViewer,
+  resumable: undefined,
+  release() {},
+};
 
 async function refuseViewer(): Promise<never> {
   throw new Error("a field that depends on the viewer is not marked: see DEPENDS_ON_VIEWER");

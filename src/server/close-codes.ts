@@ -1,5 +1,9 @@
 /** Why the gateway closes a WebSocket. What a stock client does then is in docs/PROTOCOL.md. */
 export const CloseCode = {
+  /** The client has no more to ask. */
+  normal: 1000,
+  /** Nobody has said why. It is in no frame. */
+  abnormal: 1006,
   /** The gateway is restarting. */
   serviceRestart: 1012,
   /** It cannot be asked who this is, or there is no room for one more. */

@@ -1,12 +1,21 @@
 /** One WebSocket connection: its socket, its session, its operations under way. */
+import { hash } from "node:crypto";
+import type { SubscribePayload } from "graphql-ws";
 import type { WebSocket } from "ws";
 import type { Session } from "../chat/session.ts";
 import type { Sessions } from "../chat/sessions.ts";
 import { GatewayError } from "../errors.ts";
+import type { ResumePoint } from "../delivery/resume.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
 import type { LiveSubscription } from "./live-subscription.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+
+/** A `subscribe` message, but for its type. */
+export interface SubscribeRequest {
+  readonly id: string;
+  readonly payload: Pick<SubscribePayload, "query" | "operationName" | "variables">;
+}
 
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
@@ -28,6 +37,15 @@ export class Connection {
   #isThrottled = false;
   #isDraining = false;
   #whenAnswered: (() => void) | undefined;
+  /** Where the client stands in each of its subscriptions that it may resume. */
+  readonly #points = new Set<ResumePoint>();
+  /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
+  readonly #orphaned = new Set<ResumePoint>();
+  #hasSaidClose = false;
+  #isClosed = false;
+  #unconfirmed = 0;
+  /** Hears how many events have been written since the client was last asked what has arrived. */
+  onWritten: ((count: number) => void) | undefined;
 
   constructor({ socket, transport, flusher, budgetBytes, authorization, sessions }: ConnectionOptions) {
     this.#sessions = sessions;
@@ -65,17 +83,25 @@ export class Connection {
   /** Does nothing where the socket is closing already: the first reason counts. */
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
+    this.noteResumePoints();
     this.outbox.flush();
+    this.#closeSocket(code, reason);
+  }
+
+  /** A client that answers the close has got everything that was written before: it confirms as the answer to a ping does. */
+  #closeSocket(code: number, reason: string): void {
+    this.#hasSaidClose = true;
     this.socket.close(code, reason);
   }
 
   /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
   #revoke(): void {
     if (!this.isOpen) return;
-    this.outbox.discard();
+    // What is dropped here has not been given to the client, though its streams think so.
+    if (!this.outbox.discard()) this.noteResumePoints();
     // What ws is compressing counts too: it would go out before the close.
     if (this.socket.bufferedAmount > 0) this.socket.terminate();
-    else this.socket.close(CloseCode.forbidden, "Forbidden");
+    else this.#closeSocket(CloseCode.forbidden, "Forbidden");
   }
 
   /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
@@ -104,8 +130,50 @@ export class Connection {
     if (!this.#isDraining) this.socket.resume();
   }
 
-  /** The caller of one operation on this connection, counted until it is released. */
-  caller(isSubscription: boolean): Caller {
+  /** An event has been handed to the outbox. */
+  countWritten(): void {
+    this.onWritten?.(++this.#unconfirmed);
+  }
+
+  /** A ping is about to be written. */
+  noteResumePoints(): void {
+    this.#unconfirmed = 0;
+    for (const point of this.#points) point.note();
+  }
+
+  /** That ping has been answered. */
+  confirmResumePoints(): void {
+    // What has been noted since is for the answer to the close.
+    if (this.#hasSaidClose) return;
+    for (const point of this.#points) point.confirm();
+  }
+
+  /** The socket is closed. @param code the client's own, or its answer to the gateway's; 1006 where there was none. */
+  closed(code: number): void {
+    this.#isClosed = true;
+    for (const point of [...this.#points, ...this.#orphaned]) {
+      // It has said good-bye: it will not come back for what it has missed.
+      if (code === CloseCode.normal && !this.#hasSaidClose) point.forget();
+      else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
+    }
+    this.#points.clear();
+    this.#orphaned.clear();
+  }
+
+  /** An operation with a resume point is over. */
+  #release(point: ResumePoint): void {
+    if (!this.#points.delete(point) || this.#isClosed) return;
+    // What ends with its session or its socket the client will ask for again.
+    if (this.isOpen && !this.#session?.ended) point.forget();
+    else this.#orphaned.add(point);
+  }
+
+  /**
+   * The caller of one operation on this connection, counted until it is released.
+   *
+   * @param request how it was asked for: a stock client that comes back for a subscription repeats it.
+   */
+  caller(isSubscription: boolean, request: SubscribeRequest): Caller {
     const session = async (): Promise<Session> => {
       if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
       if (this.#session.ended) throw this.#session.ended;
@@ -114,13 +182,26 @@ export class Connection {
     if (isSubscription) this.#subscriptions++;
     else this.#inFlight++;
     let released = false;
+    let point: ResumePoint | undefined;
     return {
       identity: session,
       session,
+      resumable: isSubscription
+        ? {
+            key: () => resumeKey(this.#session, request),
+            hold: (held) => {
+              point = held;
+              this.#points.add(held);
+              // The client has gone while the subscription was being opened.
+              if (released || this.#isClosed) this.#release(held);
+            },
+          }
+        : undefined,
       refresh: async (token) => this.#sessions.refresh(await session(), token),
       release: () => {
         if (released) return;
         released = true;
+        if (point) this.#release(point);
         if (isSubscription) this.#subscriptions--;
         else this.#inFlight--;
         if (this.#inFlight === 0) this.#whenAnswered?.();
@@ -140,4 +221,10 @@ export class Connection {
     // Only a socket that reads sees the client's side of the closing handshake.
     if (this.socket.isPaused) this.socket.resume();
   }
+}
+
+/** The user is in it: nobody resumes what is another's. */
+function resumeKey(session: Session | undefined, { id, payload }: SubscribeRequest): string {
+  const { query, operationName, variables } = payload;
+  return hash("sha256", JSON.stringify([session?.user.id, id, query, operationName, variables]), "base64url");
 }

@@ -126,6 +126,8 @@ function httpCaller(sessions: Sessions, request: Request): Caller {
     async refresh() {
       throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
     },
+    // An event source comes back without what it was given last: `after` is for that.
+    resumable: undefined,
     release() {
       released = true;
       if (opened) sessions.close(opened);

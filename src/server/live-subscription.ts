@@ -44,7 +44,10 @@ export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, u
     const rendered = this.#selection.render(event);
     // Some clients would show a result with errors for ever: it ends the subscription instead.
     if ("error" in rendered) this.#stream.end(rendered.error);
-    else if (this.#connection.isOpen) this.#connection.outbox.next(this.#id, rendered.payload);
+    else if (this.#connection.isOpen) {
+      this.#connection.outbox.next(this.#id, rendered.payload);
+      this.#connection.countWritten();
+    }
   }
 
   /** The connection has room again. */

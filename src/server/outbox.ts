@@ -32,8 +32,8 @@ export interface Outbox {
   send(message: string, onSent: () => void): void;
   /** Writes what waits for the end of the turn. */
   flush(): void;
-  /** Drops what waits for the end of the turn: nobody is to read it. */
-  discard(): void;
+  /** Drops what waits for the end of the turn: nobody is to read it. @returns whether there was anything. */
+  discard(): boolean;
 }
 
 export interface OutboxOptions {
@@ -99,12 +99,14 @@ class PlainOutbox implements Outbox {
     else transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames), onWritten);
   }
 
-  discard(): void {
+  discard(): boolean {
+    const hadFrames = this.#frames.length > 0;
     const callbacks = this.#callbacks;
     this.#frames = [];
     this.#callbacks = undefined;
     this.#bytes = 0;
     callbacks?.forEach((callback) => callback());
+    return hadFrames;
   }
 
   #push(frame: Buffer): void {
@@ -159,7 +161,9 @@ class CompressedOutbox implements Outbox {
   }
 
   /** What was handed to ws waits in the corked transport, and the connection is cut off where something does. */
-  discard(): void {}
+  discard(): boolean {
+    return this.#isCorked;
+  }
 
   #onRoom(): void {
     if (!this.#hasLagged || this.isLagging) return;

@@ -21,7 +21,7 @@ import type { Operations } from "../graphql/operations.ts";
 import type { Log } from "../log.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
-import { startHeartbeat } from "./heartbeat.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type ParsedMessage } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Flusher } from "./outbox.ts";
@@ -141,7 +141,8 @@ export class WebSockets {
       return;
     }
     this.#connections.add(connection);
-    const stopHeartbeat = startHeartbeat(connection, config.HEARTBEAT_INTERVAL);
+    const heartbeat = new Heartbeat(connection, config.HEARTBEAT_INTERVAL);
+    connection.onWritten = (count) => heartbeat.onWritten(count);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -152,8 +153,9 @@ export class WebSockets {
       connection,
     );
     socket.once("close", (code, reason) => {
-      stopHeartbeat();
+      heartbeat.stop();
       this.#connections.delete(connection);
+      connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
       closed(code, reason.toString()).catch((error: unknown) =>
@@ -251,7 +253,7 @@ export class WebSockets {
       const kind = isSubscription ? "subscriptions" : "operations at once";
       return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
     }
-    const context = operations.context(operation, connection.caller(isSubscription));
+    const context = operations.context(operation, connection.caller(isSubscription, { id, payload }));
     const { document, operationName } = operation;
     const args = { schema: operations.schema, document, operationName, contextValue: context };
     if (isSubscription) this.#places.set(args, { connection, id });

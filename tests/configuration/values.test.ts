@@ -30,6 +30,8 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["TYPING_TIMEOUT", DURATION, ["3,000"]],
   ["HTTP_API_TIMEOUT", DURATION, ["10.0"]],
   ["PRESENCE_GRACE", "a whole number from 0 to 2147483647", ["-1"]],
+  ["RESUME_WINDOW", "a whole number from 1 to 2147483647", ["0"]],
+  ["REPLAY_LIMIT", "a whole number from 1 to 100000", ["0", "100001"]],
   ["DRAIN_WINDOW", "a whole number from 0 to 600000", ["600001", "5s"]],
   ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],
   ["MAX_PAYLOAD_SIZE", "a whole number from 1024 to 16777216", ["1023", "16777217"]],

@@ -1,7 +1,6 @@
 /** A reader that cannot take everything at once: nothing missed, nothing twice, nothing out of order. */
 import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
-import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import type { Bus, EventLog, Published } from "../../src/bus/bus.ts";
 import type { Position } from "../../src/bus/position.ts";
@@ -10,13 +9,11 @@ import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent } from "../.
 import type { Chat } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { CatchUp } from "../../src/delivery/catch-up.ts";
-import { Fanout } from "../../src/delivery/fanout.ts";
-import { createTestBus } from "../support/bus.ts";
+import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { openStream, type Sink, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
 const typist = { id: "typist", name: "Tina" };
-const log = pino({ level: "silent" });
 
 const message = (chatId: string, content: string): DeliveredEvent => ({
   type: "message.created",
@@ -104,7 +101,7 @@ function createBus(): Bus<BusEvent> {
 
 function createScene(wrapLog: (inner: EventLog<BusEvent>) => EventLog<BusEvent> = (inner) => inner, bus = createBus()) {
   const directory = new Directory();
-  const fanout = new Fanout(bus, directory, log);
+  const fanout = createTestFanout(bus, directory);
   const me = { id: "me", name: "Mary", email: "mary@example.com", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user: me }, directory);
   const chats = ["a", "b"].map((id): Chat => ({

@@ -1,13 +1,12 @@
 /** An event costs what its audience costs: who is not subscribed to its chat is not even looked at. */
 import { randomUUID } from "node:crypto";
-import { pino } from "pino";
 import { expect, test } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, USERS_TOPIC, type DeliveredEvent, type EventType } from "../../src/chat/events.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
-import { Fanout, type Subscriber } from "../../src/delivery/fanout.ts";
-import { createTestBus } from "../support/bus.ts";
+import type { Subscriber } from "../../src/delivery/fanout.ts";
+import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
@@ -35,13 +34,15 @@ class Spy implements Subscriber {
 
   forget(): void {}
 
+  resume(): void {}
+
   async refresh(): Promise<void> {}
 }
 
 function createScene() {
   const bus = createTestBus();
   const directory = new Directory();
-  const fanout = new Fanout(bus, directory, pino({ level: "silent" }));
+  const fanout = createTestFanout(bus, directory);
   const chat = (id: string, participants: readonly User[]): Chat => ({
     id,
     title: null,

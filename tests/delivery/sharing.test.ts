@@ -12,8 +12,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, type MessageCreated } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
-import { Fanout } from "../../src/delivery/fanout.ts";
-import { createTestBus } from "../support/bus.ts";
+import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { openStream } from "../../src/delivery/stream.ts";
 import type { Caller, Operation, Services } from "../../src/graphql/context.ts";
 import { OperationContext } from "../../src/graphql/operation-context.ts";
@@ -32,6 +31,7 @@ const NOBODY: Caller = {
   identity: () => Promise.reject(new Error("nobody")),
   session: () => Promise.reject(new Error("nobody")),
   refresh: () => Promise.reject(new Error("nobody")),
+  resumable: undefined,
   release() {},
 };
 
@@ -182,14 +182,16 @@ test("the published schema's equal subscriptions are executed once an event, how
   };
   const bus = createTestBus();
   const directory = new Directory();
-  const fanout = new Fanout(bus, directory, log);
+  const fanout = createTestFanout(bus, directory);
   const session = new Session(
     { token: "t", tokenHash: "h", user: { id: "u1", name: "Ursula", email: "u@example.com", role: null } },
     directory,
   );
   const messages = (chatId: string | undefined): unknown =>
     openStream(fanout, bus.log, { type: "message.created", session, chatId, takes: () => true });
-  const subscriptions = { messageAdded: async (_session: Session, chatId: string | undefined) => messages(chatId) };
+  const subscriptions = {
+    messageAdded: async (_session: Session, { chatId }: { readonly chatId: string | undefined }) => messages(chatId),
+  };
   const services = { subscriptions } as unknown as Services;
   const operations = new Operations({ schema, introspection: true, services, log });
 
@@ -200,6 +202,7 @@ test("the published schema's equal subscriptions are executed once an event, how
       identity: async () => session,
       session: async () => session,
       refresh: () => Promise.reject(new Error("nobody")),
+      resumable: undefined,
       release() {},
     };
     const shared = await operations.subscribeShared(operations.context(operation, caller));

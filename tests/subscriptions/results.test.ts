@@ -54,7 +54,13 @@ function setUp(subscribe: () => unknown) {
   const operations = new Operations({ schema, introspection: true, services: {} as Services, log });
   let released = 0;
   const nobody = (): Promise<never> => Promise.reject(new GatewayError("UNAUTHENTICATED"));
-  const caller = { identity: nobody, session: nobody, refresh: nobody, release: () => void released++ };
+  const caller = {
+    identity: nobody,
+    session: nobody,
+    refresh: nobody,
+    resumable: undefined,
+    release: () => void released++,
+  };
   const contextOf = (query: string) => {
     const operation = operations.prepare({ query });
     if (!("type" in operation)) throw new Error(`the document is wrong: ${String(operation[0]?.message)}`);

@@ -2,11 +2,9 @@ import { describe, expect, test } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
-import { Fanout } from "../../src/delivery/fanout.ts";
-import { createTestBus } from "../support/bus.ts";
+import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { openStream, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
 import { GatewayError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
 
 const CHAT_ID = "c1";
 
@@ -17,7 +15,7 @@ const BOUND = 1000;
 async function setUp() {
   const bus = createTestBus();
   const directory = new Directory();
-  const fanout = new Fanout(bus, directory, createLog({ LOG_LEVEL: "silent" }));
+  const fanout = createTestFanout(bus, directory);
   await fanout.start();
   const user = { id: "anna", name: "Anna", email: "anna@example.com", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user }, directory);

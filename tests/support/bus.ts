@@ -1,8 +1,11 @@
 /** A bus within the test's process, which fails the test where a listener throws. */
+import { pino } from "pino";
 import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus } from "../../src/bus/memory.ts";
+import type { Directory } from "../../src/chat/directory.ts";
 import { decodeEvent } from "../../src/chat/event-codec.ts";
 import { idOf, kindOf, type BusEvent } from "../../src/chat/events.ts";
+import { Fanout } from "../../src/delivery/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
   return createMemoryBus<BusEvent>({
@@ -14,4 +17,10 @@ export function createTestBus(): Bus<BusEvent> {
       throw error;
     },
   });
+}
+
+/** A fan-out on that bus, in a world whose log loses nothing that the history would have to fill in. */
+export function createTestFanout(bus: Bus<BusEvent>, directory: Directory): Fanout {
+  const history = { select: () => Promise.reject(new Error("the history was asked")) };
+  return new Fanout({ bus, directory, history, replayLimit: 1000, log: pino({ level: "silent" }) });
 }

@@ -1,0 +1,125 @@
+/** The listeners of one chat on this process, and what has to be known to serve them. */
+import type { Unsubscribe } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
+import type { ChatEvent, EventType, MessageCreated, TypingChanged } from "../chat/events.ts";
+import type { Session } from "../chat/session.ts";
+import type { Subscriber } from "./fanout.ts";
+
+export type Subscribers = Map<EventType, Set<Subscriber>>;
+
+/** Messages that are remembered at most, so that the history is not taken for news after the log has lost some. */
+const MAX_RECENT = 1000;
+
+/** It lives as long as it has any listener, and holds the process's one bus subscription to the chat. */
+export class Room {
+  readonly chatId: string;
+  /** The subscriptions to all chats of each session whose viewer is in this one. */
+  readonly audience = new Map<Session, Subscribers>();
+  /** Subscriptions to this chat alone. */
+  readonly direct: Subscribers = new Map();
+  /** Resolves when the room is fed. */
+  readonly fed: Promise<Unsubscribe>;
+  readonly #onExpired: (event: TypingChanged) => void;
+  /** What arrives while what is missing before it is being fetched. */
+  #held: (() => void)[] | undefined;
+  readonly #recent = new Set<string>();
+  /** Who types here, with the end of the indicator if nobody says otherwise. */
+  #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
+
+  /**
+   * @param feed subscribes the room to its chat.
+   * @param onExpired hears the end of an indicator of which nobody else says that it is over: its typist's instance has died.
+   */
+  constructor(chatId: string, feed: (room: Room) => Promise<Unsubscribe>, onExpired: (event: TypingChanged) => void) {
+    this.chatId = chatId;
+    this.#onExpired = onExpired;
+    this.fed = feed(this);
+  }
+
+  get isEmpty(): boolean {
+    return this.audience.size === 0 && this.direct.size === 0;
+  }
+
+  /** Somebody's session here, with whose rights the chat can be read. */
+  get anyone(): Session | undefined {
+    for (const session of this.audience.keys()) if (!session.ended) return session;
+    for (const subscribers of this.direct.values()) {
+      for (const { spec } of subscribers) if (!spec.session.ended) return spec.session;
+    }
+    return undefined;
+  }
+
+  /** Delivers now, or when what is missing before it has been. */
+  pass(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
+    if (this.#held) this.#held.push(() => this.pass(event, position, deliver));
+    else this.#deliver(event, position, deliver);
+  }
+
+  /** Holds what arrives until `fill` has given what is missing; harmless while that is going on. */
+  async hold(fill: () => Promise<void>): Promise<void> {
+    if (this.#held) return;
+    this.#held = [];
+    try {
+      await fill();
+    } finally {
+      const held = this.#held;
+      this.#held = undefined;
+      for (const deliver of held) deliver();
+    }
+  }
+
+  /** Delivers a message out of the history, if it has not been delivered here. */
+  insert(event: MessageCreated, deliver: Deliver): void {
+    if (!this.#recent.has(event.message.id)) this.#deliver(event, undefined, deliver);
+  }
+
+  /** Nobody listens any more. */
+  close(): void {
+    for (const { timer } of this.#typists?.values() ?? []) clearTimeout(timer);
+    this.#typists = undefined;
+  }
+
+  #deliver(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
+    if (event.type === "typing.changed") this.#follow(event);
+    if (event.type === "message.created") {
+      const { id, sender } = event.message;
+      // It was filled in while its publication was under way.
+      if (this.#recent.has(id)) return;
+      this.#remember(id);
+      // Who has sent it has stopped typing it, on whichever instance that was.
+      const typing = this.#typists?.get(sender.id);
+      if (typing) this.#expire(typing.event);
+    }
+    deliver(event, position);
+  }
+
+  #remember(id: string): void {
+    this.#recent.add(id);
+    if (this.#recent.size <= MAX_RECENT) return;
+    for (const oldest of this.#recent) {
+      this.#recent.delete(oldest);
+      break;
+    }
+  }
+
+  #follow(event: TypingChanged): void {
+    const { user, isTyping } = event.change;
+    clearTimeout(this.#typists?.get(user.id)?.timer);
+    if (!isTyping || event.expiresInMs === undefined) {
+      this.#typists?.delete(user.id);
+      return;
+    }
+    this.#typists ??= new Map();
+    const timer = setTimeout(() => this.#expire(event), event.expiresInMs);
+    timer.unref();
+    this.#typists.set(user.id, { event, timer });
+  }
+
+  #expire({ type, chatId, change }: TypingChanged): void {
+    clearTimeout(this.#typists?.get(change.user.id)?.timer);
+    this.#typists?.delete(change.user.id);
+    this.#onExpired({ type, chatId, change: { ...change, isTyping: false } });
+  }
+}
+
+type Deliver = (event: ChatEvent, position: Position | undefined) => void;
