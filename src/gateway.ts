@@ -1,8 +1,9 @@
 /** The composition root: what the gateway is made of, in the order in which it starts. It ends in the opposite one. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Bus } from "./bus/bus.ts";
+import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory.ts";
+import { createRedisBus } from "./bus/redis.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { decodeEvent } from "./chat/event-codec.ts";
 import { idOf, kindOf, type BusEvent } from "./chat/events.ts";
@@ -127,7 +128,7 @@ async function startDomain(
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
-  const bus = overrides.bus ?? starting.adopt(createBus(log), (own) => own.close());
+  const bus = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
@@ -139,13 +140,24 @@ async function startDomain(
   return { bus, chat, fanout };
 }
 
-function createBus(log: Log): Bus<BusEvent> {
-  return createMemoryBus<BusEvent>({
+async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
+  const options: BusOptions<BusEvent> = {
     kindOf,
     idOf,
     decode: decodeEvent,
     logAgeMs: LOG_AGE_MS,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
+  };
+  if (config.REDIS_URL === undefined) return createMemoryBus(options);
+  return createRedisBus({
+    ...options,
+    url: config.REDIS_URL,
+    prefix: config.REDIS_PREFIX,
+    presenceTtlMs: config.PRESENCE_TTL,
+    presenceGraceMs: config.PRESENCE_GRACE,
+    onOutage: (error) => log.warn({ err: error }, "Redis is away"),
+    onReturn: () => log.info("Redis is there"),
+    onGivenUp: (count, error) => log.error({ count, err: error }, "events were given up: other instances miss them"),
   });
 }
 

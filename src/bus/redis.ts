@@ -30,8 +30,9 @@ export interface RedisBusOptions<Event> extends BusOptions<Event> {
   readonly presenceGraceMs: number;
   /** Over what the address says: the certificates that are trusted. */
   readonly tls?: RedisOptions["tls"];
-  /** Hears of every failed connection. */
-  readonly onConnectionError?: (error: Error) => void;
+  /** Hears, once an outage, that Redis is away, with what was last heard from its connections; and that it is back. */
+  readonly onOutage?: (error: Error | undefined) => void;
+  readonly onReturn?: () => void;
   /** Hears of events that the other instances will not get: too many waited, or Redis refuses them. */
   readonly onGivenUp?: (count: number, cause?: unknown) => void;
 }
@@ -56,10 +57,12 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #publisher: RedisPublisher<Event>;
   readonly #heartbeat: RedisHeartbeat;
   readonly #observers = new Set<ConnectionListener>();
-  readonly #onListenerError: (error: unknown) => void;
+  readonly #options: RedisBusOptions<Event>;
   readonly #tickChannel: string;
   readonly #arrived = Promise.withResolvers<void>();
   #garbage = 0;
+  #lastError: Error | undefined;
+  #isAway = false;
   /** Whether the start has waited for Redis to the end; whoever comes back later is told of. */
   #isStarted = false;
   #closed: Promise<void> | undefined;
@@ -69,17 +72,17 @@ class RedisBus<Event> implements Bus<Event> {
     const instanceId = randomUUID();
     const keys = redisKeys(prefix);
     const onGarbage = (): void => void this.#garbage++;
-    const clients = createRedisClients(url, { tls, onError: (error) => options.onConnectionError?.(error) });
+    const clients = createRedisClients(url, { tls, onError: (error) => (this.#lastError = error) });
     this.#tickChannel = keys.tick(instanceId);
     const connection = new RedisConnection(clients, keys, this.#tickChannel, () => this.#topics.heard);
     const channels = new RedisChannels(connection);
     const log = new RedisLog(connection, keys, options, onGarbage);
     const topics = new RedisTopics({ options, connection, channels, log, keys, onGarbage });
     const onGivenUp = (count: number, cause?: unknown): void => options.onGivenUp?.(count, cause);
+    this.#options = options;
     this.#connection = connection;
     this.#channels = channels;
     this.#topics = topics;
-    this.#onListenerError = onListenerError;
     this.#publisher = new RedisPublisher({ options, instanceId, connection, channels, topics, keys, onGivenUp });
     this.presence = new RedisPresence({ connection, keys, graceMs, onListenerError }, instanceId);
     this.#heartbeat = new RedisHeartbeat({ connection, keys, presence: this.presence, instanceId, ttlMs, graceMs });
@@ -113,17 +116,20 @@ class RedisBus<Event> implements Bus<Event> {
       commandsLost: () => {
         this.#publisher.lost();
         this.#heartbeat.lost();
+        this.#noteOutage();
       },
       subscriberReady: () => undefined,
       subscriberLost: () => {
         this.#topics.lost();
         this.#channels.forget();
+        this.#noteOutage();
       },
       deaf: () => this.#topics.giveExpected(),
       connected: (isEmptied) => void this.#restore(isEmptied),
     });
     await withinMs(this.#arrived.promise, START_PATIENCE_MS);
     this.#isStarted = true;
+    if (!this.isConnected) this.#noteOutage();
   }
 
   async publish(topic: string, event: Event): ReturnType<Bus<Event>["publish"]> {
@@ -163,7 +169,15 @@ class RedisBus<Event> implements Bus<Event> {
     await this.#topics.heal();
     if (!this.#connection.isConnected) return;
     this.#arrived.resolve();
+    if (this.#isAway) this.#options.onReturn?.();
+    this.#isAway = false;
     if (this.#isStarted) this.#tellRestored(isEmptied);
+  }
+
+  #noteOutage(): void {
+    if (this.#isAway || this.#closed) return;
+    this.#isAway = true;
+    this.#options.onOutage?.(this.#lastError);
   }
 
   #tellRestored(isEmptied: boolean): void {
@@ -171,7 +185,7 @@ class RedisBus<Event> implements Bus<Event> {
       try {
         observer.restored(isEmptied);
       } catch (error) {
-        this.#onListenerError(error);
+        this.#options.onListenerError(error);
       }
     }
   }

@@ -113,7 +113,9 @@ function argumentsFor(options: RedisServerOptions, directory: string, port: numb
     : ["--port", String(port)];
   return [
     ...where,
-    ...["--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no", "--loglevel", "warning"],
+    ...`--bind 127.0.0.1 --dir ${directory} --appendonly no --loglevel warning`.split(" "),
+    "--save",
+    "",
     ...(options.password ? ["--requirepass", options.password] : []),
     ...(options.cluster ? ["--cluster-enabled", "yes", "--cluster-config-file", `nodes-${port}.conf`] : []),
     ...(options.cluster ? ["--cluster-node-timeout", "2000"] : []),
@@ -173,9 +175,8 @@ async function end(child: ChildProcess): Promise<void> {
 async function createCertificate(directory: string): Promise<string> {
   const run = promisify(execFile);
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  await run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-    ...["-keyout", key, "-out", certificate, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-  ]);
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1";
+  const files = ["-keyout", key, "-out", certificate, "-addext", "subjectAltName=IP:127.0.0.1"];
+  await run("openssl", [...request.split(" "), ...files]);
   return readFile(certificate, "utf8");
 }
