@@ -48,6 +48,10 @@ const httpApiUrl: Variable<string | undefined> = {
   sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
 };
 
+/** Every host of a cluster, or of Sentinel, and what is needed beside it. */
+const REDIS_URL =
+  /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
+
 const VARIABLES = {
   PORT: whole(8080, 0, 65_535, "HTTP and WebSocket; 0 takes a free port."),
   HOST: {
@@ -92,6 +96,24 @@ const VARIABLES = {
   HTTP_API_IDEMPOTENT: flag(
     false,
     "Whether the REST API honours `Idempotency-Key`, so that a POST may be repeated after any failure.",
+  ),
+  REDIS_URL: {
+    default: undefined,
+    expected: "a redis:// or rediss:// address, hosts comma-separated",
+    parse: optional(z.string().regex(REDIS_URL)),
+    sentence:
+      "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
+  },
+  REDIS_PREFIX: {
+    default: "chat:",
+    expected: "text without white space or braces",
+    parse: z.string().regex(/^[^\s{}]+$/),
+    sentence: "Beginning of every key and channel in Redis: gateways with different ones know nothing of each other.",
+  },
+  PRESENCE_TTL: duration(
+    30_000,
+    "Milliseconds within which the users of an instance that has died without a word are offline.",
+    1000,
   ),
   PRESENCE_GRACE: duration(
     5000,

@@ -1,8 +1,9 @@
 /** The composition root: what the gateway is made of, in the order in which it starts. It ends in the opposite one. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Bus } from "./bus/bus.ts";
+import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory.ts";
+import { createRedisBus } from "./bus/redis.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { decodeEvent } from "./chat/event-codec.ts";
 import { idOf, kindOf, type BusEvent } from "./chat/events.ts";
@@ -129,7 +130,7 @@ async function startDomain(
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
-  const bus = overrides.bus ?? starting.adopt(createBus(config, log), (own) => own.close());
+  const bus = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
@@ -166,14 +167,25 @@ function createSubscriptions(
   return new Subscriptions({ ...chat, fanout, log: bus.log, replays, resumePoints });
 }
 
-function createBus(config: Config, log: Log): Bus<BusEvent> {
-  return createMemoryBus<BusEvent>({
+async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
+  const options: BusOptions<BusEvent> = {
     kindOf,
     idOf,
     decode: decodeEvent,
     // Who comes back at the last moment stands where it last confirmed to be.
     logAgeMs: config.RESUME_WINDOW + CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
+  };
+  if (config.REDIS_URL === undefined) return createMemoryBus(options);
+  return createRedisBus({
+    ...options,
+    url: config.REDIS_URL,
+    prefix: config.REDIS_PREFIX,
+    presenceTtlMs: config.PRESENCE_TTL,
+    presenceGraceMs: config.PRESENCE_GRACE,
+    onOutage: (error) => log.warn({ err: error }, "Redis is away"),
+    onReturn: () => log.info("Redis is there"),
+    onGivenUp: (count, error) => log.error({ count, err: error }, "events were given up: other instances miss them"),
   });
 }
 

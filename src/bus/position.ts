@@ -33,3 +33,8 @@ export function earlier(position: Position, ms: number): Position {
   const parsed = parsePosition(position);
   return positionAt(Math.max(0, parsed.ms - ms), parsed.sequence);
 }
+
+/** The greater one. */
+export function latest(one: Position | undefined, other: Position): Position {
+  return one !== undefined && one > other ? one : other;
+}

@@ -1,0 +1,247 @@
+/** The topics that this process listens to: each is one channel of Redis, whatever the number of its listeners. */
+import { LRUCache } from "lru-cache";
+import {
+  EVENT_ID_TTL_MS,
+  type BusOptions,
+  type LogEntry,
+  type Mark,
+  type TopicListener,
+  type Unsubscribe,
+} from "./bus.ts";
+import { earlier, latest, positionAt, type Position } from "./position.ts";
+import type { RedisChannels } from "./redis-channels.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { openEnvelope } from "./redis-envelope.ts";
+import type { RedisKeys } from "./redis-keys.ts";
+import type { RedisLog } from "./redis-log.ts";
+import { RedisTopic, type GivenEvents, type Received } from "./redis-topic.ts";
+
+/** How long a topic that everybody has left is still listened to: a page that is reloaded is back by then. */
+const LINGER_MS = 5000;
+
+/** Topics that are brought up to date at the same time. */
+const HEALED_AT_ONCE = 64;
+
+/** Events remembered as given. */
+const MAX_GIVEN = 100_000;
+
+/** What the nodes of a cluster may be apart, by their clocks and in what they have delivered. */
+const CLUSTER_SLACK_MS = 5000;
+
+/** Before a Redis that was never met: how far this machine's clock may be ahead of its. */
+const CLOCK_SLACK_MS = 2000;
+
+interface TopicsParts<Event> {
+  readonly options: BusOptions<Event>;
+  readonly connection: RedisConnection;
+  readonly channels: RedisChannels;
+  readonly log: RedisLog<Event>;
+  readonly keys: RedisKeys;
+  readonly onGarbage: () => void;
+}
+
+export class RedisTopics<Event> {
+  readonly #parts: TopicsParts<Event>;
+  readonly #topics = new Map<string, RedisTopic<Event>>();
+  readonly #given = givenEvents();
+  /** The greatest position that was received: what was published before has been received before, on whichever topic. */
+  #heard: Position = positionAt(Date.now() - CLOCK_SLACK_MS, 0);
+  #isClosed = false;
+
+  constructor(parts: TopicsParts<Event>) {
+    this.#parts = parts;
+  }
+
+  /** The greatest position that this process has met. */
+  get heard(): Position {
+    return this.#heard;
+  }
+
+  /** Something with that position has come over the subscriber's connection. */
+  hear(position: Position): void {
+    this.#heard = latest(this.#heard, position);
+  }
+
+  async subscribe(name: string, listener: TopicListener<Event>): Promise<Unsubscribe> {
+    if (this.#isClosed) throw new Error("the bus is closed");
+    const topic = this.#topics.get(name) ?? this.#open(name);
+    clearTimeout(topic.leaving);
+    // An object of its own, so that the same listener subscribed twice is two subscriptions.
+    const entry: TopicListener<Event> = {
+      receive: (event, position) => listener.receive(event, position),
+      missed: (after) => listener.missed?.(after),
+    };
+    topic.listeners.add(entry);
+    if (!topic.isLive) await this.#bringUp(topic);
+    return async () => {
+      if (topic.listeners.delete(entry) && topic.listeners.size === 0) this.#leaveLater(topic);
+    };
+  }
+
+  get(name: string): RedisTopic<Event> | undefined {
+    return this.#topics.get(name);
+  }
+
+  mark(names: Iterable<string>): Mark {
+    const base = this.#base();
+    const apart: [string, Position][] = [];
+    for (const name of names) {
+      const topic = this.#topics.get(name);
+      if (!topic) continue;
+      const position = topic.position ?? base;
+      // One that is not live has not kept up with the others; one that was begun since stands where it began.
+      if (!topic.isLive || position > base) apart.push([name, position]);
+    }
+    return { base, topics: Object.fromEntries(apart) };
+  }
+
+  /**
+   * Whether the log has nothing after that position which has not been given to who listens here, or is about to be: then it need
+   * not be asked.
+   */
+  hasAllAfter(name: string, after: Position): boolean {
+    const topic = this.#topics.get(name);
+    return topic?.isLive === true && topic.lastGiven !== undefined && topic.lastGiven <= after;
+  }
+
+  /** Nothing comes any more: where each topic stands now is where it will be read on from. */
+  lost(): void {
+    const base = this.#base();
+    for (const topic of this.#topics.values()) {
+      // What had not been read yet when the connection was lost again will be read with the rest.
+      if (topic.isLive) topic.advance(base);
+      topic.isLive = false;
+      topic.held = undefined;
+    }
+  }
+
+  /** Brings every topic that is not live up to date, as far as Redis answers. */
+  async heal(): Promise<void> {
+    const waiting = [...this.#topics.values()].filter(({ isLive }) => !isLive);
+    if (waiting.length === 0) return;
+    for (const topic of waiting) topic.held ??= [];
+    try {
+      await this.#parts.channels.join(waiting.map(({ name }) => this.#parts.keys.channel(name)));
+    } catch {
+      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
+    }
+    const next = waiting.values();
+    const workers = Array.from({ length: HEALED_AT_ONCE }, async () => {
+      for (const topic of next) {
+        await this.#bringUp(topic);
+        // That may have been an attempt on the connection before this one.
+        if (!topic.isLive && this.#parts.connection.isConnected) await this.#bringUp(topic);
+      }
+    });
+    await Promise.all(workers);
+  }
+
+  /** Everybody is given what this process has published and Redis has not sent back. */
+  giveExpected(): void {
+    for (const topic of this.#topics.values()) topic.giveAllExpected();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const topic of this.#topics.values()) {
+      clearTimeout(topic.leaving);
+      topic.listeners.clear();
+      this.#parts.channels.ignore(this.#parts.keys.channel(topic.name));
+    }
+    this.#topics.clear();
+  }
+
+  #base(): Position {
+    return this.#parts.connection.isCluster ? earlier(this.#heard, CLUSTER_SLACK_MS) : this.#heard;
+  }
+
+  #open(name: string): RedisTopic<Event> {
+    const { options } = this.#parts;
+    const topic = new RedisTopic<Event>(name, this.#given, options.onListenerError);
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  /** Resolves when the topic is live, or Redis is found to be away: then it is brought up when Redis is back. Never rejects. */
+  #bringUp(topic: RedisTopic<Event>): Promise<void> {
+    topic.joining ??= this.#join(topic)
+      .catch(() => undefined)
+      .finally(() => (topic.joining = undefined));
+    return topic.joining;
+  }
+
+  async #join(topic: RedisTopic<Event>): Promise<void> {
+    const { connection, channels, keys, log } = this.#parts;
+    const channel = keys.channel(topic.name);
+    if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
+    if (!connection.isConnected) return this.#stayAway(topic);
+    const held = (topic.held ??= []);
+    await channels.join([channel]);
+    const from = topic.position;
+    const missed =
+      from === undefined ? { since: await log.present(topic.name), entries: [] } : await this.#readAfter(topic, from);
+    // Lost again meanwhile: what was read is read once more, with what has come since.
+    if (topic.held !== held) return;
+    if (from !== undefined && missed.since > from) {
+      topic.missed(from);
+      topic.lastGiven = undefined;
+    }
+    topic.advance(missed.since);
+    topic.catchUp(missed.entries);
+    topic.lastGiven ??= topic.position;
+    topic.isLive = true;
+  }
+
+  /** What the log has of a topic after that position, and since when that is all that there was. */
+  async #readAfter(
+    topic: RedisTopic<Event>,
+    after: Position,
+  ): Promise<{ readonly since: Position; readonly entries: readonly Received<Event>[] }> {
+    const { log } = this.#parts;
+    const read = await log.read(topic.name, after);
+    const { since, entries } = read ? { since: after, entries: read } : await log.tail(topic.name);
+    return { since, entries: entries.map((entry) => this.#toReceived(entry)) };
+  }
+
+  #toReceived({ event, position }: LogEntry<Event>): Received<Event> {
+    return { event, position, id: this.#parts.options.idOf(event) };
+  }
+
+  /** Listening begins now, though Redis cannot be told: it will be read on from here. */
+  #stayAway(topic: RedisTopic<Event>): void {
+    topic.position ??= this.#base();
+  }
+
+  #receive(topic: RedisTopic<Event>, payload: unknown): void {
+    const received = openEnvelope(payload, this.#parts.options);
+    if (!received) return this.#parts.onGarbage();
+    if (received.position !== undefined) this.hear(received.position);
+    topic.receive(received);
+  }
+
+  #leaveLater(topic: RedisTopic<Event>): void {
+    clearTimeout(topic.leaving);
+    if (this.#isClosed) return;
+    topic.leaving = setTimeout(() => this.#leave(topic), LINGER_MS).unref();
+  }
+
+  #leave(topic: RedisTopic<Event>): void {
+    // On its way in: who subscribed may be gone already, but the library must not be told before it has answered.
+    if (topic.joining) return this.#leaveLater(topic);
+    this.#topics.delete(topic.name);
+    this.#parts.channels.ignore(this.#parts.keys.channel(topic.name));
+  }
+}
+
+function givenEvents(): GivenEvents {
+  const ids = new LRUCache<string, true>({ max: MAX_GIVEN, ttl: EVENT_ID_TTL_MS });
+  return {
+    add(topic, id) {
+      const key = `${topic}\n${id}`;
+      if (ids.has(key)) return false;
+      ids.set(key, true);
+      return true;
+    },
+    has: (topic, id) => ids.has(`${topic}\n${id}`),
+  };
+}

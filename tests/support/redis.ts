@@ -1,0 +1,182 @@
+/** A real redis-server of a test's own, and what can befall one. */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Redis } from "ioredis";
+
+export interface RedisServerOptions {
+  readonly password?: string;
+  /** Serves TLS alone, with a certificate of its own. */
+  readonly tls?: boolean;
+  /** As a node of a cluster, which has no slots yet. */
+  readonly cluster?: boolean;
+}
+
+export interface RedisServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** The certificate that a client has to trust; of a server with TLS. */
+  readonly certificate: string | undefined;
+  /** A client beside those under test. */
+  readonly control: Redis;
+  /** Ends it as a crash would: nothing is said to anybody, and nothing kept. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address, empty. */
+  restart(): Promise<void>;
+  /** It holds still: connections stay, and are not answered. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Starts a server that listens on a free port of 127.0.0.1. Resolves when it answers. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  await using starting = new AsyncDisposableStack();
+  const directory = starting.use(await mkdtempDisposable(join(tmpdir(), "redis-"))).path;
+  const tls = options.tls ? await createCertificate(directory) : undefined;
+  const { child, port } = await listenSomewhere((candidate) => argumentsFor(options, directory, candidate));
+  let running = child;
+  starting.defer(() => end(running));
+  const control = new Redis({
+    host: "127.0.0.1",
+    port,
+    ...(options.password ? { password: options.password } : {}),
+    ...(tls ? { tls: { ca: tls } } : {}),
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+  });
+  starting.defer(() => control.disconnect());
+  // It reconnects by itself; what a test does to the server is none of its business.
+  control.on("error", () => undefined);
+  await control.ping();
+  const started = starting.move();
+  return {
+    url: `redis${tls ? "s" : ""}://${options.password ? `:${options.password}@` : ""}127.0.0.1:${port}`,
+    port,
+    certificate: tls,
+    control,
+    kill: () => end(running),
+    async restart() {
+      running = launch(argumentsFor(options, directory, port));
+      await control.ping();
+    },
+    pause: () => void running.kill("SIGSTOP"),
+    resume: () => void running.kill("SIGCONT"),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+/** Starts three servers and makes a cluster of them. Resolves when they serve every slot. */
+export async function startRedisCluster(): Promise<
+  { readonly nodes: readonly RedisServer[]; readonly url: string } & AsyncDisposable
+> {
+  await using starting = new AsyncDisposableStack();
+  const nodes = await Promise.all([1, 2, 3].map(async () => starting.use(await startRedis({ cluster: true }))));
+  const [first, ...others] = nodes;
+  if (!first) throw new Error("a cluster has nodes");
+  const share = Math.ceil(16_384 / nodes.length);
+  for (const [index, { control }] of nodes.entries()) {
+    await control.call("CLUSTER", "ADDSLOTSRANGE", index * share, Math.min((index + 1) * share, 16_384) - 1);
+    await control.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
+  }
+  for (const { port } of others) await first.control.call("CLUSTER", "MEET", "127.0.0.1", port);
+  for (const { control } of nodes) {
+    while (!String(await control.call("CLUSTER", "INFO")).includes("cluster_state:ok")) await turn();
+    while (
+      String(await control.call("CLUSTER", "NODES"))
+        .trim()
+        .split("\n").length < nodes.length
+    )
+      await turn();
+  }
+  const started = starting.move();
+  return {
+    nodes,
+    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function argumentsFor(options: RedisServerOptions, directory: string, port: number): string[] {
+  const where = options.tls
+    ? ["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"].concat(
+        ["--tls-cert-file", join(directory, "cert.pem"), "--tls-key-file", join(directory, "key.pem")],
+        ["--tls-ca-cert-file", join(directory, "cert.pem")],
+      )
+    : ["--port", String(port)];
+  return [
+    ...where,
+    ...`--bind 127.0.0.1 --dir ${directory} --appendonly no --loglevel warning`.split(" "),
+    "--save",
+    "",
+    ...(options.password ? ["--requirepass", options.password] : []),
+    ...(options.cluster ? ["--cluster-enabled", "yes", "--cluster-config-file", `nodes-${port}.conf`] : []),
+    ...(options.cluster ? ["--cluster-node-timeout", "2000"] : []),
+  ];
+}
+
+function launch(args: readonly string[]): ChildProcess {
+  return spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** A port that is free now may be somebody else's when the server gets to it: then another is tried. */
+async function listenSomewhere(
+  argumentsAt: (port: number) => readonly string[],
+): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const port = await freePort();
+    const child = launch(argumentsAt(port));
+    const gone = once(child, "exit").then(() => "gone" as const);
+    if ((await Promise.race([gone, answers(port, child)])) === "answers") return { child, port };
+  }
+  throw new Error("redis-server does not start");
+}
+
+async function answers(port: number, child: ChildProcess): Promise<"answers"> {
+  while (child.exitCode === null) {
+    const socket = connect(port, "127.0.0.1");
+    const isOpen = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) break;
+    await turn();
+  }
+  return "answers";
+}
+
+/** Below 55536: the bus of a cluster's node listens 10,000 above. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer();
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    if (port < 55_000) return port;
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+/** The text of a certificate for 127.0.0.1 that lies in the directory, beside its key. */
+async function createCertificate(directory: string): Promise<string> {
+  const run = promisify(execFile);
+  const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")];
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1";
+  const files = ["-keyout", key, "-out", certificate, "-addext", "subjectAltName=IP:127.0.0.1"];
+  await run("openssl", [...request.split(" "), ...files]);
+  return readFile(certificate, "utf8");
+}
