@@ -82,12 +82,13 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
         ? undefined
         : createEventsEndpoint({ secret, maxBytes: config.MAX_PAYLOAD_SIZE, events: chat.backendEvents, log }),
     webSockets,
+    isConnected: () => bus.isConnected,
     log,
   });
   starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const stopStatistics = startStatistics(
-    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics }),
+    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics, ...bus.statistics }),
     overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
     log,
   );

@@ -18,7 +18,10 @@ export class Announcements {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, { receive: (event) => this.#apply(event) });
+    this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, {
+      receive: (event) => this.#apply(event),
+      missed: () => this.#sessions.recheckAll(),
+    });
   }
 
   async close(): Promise<void> {

@@ -35,15 +35,21 @@ export class Credential {
     this.#cancelRecheck = this.#scheduleRecheck();
   }
 
+  /** Asks again within so long a time. */
+  recheckWithin(ms: number): void {
+    this.#cancelRecheck();
+    this.#cancelRecheck = this.#scheduleRecheck(ms);
+  }
+
   close(): void {
     this.#cancelExpiry?.();
     this.#cancelRecheck();
   }
 
   /** Within the interval, but not for everybody who came at once at once again. */
-  #scheduleRecheck(): Cancel {
-    const { clock, recheckIntervalMs, onRecheck } = this.#options;
-    return clock.after(recheckIntervalMs * (0.5 + Math.random() / 2), () => {
+  #scheduleRecheck(withinMs = this.#options.recheckIntervalMs): Cancel {
+    const { clock, onRecheck } = this.#options;
+    return clock.after(withinMs * (0.5 + Math.random() / 2), () => {
       this.#cancelRecheck = this.#scheduleRecheck();
       onRecheck(this);
     });

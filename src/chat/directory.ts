@@ -27,6 +27,8 @@ export interface KnownChat {
 export interface MembershipListener {
   joined(viewer: Viewer, chatId: string): void;
   left(viewer: Viewer, chatId: string): void;
+  /** Somebody, connected or not, is in a chat now who was not: whom the others may want to know about. */
+  added?(chatId: string): void;
 }
 
 export class Directory {
@@ -118,9 +120,11 @@ export class Directory {
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
+    const isGrown = [...participants.keys()].some((id) => !known.participants.has(id));
     this.#setParticipants(known, participants);
     for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known);
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
+    if (isGrown) for (const listener of this.#listeners) listener.added?.(chat.id);
     return true;
   }
 

@@ -1,5 +1,5 @@
 /** Who is online: a connection is a lease; transitions are published once. */
-import type { Bus, PresenceState } from "../bus/bus.ts";
+import { whereReachable, type Bus, type PresenceState } from "../bus/bus.ts";
 import type { Log } from "../log.ts";
 import { USERS_TOPIC, type BusEvent } from "./events.ts";
 import type { Presence as PresenceValue, User } from "./model.ts";
@@ -13,6 +13,8 @@ export class Presence implements SessionListener {
   /** The last step of each session's lease that is under way: a release must not overtake the entry. */
   readonly #steps = new Map<string, Promise<void>>();
   readonly #graceTimers = new Map<string, NodeJS.Timeout>();
+  /** The sessions of each user that is connected here: all that is known while the bus cannot be reached. */
+  readonly #here = new Map<string, number>();
 
   constructor(bus: Bus<BusEvent>, graceMs: number, log: Log) {
     this.#bus = bus;
@@ -23,13 +25,18 @@ export class Presence implements SessionListener {
     });
   }
 
-  /** The presence of each of these users, in their order. */
+  /** The presence of each of these users, in their order; of those who are connected here alone while the bus cannot be reached. */
   async of(users: readonly User[]): Promise<readonly PresenceValue[]> {
-    const states = await this.#bus.presence.read(users.map((user) => user.id));
-    return users.map((user, index) => toPresence(user, states[index]));
+    return (await this.#read(users)) ?? users.map((user) => toPresence(user, this.#stateHere(user.id)));
+  }
+
+  /** As {@link of}, but for those of whom nothing is known while the bus cannot be reached. */
+  async known(users: readonly User[]): Promise<readonly PresenceValue[]> {
+    return (await this.#read(users)) ?? (await this.of(users.filter(({ id }) => this.#here.has(id))));
   }
 
   opened(session: Session): void {
+    this.#count(session.user.id, 1);
     this.#step(session, async () => {
       clearTimeout(this.#graceTimers.get(session.user.id));
       if (await this.#bus.presence.enter({ id: session.user.id, name: session.user.name }, session.id))
@@ -38,6 +45,7 @@ export class Presence implements SessionListener {
   }
 
   closed(session: Session): void {
+    this.#count(session.user.id, -1);
     this.#step(session, async () => {
       if (await this.#bus.presence.leave(session.user.id, session.id)) this.#startGrace(session.user);
     });
@@ -48,6 +56,21 @@ export class Presence implements SessionListener {
     await Promise.all(this.#steps.values());
     for (const timer of this.#graceTimers.values()) clearTimeout(timer);
     this.#graceTimers.clear();
+  }
+
+  async #read(users: readonly User[]): Promise<readonly PresenceValue[] | undefined> {
+    const states = await whereReachable(this.#bus.presence.read(users.map((user) => user.id)), undefined);
+    return states && users.map((user, index) => toPresence(user, states[index]));
+  }
+
+  #stateHere(userId: string): PresenceState {
+    return { online: this.#here.has(userId), lastSeenAt: undefined };
+  }
+
+  #count(userId: string, change: number): void {
+    const count = (this.#here.get(userId) ?? 0) + change;
+    if (count > 0) this.#here.set(userId, count);
+    else this.#here.delete(userId);
   }
 
   #step(session: Session, work: () => Promise<void>): void {

@@ -13,6 +13,9 @@ import { hashToken, Session, type Identity } from "./session.ts";
 const CACHE_TTL_MS = 5000;
 const CACHE_ENTRIES = 20_000;
 
+/** Within this time everybody is asked about again after something was missed. */
+const MISSED_RECHECK_MS = 10_000;
+
 /** Every chat of a user, and when the question was put. */
 interface ChatList {
   readonly chats: readonly Chat[];
@@ -184,6 +187,12 @@ export class Sessions {
       this.#end(tokenHash, reason);
     }
     for (const session of this.#options.directory.viewer(userId)?.sessions ?? []) session.end(reason);
+  }
+
+  /** Sign-outs and changes of membership have gone by unheard: the REST API is asked about everybody, soon, but not at once. */
+  recheckAll(): void {
+    const withinMs = Math.min(MISSED_RECHECK_MS, this.#options.recheckIntervalMs);
+    for (const credential of this.#credentials.values()) credential.recheckWithin(withinMs);
   }
 
   /** Stops every watch. */

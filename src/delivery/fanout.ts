@@ -145,6 +145,18 @@ export class Fanout implements MembershipListener {
     }
   }
 
+  /** Who is online and new in a chat is shown to those who are in it. */
+  added(chatId: string): void {
+    const room = this.#rooms.get(chatId);
+    if (!room) return;
+    const lists = [room.direct, ...room.audience.values()].map((subscribers) => subscribers.get("presence.changed"));
+    for (const subscriber of lists.flatMap((list) => [...(list ?? [])])) {
+      subscriber.refresh().catch((error: unknown) => {
+        this.#options.log.error({ err: error, chatId }, "the presence of a chat's new member could not be read");
+      });
+    }
+  }
+
   async #enter(session: Session, mine: Subscribers, chatId: string): Promise<void> {
     await this.#listen(session, mine, chatId);
     for (const subscriber of all(mine)) await subscriber.refresh();

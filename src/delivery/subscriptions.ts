@@ -142,7 +142,7 @@ export class Subscriptions {
     for (const { participants } of this.#chats(session, chatId)) {
       for (const user of participants.values()) users.set(user.id, user);
     }
-    const presences = await this.#options.presence.of([...users.values()]);
+    const presences = await this.#options.presence.known([...users.values()]);
     // Those who are offline too: somebody whose going was missed is known to be online.
     return presences.map((presence): EventOf<"presence.changed"> => ({ type: "presence.changed", presence }));
   }

@@ -18,6 +18,8 @@ interface HttpServerOptions {
   /** Undefined: browsers get no page. */
   readonly graphiql: GraphiQL | undefined;
   readonly webSockets: WebSockets;
+  /** Whether this instance reaches the others: one that does not still serves who is connected, but takes nobody in if it can be helped. */
+  readonly isConnected: () => boolean;
   readonly log: Log;
 }
 
@@ -94,7 +96,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 async function respond(
-  { graphql, graphiql, events }: HttpServerOptions,
+  { graphql, graphiql, events, isConnected }: HttpServerOptions,
   isDraining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -118,7 +120,7 @@ async function respond(
       answer(response, 200, { status: "ok" });
       return;
     case "/ready":
-      answer(response, isDraining ? 503 : 200, { status: isDraining ? "draining" : "ok" });
+      answerReady(response, isDraining ? "draining" : isConnected() ? "ok" : "disconnected");
       return;
     case "/":
       if (graphiql) response.setHeader("location", GRAPHQL_PATH);
@@ -127,6 +129,10 @@ async function respond(
     default:
       answer(response, 404, { error: "not found" });
   }
+}
+
+function answerReady(response: ServerResponse, status: "ok" | "draining" | "disconnected"): void {
+  answer(response, status === "ok" ? 200 : 503, { status });
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
