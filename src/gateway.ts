@@ -161,6 +161,8 @@ function createSubscriptions(
     bus,
     windowMs: config.RESUME_WINDOW,
     confirmationMs: CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
+    // A little less, so that no beat is too early.
+    saveIntervalMs: config.HEARTBEAT_INTERVAL / 2,
     log,
   });
   starting.defer(() => resumePoints.close());

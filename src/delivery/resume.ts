@@ -32,6 +32,8 @@ interface ResumePointsOptions {
   readonly windowMs: number;
   /** How long a connection may live without confirming anything. */
   readonly confirmationMs: number;
+  /** How often a position goes to the bus while its connection lives: the instance may die without a word. */
+  readonly saveIntervalMs: number;
   readonly log: Log;
 }
 
@@ -67,6 +69,10 @@ export class ResumePoints {
     }
     const parsed = markShape.safeParse(found);
     return new ResumePoint(this, key, owner, parsed.data);
+  }
+
+  get saveIntervalMs(): number {
+    return this.#options.saveIntervalMs;
   }
 
   /** @param isOpen whether the connection goes on: the next confirmation then prolongs it. */
@@ -119,6 +125,7 @@ export class ResumePoint {
   #stream: Marked | undefined;
   #noted: Mark | undefined;
   #confirmed: Mark | undefined;
+  #savedAt = -Infinity;
 
   constructor(points: ResumePoints, key: string, owner: string, found: Mark | undefined) {
     this.#points = points;
@@ -151,6 +158,8 @@ export class ResumePoint {
     if (!this.#noted) return;
     this.#confirmed = this.#noted;
     this.#noted = undefined;
+    if (performance.now() - this.#savedAt < this.#points.saveIntervalMs) return;
+    this.#savedAt = performance.now();
     this.#points.save(this.#key, this.#owner, this.#confirmed, true);
   }
 

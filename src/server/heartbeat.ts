@@ -1,7 +1,10 @@
 import type { Connection } from "./connection.ts";
 
-/** Events that may be written to a client before it is asked whether they have arrived, heartbeat or not. */
-const MAX_UNCONFIRMED = 250;
+/** A client is asked whether what was written has arrived after so many events at the latest, heartbeat or not. */
+const MAX_UNCONFIRMED = 100;
+
+/** And not more often than this, where they are fewer: what was written since comes once more to a client that loses its connection. */
+const CONFIRMATION_INTERVAL_MS = 5000;
 
 /**
  * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
@@ -13,6 +16,8 @@ export class Heartbeat {
   /** Whether any pong has come since the last beat. */
   #isAlive = true;
   #sent = 0;
+  #sentAt = -Infinity;
+  #isDue = false;
   #answered = 0;
 
   constructor(connection: Connection, intervalMs: number) {
@@ -24,7 +29,14 @@ export class Heartbeat {
   /** So many events have been written since the last ping. */
   onWritten(count: number): void {
     // One at a time: what is written while it is under way has the next one.
-    if (count >= MAX_UNCONFIRMED && this.#answered === this.#sent) this.#ping();
+    if (this.#isDue || this.#answered !== this.#sent) return;
+    if (count < MAX_UNCONFIRMED && performance.now() - this.#sentAt < CONFIRMATION_INTERVAL_MS) return;
+    this.#isDue = true;
+    // Behind the flush of this turn, so that it asks for everything that was written in it.
+    setImmediate(() => {
+      this.#isDue = false;
+      if (this.#connection.isOpen && this.#answered === this.#sent) this.#ping();
+    });
   }
 
   stop(): void {
@@ -47,6 +59,7 @@ export class Heartbeat {
     const { socket, outbox } = this.#connection;
     this.#connection.noteResumePoints();
     outbox.flush();
+    this.#sentAt = performance.now();
     socket.ping(String(++this.#sent));
   }
 
