@@ -8,6 +8,7 @@ import { GatewayError } from "../errors.ts";
 import type { ResumePoint } from "../delivery/resume.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { LiveSubscription } from "./live-subscription.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
@@ -20,11 +21,13 @@ export interface SubscribeRequest {
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
   readonly sessions: Sessions;
+  readonly heartbeatMs: number;
 }
 
 export class Connection {
   readonly socket: WebSocket;
   readonly outbox: Outbox;
+  readonly heartbeat: Heartbeat;
   /** The subscriptions that write to the outbox by themselves. */
   readonly live = new Set<LiveSubscription>();
   /** The `Authorization` header of the upgrade request. */
@@ -44,10 +47,9 @@ export class Connection {
   #hasSaidClose = false;
   #isClosed = false;
   #unconfirmed = 0;
-  /** Hears how many events have been written since the client was last asked what has arrived. */
-  onWritten: ((count: number) => void) | undefined;
 
-  constructor({ socket, transport, flusher, budgetBytes, authorization, sessions }: ConnectionOptions) {
+  constructor(options: ConnectionOptions) {
+    const { socket, transport, flusher, budgetBytes, authorization, sessions, heartbeatMs } = options;
     this.#sessions = sessions;
     this.socket = socket;
     this.authorization = authorization;
@@ -55,7 +57,9 @@ export class Connection {
       this.#unthrottle();
       for (const subscription of this.live) subscription.resume();
     };
-    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom });
+    const beforeFlush = (): void => this.heartbeat.beforeFlush(this.#unconfirmed);
+    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, beforeFlush });
+    this.heartbeat = new Heartbeat(this, heartbeatMs);
   }
 
   get isOpen(): boolean {
@@ -132,7 +136,7 @@ export class Connection {
 
   /** An event has been handed to the outbox. */
   countWritten(): void {
-    this.onWritten?.(++this.#unconfirmed);
+    this.#unconfirmed++;
   }
 
   /** A ping is about to be written. */
@@ -151,6 +155,7 @@ export class Connection {
   /** The socket is closed. @param code the client's own, or its answer to the gateway's; 1006 where there was none. */
   closed(code: number): void {
     this.#isClosed = true;
+    this.heartbeat.stop();
     for (const point of [...this.#points, ...this.#orphaned]) {
       // It has said good-bye: it will not come back for what it has missed.
       if (code === CloseCode.normal && !this.#hasSaidClose) point.forget();

@@ -3,6 +3,9 @@
 /** RFC 6455, section 5.2: FIN, and the opcode of a text message. */
 const FINAL_TEXT = 0x81;
 
+/** FIN, and the opcode of a ping. */
+const PING = 0x89;
+
 /** What a message's `id` looks like between its quotes, in ASCII whatever the id is. */
 export function idText(id: string): string {
   return JSON.stringify(id)
@@ -22,6 +25,13 @@ export function textFrame(text: string): Buffer {
   const frame = Buffer.allocUnsafe(start + length);
   writeHeader(frame, length);
   frame.write(text, start);
+  return frame;
+}
+
+/** @param data comes back in the pong: 125 bytes of ASCII at most. */
+export function pingFrame(data: string): Buffer {
+  const frame = textFrame(data);
+  frame[0] = PING;
   return frame;
 }
 

@@ -17,7 +17,6 @@ export class Heartbeat {
   #isAlive = true;
   #sent = 0;
   #sentAt = -Infinity;
-  #isDue = false;
   #answered = 0;
 
   constructor(connection: Connection, intervalMs: number) {
@@ -26,17 +25,12 @@ export class Heartbeat {
     this.#timer = setInterval(() => this.#beat(), intervalMs);
   }
 
-  /** So many events have been written since the last ping. */
-  onWritten(count: number): void {
+  /** Something is about to be written, and so many events since the last ping. */
+  beforeFlush(unconfirmed: number): void {
     // One at a time: what is written while it is under way has the next one.
-    if (this.#isDue || this.#answered !== this.#sent) return;
-    if (count < MAX_UNCONFIRMED && performance.now() - this.#sentAt < CONFIRMATION_INTERVAL_MS) return;
-    this.#isDue = true;
-    // Behind the flush of this turn, so that it asks for everything that was written in it.
-    setImmediate(() => {
-      this.#isDue = false;
-      if (this.#connection.isOpen && this.#answered === this.#sent) this.#ping();
-    });
+    if (unconfirmed === 0 || this.#answered !== this.#sent || !this.#connection.isOpen) return;
+    const isDue = unconfirmed >= MAX_UNCONFIRMED || performance.now() - this.#sentAt >= CONFIRMATION_INTERVAL_MS;
+    if (isDue) this.#ping();
   }
 
   stop(): void {
@@ -52,15 +46,15 @@ export class Heartbeat {
       return;
     }
     this.#isAlive = false;
-    if (this.#answered === this.#sent) this.#ping();
+    if (this.#answered !== this.#sent) return;
+    this.#ping();
+    this.#connection.outbox.flush();
   }
 
   #ping(): void {
-    const { socket, outbox } = this.#connection;
     this.#connection.noteResumePoints();
-    outbox.flush();
     this.#sentAt = performance.now();
-    socket.ping(String(++this.#sent));
+    this.#connection.outbox.ping(String(++this.#sent));
   }
 
   #onPong(data: Buffer): void {

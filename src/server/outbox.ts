@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { nextMessage, NextFrames, textFrame } from "./frames.ts";
+import { nextMessage, NextFrames, pingFrame, textFrame } from "./frames.ts";
 
 /** Writes the outboxes of one server at the end of the turn in which they got something. */
 export class Flusher {
@@ -30,6 +30,8 @@ export interface Outbox {
   next(id: string, payload: { readonly json: string }): void;
   /** Any other message. `onSent` hears when it has left the process or never will. */
   send(message: string, onSent: () => void): void;
+  /** A ping, behind everything before it. `data` comes back in the pong. */
+  ping(data: string): void;
   /** Writes what waits for the end of the turn. */
   flush(): void;
   /** Drops what waits for the end of the turn: nobody is to read it. @returns whether there was anything. */
@@ -42,6 +44,8 @@ export interface OutboxOptions {
   readonly transport: Socket;
   readonly flusher: Flusher;
   readonly budgetBytes: number;
+  /** What waits is about to be written: a ping may still be put behind it. */
+  readonly beforeFlush: () => void;
   /** The client has read, and there is room again. */
   readonly onRoom: () => void;
 }
@@ -81,7 +85,12 @@ class PlainOutbox implements Outbox {
     this.#push(textFrame(message));
   }
 
+  ping(data: string): void {
+    this.#push(pingFrame(data));
+  }
+
   flush(): void {
+    if (this.#frames.length > 0) this.#options.beforeFlush();
     const frames = this.#frames;
     const callbacks = this.#callbacks;
     if (frames.length === 0) return;
@@ -142,20 +151,28 @@ class CompressedOutbox implements Outbox {
   }
 
   send(message: string, onSent: () => void): void {
-    const { socket, transport, flusher } = this.#options;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      transport.cork();
-      flusher.add(this);
-    }
-    socket.send(message, () => {
+    this.#cork();
+    this.#options.socket.send(message, () => {
       onSent();
       this.#onRoom();
     });
   }
 
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#options.transport.cork();
+    this.#options.flusher.add(this);
+  }
+
+  ping(data: string): void {
+    this.#cork();
+    this.#options.socket.ping(data);
+  }
+
   flush(): void {
     if (!this.#isCorked) return;
+    this.#options.beforeFlush();
     this.#isCorked = false;
     this.#options.transport.uncork();
   }

@@ -21,7 +21,6 @@ import type { Operations } from "../graphql/operations.ts";
 import type { Log } from "../log.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
-import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type ParsedMessage } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Flusher } from "./outbox.ts";
@@ -127,6 +126,11 @@ export class WebSockets {
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
     const { log, config } = this.#options;
+    socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
+    if (this.#connections.size >= config.MAX_CONNECTIONS) {
+      socket.close(CloseCode.tryAgainLater, "Too many connections");
+      return;
+    }
     const connection = new Connection({
       socket,
       transport: request.socket,
@@ -134,15 +138,9 @@ export class WebSockets {
       budgetBytes: config.MAX_SEND_BUFFER,
       authorization: request.headers.authorization,
       sessions: this.#options.sessions,
+      heartbeatMs: config.HEARTBEAT_INTERVAL,
     });
-    socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
-    if (this.#connections.size >= config.MAX_CONNECTIONS) {
-      connection.close(CloseCode.tryAgainLater, "Too many connections");
-      return;
-    }
     this.#connections.add(connection);
-    const heartbeat = new Heartbeat(connection, config.HEARTBEAT_INTERVAL);
-    connection.onWritten = (count) => heartbeat.onWritten(count);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -153,7 +151,6 @@ export class WebSockets {
       connection,
     );
     socket.once("close", (code, reason) => {
-      heartbeat.stop();
       this.#connections.delete(connection);
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
