@@ -55,7 +55,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
 /** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
 class PlainOutbox implements Outbox {
   readonly #options: OutboxOptions;
-  #frames: Buffer[] = [];
+  /** Made when something waits: an array that is kept for the next turn makes V8 take all of them for long-lived ones. */
+  #frames: Buffer[] | undefined;
   #callbacks: (() => void)[] | undefined;
   #bytes = 0;
   #hasLagged = false;
@@ -76,40 +77,53 @@ class PlainOutbox implements Outbox {
   }
 
   send(message: string, onSent: () => void): void {
-    this.#callbacks ??= [];
-    this.#callbacks.push(onSent);
+    if (this.#callbacks) this.#callbacks.push(onSent);
+    else this.#callbacks = [onSent];
     this.#push(textFrame(message));
   }
 
   flush(): void {
     const frames = this.#frames;
     const callbacks = this.#callbacks;
-    if (frames.length === 0) return;
-    this.#frames = [];
+    if (!frames) return;
+    this.#frames = undefined;
     this.#callbacks = undefined;
     this.#bytes = 0;
     const { socket, transport } = this.#options;
-    const onWritten = (): void => {
-      callbacks?.forEach((callback) => callback());
-      // Not at `drain`: the budget may be less than what a stream calls full, and then there is none.
-      this.#onRoom();
-    };
     // A socket that is closing takes nothing after its close frame.
-    if (socket.readyState !== socket.OPEN || !transport.writable) onWritten();
-    else transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames), onWritten);
+    if (socket.readyState === socket.OPEN && transport.writable) {
+      transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames));
+      // As a rule the system takes it at once. Where it does not, an empty chunk behind it tells when it has: a callback with each
+      // write would cost all of them a tick.
+      if (transport.writableLength > 0) {
+        transport.write("", () => this.#onWritten(callbacks));
+        return;
+      }
+    }
+    this.#onWritten(callbacks);
   }
 
   discard(): void {
     const callbacks = this.#callbacks;
-    this.#frames = [];
+    this.#frames = undefined;
     this.#callbacks = undefined;
     this.#bytes = 0;
     callbacks?.forEach((callback) => callback());
   }
 
   #push(frame: Buffer): void {
-    if (this.#frames.push(frame) === 1) this.#options.flusher.add(this);
+    if (this.#frames) this.#frames.push(frame);
+    else {
+      this.#frames = [frame];
+      this.#options.flusher.add(this);
+    }
     this.#bytes += frame.length;
+  }
+
+  /** Not at `drain`: the budget may be less than what a stream calls full, and then there is none. */
+  #onWritten(callbacks: readonly (() => void)[] | undefined): void {
+    callbacks?.forEach((callback) => callback());
+    this.#onRoom();
   }
 
   #onRoom(): void {
