@@ -2,6 +2,7 @@
 import type { WebSocket } from "ws";
 import type { Session } from "../chat/session.ts";
 import type { Sessions } from "../chat/sessions.ts";
+import type { Me } from "../chat/model.ts";
 import { GatewayError } from "../errors.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
@@ -78,12 +79,14 @@ export class Connection {
     else this.socket.close(CloseCode.forbidden, "Forbidden");
   }
 
-  /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
-  send(data: string): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.isOpen) this.outbox.send(data, resolve);
-      else resolve();
-    });
+  /**
+   * Resolves when the next message may come: at once while there is room, so that it leaves in the same write, else when this one has
+   * left the process or the socket is closed. Never rejects: a dead socket tells by closing.
+   */
+  async send(data: string): Promise<void> {
+    if (!this.isOpen) return;
+    if (this.outbox.isLagging) await new Promise<void>((resolve) => this.outbox.send(data, resolve));
+    else this.outbox.send(data);
   }
 
   /** Whether nothing is read from the client because it does not read either. */
@@ -106,26 +109,21 @@ export class Connection {
 
   /** The caller of one operation on this connection, counted until it is released. */
   caller(isSubscription: boolean): Caller {
-    const session = async (): Promise<Session> => {
-      if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
-      if (this.#session.ended) throw this.#session.ended;
-      return this.#session;
-    };
     if (isSubscription) this.#subscriptions++;
     else this.#inFlight++;
-    let released = false;
-    return {
-      identity: session,
-      session,
-      refresh: async (token) => this.#sessions.refresh(await session(), token),
-      release: () => {
-        if (released) return;
-        released = true;
-        if (isSubscription) this.#subscriptions--;
-        else this.#inFlight--;
-        if (this.#inFlight === 0) this.#whenAnswered?.();
-      },
-    };
+    return new ConnectionCaller(this, isSubscription);
+  }
+
+  /** An operation of this connection is over. */
+  release(isSubscription: boolean): void {
+    if (isSubscription) this.#subscriptions--;
+    else this.#inFlight--;
+    if (this.#inFlight === 0) this.#whenAnswered?.();
+  }
+
+  /** Goes on with another token of the same user. */
+  refresh(session: Session, token: string): Promise<Me> {
+    return this.#sessions.refresh(session, token);
   }
 
   /** Takes no further message, lets what is in flight be answered, then closes. */
@@ -139,5 +137,38 @@ export class Connection {
     this.close(code, reason);
     // Only a socket that reads sees the client's side of the closing handshake.
     if (this.socket.isPaused) this.socket.resume();
+  }
+}
+
+/** An object of a class, not one with closures: every running subscription keeps one. */
+class ConnectionCaller implements Caller {
+  readonly #connection: Connection;
+  readonly #isSubscription: boolean;
+  #isReleased = false;
+
+  constructor(connection: Connection, isSubscription: boolean) {
+    this.#connection = connection;
+    this.#isSubscription = isSubscription;
+  }
+
+  async session(): Promise<Session> {
+    const { session } = this.#connection;
+    if (!session) throw new GatewayError("UNAUTHENTICATED");
+    if (session.ended) throw session.ended;
+    return session;
+  }
+
+  identity(): Promise<Session> {
+    return this.session();
+  }
+
+  async refresh(token: string): Promise<Me> {
+    return this.#connection.refresh(await this.session(), token);
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#connection.release(this.#isSubscription);
   }
 }

@@ -29,7 +29,7 @@ export interface Outbox {
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
   next(id: string, payload: { readonly json: string }): void;
   /** Any other message. `onSent` hears when it has left the process or never will. */
-  send(message: string, onSent: () => void): void;
+  send(message: string, onSent?: () => void): void;
   /** Writes what waits for the end of the turn. */
   flush(): void;
   /** Drops what waits for the end of the turn: nobody is to read it. */
@@ -76,9 +76,8 @@ class PlainOutbox implements Outbox {
     this.#push(this.#options.flusher.frames.frame(id, payload));
   }
 
-  send(message: string, onSent: () => void): void {
-    if (this.#callbacks) this.#callbacks.push(onSent);
-    else this.#callbacks = [onSent];
+  send(message: string, onSent?: () => void): void {
+    if (onSent) (this.#callbacks ??= []).push(onSent);
     this.#push(textFrame(message));
   }
 
@@ -150,10 +149,10 @@ class CompressedOutbox implements Outbox {
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    this.send(nextMessage(id, payload.json), () => undefined);
+    this.send(nextMessage(id, payload.json));
   }
 
-  send(message: string, onSent: () => void): void {
+  send(message: string, onSent?: () => void): void {
     const { socket, transport, flusher } = this.#options;
     if (!this.#isCorked) {
       this.#isCorked = true;
@@ -161,7 +160,7 @@ class CompressedOutbox implements Outbox {
       flusher.add(this);
     }
     socket.send(message, () => {
-      onSent();
+      onSent?.();
       this.#onRoom();
     });
   }
