@@ -102,16 +102,21 @@ export class HttpTransport {
     if (this.#closed) return { kind: "closed" };
     this.#underWay++;
     const outcome = await this.#outcomeOf(request);
-    if (--this.#underWay === 0 && this.#closed) this.#idle.resolve();
+    this.#underWay--;
+    this.#checkIdle();
     return outcome;
   }
 
   /** Waits for the attempts under way, for no longer than one may take, then closes all connections: what is left is lost. */
   async close(graceMs = this.#timeoutMs): Promise<void> {
     this.#closed = true;
-    if (this.#underWay === 0) this.#idle.resolve();
+    this.#checkIdle();
     await Promise.race([this.#idle.promise, sleep(graceMs, undefined, { ref: false })]);
     await this.#pool.destroy();
+  }
+
+  #checkIdle(): void {
+    if (this.#closed && this.#underWay === 0) this.#idle.resolve();
   }
 
   async #outcomeOf(request: HttpRequest): Promise<Outcome> {
