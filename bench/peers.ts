@@ -46,6 +46,8 @@ export interface StageOptions {
   readonly world: World;
   /** Whether a message is persisted by the REST API. The gateway always does that. */
   readonly persist: "rest" | "local";
+  /** Where a profile of the server is to be written; of a server that runs in Node.js. */
+  readonly profile?: string | undefined;
 }
 
 /** One server under test with what stands behind it. */
@@ -56,7 +58,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Starts the REST stub, Redis where the peer needs it, and the peer; each new, so that nobody inherits anything. */
-export async function openStage(peer: Peer, { world, persist }: StageOptions): Promise<Stage> {
+export async function openStage(peer: Peer, { world, persist, profile }: StageOptions): Promise<Stage> {
   await using opening = new AsyncDisposableStack();
   const rest = opening.use(await Server.start(restCommand(world)));
   const env: Record<string, string> = { REST_URL: `http://127.0.0.1:${rest.port}`, PERSIST: persist, ...peer.env };
@@ -66,7 +68,8 @@ export async function openStage(peer: Peer, { world, persist }: StageOptions): P
     opening.use(redis);
     env["REDIS_PORT"] = String(port);
   }
-  const server = opening.use(await Server.start(await commandOf(peer, env)));
+  const command = await commandOf(peer, env);
+  const server = opening.use(await Server.start(profile === undefined ? command : profiled(command, profile)));
   const opened = opening.move();
   return { peer, world, server, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
@@ -110,6 +113,15 @@ async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Pro
     env: gatewayEnvironment(env["REST_URL"] ?? "", port),
     core: SERVER_CORE,
     port: { number: port, path: "/ready" },
+  };
+}
+
+function profiled(command: Command, profile: string): Command {
+  return {
+    ...command,
+    args: ["--import", peerFile("profiler.ts"), ...command.args],
+    env: { ...command.env, PROFILE: profile },
+    profile,
   };
 }
 

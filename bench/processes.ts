@@ -1,7 +1,7 @@
 /** The processes of a measurement: started pinned to a core, looked at through /proc, ended by their ids. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
@@ -15,12 +15,15 @@ const QUIET_STEP_MS = 250;
 /** Of the processor: less than this over a step is rest. */
 const QUIET_SHARE = 0.04;
 const QUIET_STEPS = 60;
+const PROFILE_STEP_MS = 50;
 
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly core: number;
+  /** Where `peers/profiler.ts` writes, if it is loaded. */
+  readonly profile?: string | undefined;
   /** How to find the port where the process does not announce it with a line `{"port":…}`. */
   readonly port?: {
     readonly number: number;
@@ -33,12 +36,14 @@ export interface Command {
 export class Server implements AsyncDisposable {
   #port = 0;
   readonly #child: ChildProcess;
+  readonly #profile: string | undefined;
   readonly #gone: Promise<unknown>;
   /** However this process ends, the server does not outlive it. */
   readonly #kill = (): void => void this.#child.kill("SIGKILL");
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, profile: string | undefined) {
     this.#child = child;
+    this.#profile = profile;
     this.#gone = once(child, "exit");
     process.on("exit", this.#kill);
   }
@@ -51,7 +56,7 @@ export class Server implements AsyncDisposable {
       env: { PATH: process.env["PATH"], NODE_ENV: "production", ...command.env },
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const server = new Server(child);
+    const server = new Server(child, command.profile);
     try {
       server.#port = await server.#listening(command);
       return server;
@@ -74,6 +79,23 @@ export class Server implements AsyncDisposable {
     const threads = readdirSync(`/proc/${this.pid}/task`);
     const runNs = threads.map((id) => Number(readThread(this.pid, id).split(" ")[0]));
     return runNs.reduce((sum, ns) => sum + ns, 0) / 1e6;
+  }
+
+  /** What `work` comes to, and the processor time of all threads meanwhile, in ms. The last such work is what a profile shows. */
+  async during<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly cpuMs: number }> {
+    await this.#toggleProfiler();
+    const before = this.cpuMs();
+    const result = await work();
+    const cpuMs = this.cpuMs() - before;
+    await this.#toggleProfiler();
+    while (this.#profile !== undefined && !existsSync(this.#profile)) await delay(PROFILE_STEP_MS);
+    return { result, cpuMs };
+  }
+
+  async #toggleProfiler(): Promise<void> {
+    if (this.#profile === undefined) return;
+    this.#child.kill("SIGHUP");
+    await this.quiet();
   }
 
   /** Resident memory, in KiB. */

@@ -1,7 +1,8 @@
-/** Measures everything, side by side: `node run.ts [--quick] [--only <scenario>] [--peer <peer>] [--rounds <n>] [--write]`. */
+/** Measures everything, side by side: `node run.ts [--quick] [--only <scenario>] [--peer <peer>] [--rounds <n>] [--write] [--profile <folder>]`. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -10,6 +11,7 @@ import { openStage, type Peer } from "./peers.ts";
 import { coreBusyMs, LOAD_CORE, SERVER_CORE } from "./processes.ts";
 import { writeReport } from "./report/document.ts";
 import { peersOf, toMarkdown } from "./report/markdown.ts";
+import { profileTable } from "./report/profile.ts";
 import { complaint, isExact, readResults, writeResults, type Result, type Sample } from "./report/results.ts";
 import { toSvg } from "./report/svg.ts";
 import { connecting, memory } from "./scenarios/connections.ts";
@@ -35,6 +37,8 @@ interface Options {
   readonly peer: string | undefined;
   /** Whether results.json and the document are written: after a trial only on demand. */
   readonly write: boolean;
+  /** Where the servers' profiles go. */
+  readonly profile: string | undefined;
   readonly command: string;
 }
 
@@ -46,6 +50,7 @@ function readOptions(): Options {
       peer: { type: "string" },
       rounds: { type: "string" },
       write: { type: "boolean", default: false },
+      profile: { type: "string" },
     },
   });
   const scenarios = SCENARIOS.filter(({ name }) => values.only?.includes(name) ?? true);
@@ -58,7 +63,10 @@ function readOptions(): Options {
     rounds: Number(values.rounds ?? (values.quick ? 1 : ROUNDS)),
     scenarios,
     peer: values.peer,
-    write: values.write || !(values.quick || values.peer !== undefined || values.rounds !== undefined),
+    write:
+      values.write ||
+      !(values.quick || values.peer !== undefined || values.rounds !== undefined || values.profile !== undefined),
+    profile: values.profile === undefined ? undefined : resolve(values.profile),
     command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
   };
 }
@@ -80,7 +88,8 @@ function prepareProcess(): void {
 }
 
 /** All rounds of one scenario. In a round every peer has its turn at each case; who begins changes with the round. */
-async function measure(scenario: Scenario, { scale, rounds, peer: only }: Options): Promise<Sample[]> {
+async function measure(scenario: Scenario, options: Options): Promise<Sample[]> {
+  const { scale, rounds, peer: only } = options;
   const peers = peersOf(scenario).filter(({ name }) => only === undefined || name === only);
   const samples: Sample[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -88,7 +97,7 @@ async function measure(scenario: Scenario, { scale, rounds, peer: only }: Option
       for (let turn = 0; turn < peers.length; turn++) {
         const peer = peers[(turn + round) % peers.length];
         if (!peer) continue;
-        const sample = await measureOnce(scenario, current, peer, round, scale);
+        const sample = await measureOnce(scenario, current, peer, round, options);
         report(scenario, sample);
         samples.push(sample);
       }
@@ -102,20 +111,28 @@ async function measureOnce(
   { name, world }: Case,
   peer: Peer,
   round: number,
-  scale: Scale,
+  { scale, profile: folder }: Options,
 ): Promise<Sample> {
   const about = { case: name, peer: peer.name, round };
+  // Bun is no Node.js.
+  const profile = folder === undefined || peer.name === "bun" ? undefined : profileFile(folder, scenario, peer);
   let othersShare = 0;
   try {
-    await using stage = await openStage(peer, { world, persist: scenario.persist });
+    await using stage = await openStage(peer, { world, persist: scenario.persist, profile });
     const others = (): number => coreBusyMs(SERVER_CORE) - stage.server.cpuMs();
     const [startedAt, before] = [performance.now(), others()];
     const finding = await scenario.measure(stage, scale, name);
     othersShare = Math.max(0, (others() - before) / (performance.now() - startedAt));
+    if (profile !== undefined && existsSync(profile)) process.stderr.write(profileTable(profile));
     return { ...about, finding, othersShare };
   } catch (error) {
     return { ...about, failure: error instanceof Error ? error.message : String(error), othersShare };
   }
+}
+
+function profileFile(folder: string, scenario: Scenario, peer: Peer): string {
+  mkdirSync(folder, { recursive: true });
+  return join(folder, `${scenario.name}-${peer.name}.cpuprofile`);
 }
 
 function report(scenario: Scenario, sample: Sample): void {

@@ -34,9 +34,8 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
   await crowd.gather({ chatId: "c0-0" }, 1);
   const stretch = async (atOnce: number, durationMs: number): Promise<{ window: Window; cost: number }> => {
     const window = crowd.open({ latencies: false });
-    const before = stage.server.cpuMs();
-    await sendInTurn(crowd, window, atOnce, durationMs);
-    return { window, cost: ((stage.server.cpuMs() - before) * 1000) / window.received };
+    const { cpuMs } = await stage.server.during(() => sendInTurn(crowd, window, atOnce, durationMs));
+    return { window, cost: (cpuMs * 1000) / window.received };
   };
   await stretch(1, WARM_UP_MS);
   await stretch(BURST, WARM_UP_MS);

@@ -67,8 +67,7 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
   await sendByClock(crowd, crowd.open({ latencies: false }), MESSAGES_PER_SECOND, WARM_UP_MS);
   await stage.server.quiet();
   const window = crowd.open({ latencies: false });
-  const before = stage.server.cpuMs();
-  await sendByClock(crowd, window, MESSAGES_PER_SECOND, windowMs);
-  const perDelivery = ((stage.server.cpuMs() - before) * 1000) / window.received;
+  const { cpuMs } = await stage.server.during(() => sendByClock(crowd, window, MESSAGES_PER_SECOND, windowMs));
+  const perDelivery = (cpuMs * 1000) / window.received;
   return { values: { perDelivery }, accounts: [window.account()], lostConnections: crowd.lost };
 }

@@ -53,14 +53,18 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
   for (const rate of RATES) {
     await stage.server.quiet();
     const window = crowd.open({ latencies: true });
-    const [startedAt, before] = [performance.now(), coreBusyMs(LOAD_CORE)];
-    const { achieved, worstLagMs } = await sendByClock(crowd, window, rate, windowMs);
-    values[`load-${rate}`] = (100 * (coreBusyMs(LOAD_CORE) - before)) / (performance.now() - startedAt);
+    const { result } = await stage.server.during(async () => {
+      const [startedAt, before] = [performance.now(), coreBusyMs(LOAD_CORE)];
+      const pace = await sendByClock(crowd, window, rate, windowMs);
+      const load = (100 * (coreBusyMs(LOAD_CORE) - before)) / (performance.now() - startedAt);
+      return { ...pace, load };
+    });
+    values[`load-${rate}`] = result.load;
     const latencies = window.latenciesMs;
     values[`p50-${rate}`] = quantile(latencies, 0.5);
     values[`p99-${rate}`] = quantile(latencies, 0.99);
-    values[`achieved-${rate}`] = achieved;
-    values[`worst-lag-${rate}`] = worstLagMs;
+    values[`achieved-${rate}`] = result.achieved;
+    values[`worst-lag-${rate}`] = result.worstLagMs;
     accounts.push(window.account());
   }
   return { values, accounts, lostConnections: crowd.lost };

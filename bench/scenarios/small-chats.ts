@@ -53,15 +53,16 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
   await sendByClock(crowd, crowd.open({ latencies: false }), RATE, WARM_UP_MS);
   await stage.server.quiet();
   const window = crowd.open({ latencies: false });
-  const before = stage.server.cpuMs();
-  const startedAt = performance.now();
-  const { achieved } = await sendByClock(crowd, window, RATE, windowMs);
-  const cpuMs = stage.server.cpuMs() - before;
+  const { result, cpuMs } = await stage.server.during(async () => {
+    const startedAt = performance.now();
+    const { achieved } = await sendByClock(crowd, window, RATE, windowMs);
+    return { achieved, tookMs: performance.now() - startedAt };
+  });
   return {
     values: {
       perMessage: (cpuMs * 1000) / window.messages,
-      share: (100 * cpuMs) / (performance.now() - startedAt),
-      achieved,
+      share: (100 * cpuMs) / result.tookMs,
+      achieved: result.achieved,
     },
     accounts: [window.account()],
     lostConnections: crowd.lost,

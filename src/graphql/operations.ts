@@ -1,30 +1,22 @@
 /** The one pipeline through which every operation goes, over whatever transport it came. */
-import { complexityFromQuery } from "@pothos/plugin-complexity";
 import {
   createSourceEventStream,
   execute,
   getOperationAST,
-  GraphQLError,
-  Kind,
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
+  type GraphQLError,
   type GraphQLSchema,
-  type OperationDefinitionNode,
 } from "graphql";
 import { GatewayError } from "../errors.ts";
 import { Stream } from "../delivery/stream.ts";
 import type { Log } from "../log.ts";
 import type { Caller, Context, Operation, Services } from "./context.ts";
 import { Documents } from "./documents.ts";
-import { documentError, requestError, toClientError, toClientErrors } from "./errors.ts";
+import { documentError, toClientError, toClientErrors } from "./errors.ts";
+import { Limits } from "./limits.ts";
 import { OperationContext } from "./operation-context.ts";
 import { Selections, type Selection } from "./selections.ts";
-
-/** Levels of fields in one operation. The deepest sensible one here has seven. */
-const MAX_DEPTH = 12;
-/** The sum of what an operation's fields cost, lists counted with the length asked for. */
-const MAX_COMPLEXITY = 50_000;
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -65,6 +57,7 @@ async function refuseViewer(): Promise<never> {
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly #documents: Documents;
+  readonly #limits: Limits;
   readonly #selections: Selections;
   readonly #services: Services;
   readonly #log: Log;
@@ -72,6 +65,7 @@ export class Operations {
   constructor({ schema, introspection, services, log }: OperationsOptions) {
     this.schema = schema;
     this.#documents = new Documents(schema, introspection);
+    this.#limits = new Limits(schema);
     this.#selections = new Selections(schema, (operation) => this.context(operation, NOBODY));
     this.#services = services;
     this.#log = log;
@@ -100,7 +94,7 @@ export class Operations {
       return [documentError("GRAPHQL_VALIDATION_FAILED", message)];
     }
     const variables = request.variables ?? undefined;
-    const refusal = this.#refuse(document, operation, variables);
+    const refusal = this.#limits.refuse(document, operation, variables);
     return refusal ? [refusal] : { type: operation.operation, document, operationName, variables };
   }
 
@@ -157,41 +151,6 @@ export class Operations {
     const { document, operationName, variables } = contextValue.operation;
     return { schema: this.schema, document, operationName, variableValues: variables, contextValue };
   }
-
-  /** Computed with the variables of this very request, and outside validation, which is cached. */
-  #refuse(
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    variables: Operation["variables"],
-  ): GraphQLError | undefined {
-    let cost: { depth: number; complexity: number };
-    try {
-      cost = complexityFromQuery(alone(operation, document), {
-        schema: this.schema,
-        ctx: {},
-        ...(variables === undefined ? {} : { variables: { ...variables } }),
-      });
-    } catch (error) {
-      // Variables of the wrong types end the whole execution, which says so better.
-      if (!(error instanceof GraphQLError) || error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return undefined;
-      // An argument without a value would fail its own field alone, and nobody knows what the others cost.
-      return requestError(error);
-    }
-    if (cost.depth > MAX_DEPTH) {
-      return documentError("OPERATION_LIMIT", `The operation is ${cost.depth} levels deep; ${MAX_DEPTH} are allowed.`);
-    }
-    if (cost.complexity <= MAX_COMPLEXITY) return undefined;
-    return documentError(
-      "OPERATION_LIMIT",
-      `The operation costs ${cost.complexity}; ${MAX_COMPLEXITY} are allowed. Ask for less at once.`,
-    );
-  }
-}
-
-/** The document without its other operations: what is computed is the cost of its first one. */
-function alone(operation: OperationDefinitionNode, { kind, definitions }: DocumentNode): DocumentNode {
-  const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
-  return { kind, definitions: [operation, ...fragments] };
 }
 
 function isStream(source: unknown): source is Stream {

@@ -1,22 +1,15 @@
 /** One WebSocket connection: its socket, its session, its operations under way. */
-import { hash } from "node:crypto";
-import type { SubscribePayload } from "graphql-ws";
 import type { WebSocket } from "ws";
 import type { Session } from "../chat/session.ts";
 import type { Sessions } from "../chat/sessions.ts";
-import { GatewayError } from "../errors.ts";
+import type { Me } from "../chat/model.ts";
 import type { ResumePoint } from "../delivery/resume.ts";
 import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
+import { ConnectionCaller, type SubscribeRequest } from "./connection-caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { LiveSubscription } from "./live-subscription.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
-
-/** A `subscribe` message, but for its type. */
-export interface SubscribeRequest {
-  readonly id: string;
-  readonly payload: Pick<SubscribePayload, "query" | "operationName" | "variables">;
-}
 
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
@@ -108,12 +101,14 @@ export class Connection {
     else this.#closeSocket(CloseCode.forbidden, "Forbidden");
   }
 
-  /** Resolves when the message has left the process, or the socket is closed. Never rejects: a dead socket tells by closing. */
-  send(data: string): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.isOpen) this.outbox.send(data, resolve);
-      else resolve();
-    });
+  /**
+   * Resolves when the next message may come: at once while there is room, so that it leaves in the same write, else when this one has
+   * left the process or the socket is closed. Never rejects: a dead socket tells by closing.
+   */
+  async send(data: string): Promise<void> {
+    if (!this.isOpen) return;
+    if (this.outbox.isLagging) await new Promise<void>((resolve) => this.outbox.send(data, resolve));
+    else this.outbox.send(data);
   }
 
   /** Whether nothing is read from the client because it does not read either. */
@@ -165,53 +160,36 @@ export class Connection {
     this.#orphaned.clear();
   }
 
-  /** An operation with a resume point is over. */
-  #release(point: ResumePoint): void {
+  /** A subscription with a resume point runs. */
+  hold(point: ResumePoint): void {
+    this.#points.add(point);
+  }
+
+  /** It is over. */
+  letGo(point: ResumePoint): void {
     if (!this.#points.delete(point) || this.#isClosed) return;
     // What ends with its session or its socket the client will ask for again.
     if (this.isOpen && !this.#session?.ended) point.forget();
     else this.#orphaned.add(point);
   }
 
-  /**
-   * The caller of one operation on this connection, counted until it is released.
-   *
-   * @param request how it was asked for: a stock client that comes back for a subscription repeats it.
-   */
+  /** The caller of one operation on this connection, counted until it is released. */
   caller(isSubscription: boolean, request: SubscribeRequest): Caller {
-    const session = async (): Promise<Session> => {
-      if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
-      if (this.#session.ended) throw this.#session.ended;
-      return this.#session;
-    };
     if (isSubscription) this.#subscriptions++;
     else this.#inFlight++;
-    let released = false;
-    let point: ResumePoint | undefined;
-    return {
-      identity: session,
-      session,
-      resumable: isSubscription
-        ? {
-            key: () => resumeKey(this.#session, request),
-            hold: (held) => {
-              point = held;
-              this.#points.add(held);
-              // The client has gone while the subscription was being opened.
-              if (released || this.#isClosed) this.#release(held);
-            },
-          }
-        : undefined,
-      refresh: async (token) => this.#sessions.refresh(await session(), token),
-      release: () => {
-        if (released) return;
-        released = true;
-        if (point) this.#release(point);
-        if (isSubscription) this.#subscriptions--;
-        else this.#inFlight--;
-        if (this.#inFlight === 0) this.#whenAnswered?.();
-      },
-    };
+    return new ConnectionCaller(this, isSubscription, request);
+  }
+
+  /** An operation of this connection is over. */
+  release(isSubscription: boolean): void {
+    if (isSubscription) this.#subscriptions--;
+    else this.#inFlight--;
+    if (this.#inFlight === 0) this.#whenAnswered?.();
+  }
+
+  /** Goes on with another token of the same user. */
+  refresh(session: Session, token: string): Promise<Me> {
+    return this.#sessions.refresh(session, token);
   }
 
   /** Takes no further message, lets what is in flight be answered, then closes. */
@@ -226,10 +204,4 @@ export class Connection {
     // Only a socket that reads sees the client's side of the closing handshake.
     if (this.socket.isPaused) this.socket.resume();
   }
-}
-
-/** The user is in it: nobody resumes what is another's. */
-function resumeKey(session: Session | undefined, { id, payload }: SubscribeRequest): string {
-  const { query, operationName, variables } = payload;
-  return hash("sha256", JSON.stringify([session?.user.id, id, query, operationName, variables]), "base64url");
 }

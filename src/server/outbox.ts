@@ -29,7 +29,7 @@ export interface Outbox {
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
   next(id: string, payload: { readonly json: string }): void;
   /** Any other message. `onSent` hears when it has left the process or never will. */
-  send(message: string, onSent: () => void): void;
+  send(message: string, onSent?: () => void): void;
   /** A ping, behind everything before it. `data` comes back in the pong. */
   ping(data: string): void;
   /** Writes what waits for the end of the turn. */
@@ -59,7 +59,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
 /** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
 class PlainOutbox implements Outbox {
   readonly #options: OutboxOptions;
-  #frames: Buffer[] = [];
+  /** Made when something waits: an array that is kept for the next turn makes V8 take all of them for long-lived ones. */
+  #frames: Buffer[] | undefined;
   #callbacks: (() => void)[] | undefined;
   #bytes = 0;
   #hasLagged = false;
@@ -79,9 +80,8 @@ class PlainOutbox implements Outbox {
     this.#push(this.#options.flusher.frames.frame(id, payload));
   }
 
-  send(message: string, onSent: () => void): void {
-    this.#callbacks ??= [];
-    this.#callbacks.push(onSent);
+  send(message: string, onSent?: () => void): void {
+    if (onSent) (this.#callbacks ??= []).push(onSent);
     this.#push(textFrame(message));
   }
 
@@ -90,28 +90,31 @@ class PlainOutbox implements Outbox {
   }
 
   flush(): void {
-    if (this.#frames.length > 0) this.#options.beforeFlush();
+    if (this.#frames) this.#options.beforeFlush();
     const frames = this.#frames;
     const callbacks = this.#callbacks;
-    if (frames.length === 0) return;
-    this.#frames = [];
+    if (!frames) return;
+    this.#frames = undefined;
     this.#callbacks = undefined;
     this.#bytes = 0;
     const { socket, transport } = this.#options;
-    const onWritten = (): void => {
-      callbacks?.forEach((callback) => callback());
-      // Not at `drain`: the budget may be less than what a stream calls full, and then there is none.
-      this.#onRoom();
-    };
     // A socket that is closing takes nothing after its close frame.
-    if (socket.readyState !== socket.OPEN || !transport.writable) onWritten();
-    else transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames), onWritten);
+    if (socket.readyState === socket.OPEN && transport.writable) {
+      transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames));
+      // As a rule the system takes it at once. Where it does not, an empty chunk behind it tells when it has: a callback with each
+      // write would cost all of them a tick.
+      if (transport.writableLength > 0) {
+        transport.write("", () => this.#onWritten(callbacks));
+        return;
+      }
+    }
+    this.#onWritten(callbacks);
   }
 
   discard(): boolean {
-    const hadFrames = this.#frames.length > 0;
+    const hadFrames = this.#frames !== undefined;
     const callbacks = this.#callbacks;
-    this.#frames = [];
+    this.#frames = undefined;
     this.#callbacks = undefined;
     this.#bytes = 0;
     callbacks?.forEach((callback) => callback());
@@ -119,8 +122,18 @@ class PlainOutbox implements Outbox {
   }
 
   #push(frame: Buffer): void {
-    if (this.#frames.push(frame) === 1) this.#options.flusher.add(this);
+    if (this.#frames) this.#frames.push(frame);
+    else {
+      this.#frames = [frame];
+      this.#options.flusher.add(this);
+    }
     this.#bytes += frame.length;
+  }
+
+  /** Not at `drain`: the budget may be less than what a stream calls full, and then there is none. */
+  #onWritten(callbacks: readonly (() => void)[] | undefined): void {
+    callbacks?.forEach((callback) => callback());
+    this.#onRoom();
   }
 
   #onRoom(): void {
@@ -147,13 +160,13 @@ class CompressedOutbox implements Outbox {
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    this.send(nextMessage(id, payload.json), () => undefined);
+    this.send(nextMessage(id, payload.json));
   }
 
-  send(message: string, onSent: () => void): void {
+  send(message: string, onSent?: () => void): void {
     this.#cork();
     this.#options.socket.send(message, () => {
-      onSent();
+      onSent?.();
       this.#onRoom();
     });
   }

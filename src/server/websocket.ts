@@ -15,10 +15,10 @@ import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import type { Sessions } from "../chat/sessions.ts";
 import type { Config } from "../config.ts";
 import { GatewayError, hasCode } from "../errors.ts";
-import type { Context } from "../graphql/context.ts";
 import { documentError, toClientError } from "../graphql/errors.ts";
 import type { Operations } from "../graphql/operations.ts";
 import type { Log } from "../log.ts";
+import { Accepted, accepted } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { Inbox, type ParsedMessage } from "./inbox.ts";
@@ -66,8 +66,6 @@ export class WebSockets {
   readonly #protocol: Server<Connection>;
   readonly #connections = new Set<Connection>();
   readonly #flusher = new Flusher();
-  /** Where the results of a subscription go, by the arguments that graphql-ws passes from one hook to the next. */
-  readonly #places = new WeakMap<ExecutionArgs, { readonly connection: Connection; readonly id: string }>();
 
   constructor(options: WebSocketsOptions) {
     this.#options = options;
@@ -82,8 +80,8 @@ export class WebSockets {
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
       onConnect: (context) => this.#open(context.connectionParams, context.extra),
       onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
-      execute: ({ contextValue }) => options.operations.execute(contextOf(contextValue)),
-      subscribe: (args) => this.#subscribe(args, contextOf(args.contextValue)),
+      execute: (args) => options.operations.execute(accepted(args).contextValue),
+      subscribe: (args) => this.#subscribe(accepted(args)),
     });
   }
 
@@ -187,8 +185,10 @@ export class WebSockets {
       if (typeof message !== "object" || message === null) return undefined;
       if (!("payload" in message) || typeof message.payload !== "object" || message.payload === null) return message;
       const { payload } = message;
-      if (!("query" in payload) || typeof payload.query !== "string") return message;
-      return { ...message, payload: { ...payload, query: this.#options.operations.intern(payload.query) } };
+      if ("query" in payload && typeof payload.query === "string") {
+        payload.query = this.#options.operations.intern(payload.query);
+      }
+      return message;
     } catch {
       return undefined;
     }
@@ -251,17 +251,16 @@ export class WebSockets {
       return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
     }
     const context = operations.context(operation, connection.caller(isSubscription, { id, payload }));
-    const { document, operationName } = operation;
-    const args = { schema: operations.schema, document, operationName, contextValue: context };
-    if (isSubscription) this.#places.set(args, { connection, id });
-    return args;
+    return new Accepted(operations.schema, context, connection, id);
   }
 
-  async #subscribe(args: ExecutionArgs, context: Context): Promise<AsyncGenerator<ExecutionResult, void>> {
-    const place = this.#places.get(args);
-    if (!place) throw new Error("graphql-ws subscribes with other arguments than it was given");
+  async #subscribe({
+    contextValue: context,
+    connection,
+    id,
+  }: Accepted): Promise<AsyncGenerator<ExecutionResult, void>> {
     const result = await this.#options.operations.subscribeShared(context);
-    if ("stream" in result) return new LiveSubscription(place.connection, result, place.id, context);
+    if ("stream" in result) return new LiveSubscription(connection, result, id, context);
     if (Symbol.asyncIterator in result) return result;
     return rejected(toClientError(result.errors?.[0], context));
   }
@@ -286,9 +285,4 @@ function socketOptions({
 async function* rejected(error: GraphQLError): AsyncGenerator<never> {
   yield* [];
   throw error;
-}
-
-function contextOf(contextValue: unknown): Context {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- graphql-ws passes on what `#prepare` gave it, untyped
-  return contextValue as Context;
 }

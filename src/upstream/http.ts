@@ -1,6 +1,8 @@
 /** One HTTP request to the REST API: connections, the timeout, the size of an answer. Whether to ask again is `rest-client.ts`'s. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool, type Dispatcher } from "undici";
+import { Deadline } from "./deadline.ts";
+import { Exchange, type HttpAnswer } from "./exchange.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /** More bytes than this of one answer are refused. */
@@ -32,14 +34,7 @@ export interface HttpRequest {
   readonly idempotencyKey?: string;
 }
 
-/** An answer, whatever its status. */
-export interface HttpAnswer {
-  readonly kind: "answered";
-  readonly status: number;
-  /** Read for 2xx and 400 alone, the only ones whose body anybody looks at. */
-  readonly text: string;
-  readonly retryAfter: string | undefined;
-}
+export type { HttpAnswer };
 
 /**
  * How one attempt ended. `unconnected`: no connection, so the request certainly was not processed. `lost`: the connection failed, and nobody
@@ -77,8 +72,10 @@ export class HttpTransport {
   /** Before those: however much one user asks for, the others' requests go on beside. */
   readonly #permitsByToken = new Map<string, TokenPermits>();
   readonly #perToken: number;
-  readonly #underWay = new Set<Promise<Outcome>>();
+  #underWay = 0;
   #closed = false;
+  /** That nothing is under way any more, for who closes the transport. */
+  readonly #idle = Promise.withResolvers<void>();
 
   /** @throws TypeError where the base URL is none. */
   constructor({ baseUrl, timeoutMs, connections = DEFAULT_CONNECTIONS }: HttpOptions) {
@@ -103,50 +100,56 @@ export class HttpTransport {
   /** Sends a request once. Never rejects. */
   async attempt(request: HttpRequest): Promise<Outcome> {
     if (this.#closed) return { kind: "closed" };
-    const attempt = this.#outcomeOf(request);
-    this.#underWay.add(attempt);
-    try {
-      return await attempt;
-    } finally {
-      this.#underWay.delete(attempt);
-    }
+    this.#underWay++;
+    const outcome = await this.#outcomeOf(request);
+    this.#underWay--;
+    this.#checkIdle();
+    return outcome;
   }
 
   /** Waits for the attempts under way, for no longer than one may take, then closes all connections: what is left is lost. */
   async close(graceMs = this.#timeoutMs): Promise<void> {
     this.#closed = true;
-    await Promise.race([Promise.all(this.#underWay), sleep(graceMs, undefined, { ref: false })]);
+    this.#checkIdle();
+    await Promise.race([this.#idle.promise, sleep(graceMs, undefined, { ref: false })]);
     await this.#pool.destroy();
   }
 
-  async #outcomeOf(request: HttpRequest): Promise<Outcome> {
-    const signal = AbortSignal.timeout(this.#timeoutMs);
-    try {
-      // undici looks at the signal only once a connection is there; one that does not come about would outlast it.
-      return await Promise.race([this.#admitted(request, signal), rejectionOn(signal)]);
-    } catch (error) {
-      return signal.aborted ? { kind: "timed-out" } : { kind: this.#kindOf(error), error };
-    }
+  #checkIdle(): void {
+    if (this.#closed && this.#underWay === 0) this.#idle.resolve();
   }
 
-  async #admitted(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const own = this.#permitsOf(request.token);
+  async #outcomeOf(request: HttpRequest): Promise<Outcome> {
+    const deadline = new Deadline(this.#timeoutMs);
+    const { token } = request;
+    if (!(await this.#admit(token, deadline))) return { kind: "timed-out" };
+    const exchange = new Exchange(deadline, () => this.#release(token));
+    this.#pool.dispatch(this.#optionsOf(request), exchange);
+    const outcome = await exchange.outcome;
+    return outcome.kind === "failed" ? { kind: this.#kindOf(outcome.error), error: outcome.error } : outcome;
+  }
+
+  /** Takes a permit of both kinds, to be given back with {@link #release}; resolves to whether it could in time. */
+  async #admit(token: string, deadline: Deadline): Promise<boolean> {
+    const own = this.#permitsOf(token);
     own.users++;
-    try {
-      await own.permits.acquire(signal);
-      try {
-        await this.#permits.acquire(signal);
-        try {
-          return await this.#exchange(request, signal);
-        } finally {
-          this.#permits.release();
-        }
-      } finally {
-        own.permits.release();
-      }
-    } finally {
-      if (--own.users === 0) this.#permitsByToken.delete(request.token);
+    if (own.permits.tryAcquire() || (await own.permits.acquire(deadline))) {
+      if (this.#permits.tryAcquire() || (await this.#permits.acquire(deadline))) return true;
+      own.permits.release();
     }
+    this.#forget(token, own);
+    return false;
+  }
+
+  #release(token: string): void {
+    this.#permits.release();
+    const own = this.#permitsOf(token);
+    own.permits.release();
+    this.#forget(token, own);
+  }
+
+  #forget(token: string, own: TokenPermits): void {
+    if (--own.users === 0) this.#permitsByToken.delete(token);
   }
 
   #permitsOf(token: string): TokenPermits {
@@ -158,18 +161,7 @@ export class HttpTransport {
     return own;
   }
 
-  async #exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const { statusCode: status, headers, body } = await this.#pool.request({ ...this.#optionsOf(request), signal });
-    const retryAfter = headers["retry-after"];
-    return {
-      kind: "answered",
-      status,
-      text: await readText(status, body),
-      retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-    };
-  }
-
-  #optionsOf({ method, path, token, body, idempotencyKey }: HttpRequest): Dispatcher.RequestOptions {
+  #optionsOf({ method, path, token, body, idempotencyKey }: HttpRequest): Dispatcher.DispatchOptions {
     return {
       method,
       path: `${this.#prefix}${path}`,
@@ -189,19 +181,4 @@ export class HttpTransport {
     if (this.#connectErrors.has(error)) return "unconnected";
     return "code" in error && error.code === "UND_ERR_RES_EXCEEDED_MAX_SIZE" ? "too-large" : "lost";
   }
-}
-
-async function readText(status: number, body: Dispatcher.ResponseData["body"]): Promise<string> {
-  if (status >= 200 && status < 300) return body.text();
-  // It is refused either way; without its sentence where that got lost.
-  if (status === 400) return body.text().catch(() => "");
-  // Read away, so that the connection can be used again, but not waited for: the status says it all. The timeout ends this too.
-  void body.dump();
-  return "";
-}
-
-function rejectionOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(new Error("timed out", { cause: signal.reason })), { once: true });
-  });
 }

@@ -1,39 +1,45 @@
+import type { Deadline } from "./deadline.ts";
+
 /** Lets so many in at once; the others wait in order, and whoever gives up leaves the queue. */
 export class Semaphore {
   #free: number;
-  readonly #waiting = new Set<() => void>();
+  #waiting: Set<() => void> | undefined;
 
   constructor(permits: number) {
     this.#free = permits;
   }
 
-  /** Resolves with a permit, to be given back with {@link release}; rejects with the signal's reason, without one, once it is aborted. */
-  async acquire(signal: AbortSignal): Promise<void> {
-    if (this.#free > 0) {
-      this.#free--;
-      return;
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = (): void => {
-      this.#waiting.delete(admit);
-      reject(signal.reason);
-    };
+  /** Takes a permit, to be given back with {@link release}, where one is free. Nobody waits then. */
+  tryAcquire(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
+  }
+
+  /** Resolves to whether a permit was free before the deadline. */
+  async acquire(deadline: Deadline): Promise<boolean> {
+    if (this.tryAcquire()) return true;
+    const waiting = (this.#waiting ??= new Set());
+    const { promise, resolve } = Promise.withResolvers<boolean>();
     const admit = (): void => {
-      signal.removeEventListener("abort", giveUp);
-      resolve();
+      deadline.onExpiry = undefined;
+      resolve(true);
     };
-    this.#waiting.add(admit);
-    signal.addEventListener("abort", giveUp, { once: true });
-    await promise;
+    waiting.add(admit);
+    deadline.onExpiry = () => {
+      waiting.delete(admit);
+      resolve(false);
+    };
+    return promise;
   }
 
   release(): void {
-    const [next] = this.#waiting;
+    const [next] = this.#waiting ?? [];
     if (next === undefined) {
       this.#free++;
       return;
     }
-    this.#waiting.delete(next);
+    this.#waiting?.delete(next);
     next();
   }
 }

@@ -7,8 +7,9 @@ import { z } from "zod";
 /** An instant in any form that `Date` reads, normalised to ISO 8601, UTC, milliseconds. */
 export const instant = z.string().transform((value, context) => {
   const date = new Date(value);
+  const normalised = Number.isNaN(date.getTime()) ? "" : date.toISOString();
   // Years of more than four digits would be out of order as texts, which is how instants are compared.
-  if (!Number.isNaN(date.getTime()) && /^\d{4}-/.test(date.toISOString())) return date.toISOString();
+  if (/^\d{4}-/.test(normalised)) return normalised;
   context.addIssue({ code: "custom", message: "expected an ISO 8601 instant" });
   return z.NEVER;
 });

@@ -1,0 +1,86 @@
+/** What one operation may ask for, and whether it does. */
+import { complexityFromQuery } from "@pothos/plugin-complexity";
+import {
+  BREAK,
+  GraphQLError,
+  Kind,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type DocumentNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from "graphql";
+import type { Operation } from "./context.ts";
+import { documentError, requestError } from "./errors.ts";
+
+/** Levels of fields in one operation. The deepest sensible one here has seven. */
+const MAX_DEPTH = 12;
+/** The sum of what an operation's fields cost, lists counted with the length asked for. */
+const MAX_COMPLEXITY = 50_000;
+
+export class Limits {
+  readonly #schema: GraphQLSchema;
+  /** Operations that keep the limits whatever their variables are. */
+  readonly #harmless = new WeakSet<OperationDefinitionNode>();
+
+  constructor(schema: GraphQLSchema) {
+    this.#schema = schema;
+  }
+
+  /** Why an operation of a valid document may not run with these variables. */
+  refuse(
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Operation["variables"],
+  ): GraphQLError | undefined {
+    if (this.#harmless.has(operation)) return undefined;
+    let cost: { depth: number; complexity: number };
+    try {
+      cost = complexityFromQuery(alone(operation, document), {
+        schema: this.#schema,
+        ctx: {},
+        ...(variables === undefined ? {} : { variables: { ...variables } }),
+      });
+    } catch (error) {
+      // Variables of the wrong types end the whole execution, which says so better.
+      if (!(error instanceof GraphQLError) || error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return undefined;
+      // An argument without a value would fail its own field alone, and nobody knows what the others cost.
+      return requestError(error);
+    }
+    if (cost.depth > MAX_DEPTH) {
+      return documentError("OPERATION_LIMIT", `The operation is ${cost.depth} levels deep; ${MAX_DEPTH} are allowed.`);
+    }
+    if (cost.complexity > MAX_COMPLEXITY) {
+      return documentError(
+        "OPERATION_LIMIT",
+        `The operation costs ${cost.complexity}; ${MAX_COMPLEXITY} are allowed. Ask for less at once.`,
+      );
+    }
+    if (!dependsOnArguments(this.#schema, document)) this.#harmless.add(operation);
+    return undefined;
+  }
+}
+
+/** The document without its other operations: what is computed is the cost of its first one. */
+function alone(operation: OperationDefinitionNode, { kind, definitions }: DocumentNode): DocumentNode {
+  const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
+  return { kind, definitions: [operation, ...fragments] };
+}
+
+/** Whether what something in a document costs is computed from arguments, which variables may be in. */
+function dependsOnArguments(schema: GraphQLSchema, document: DocumentNode): boolean {
+  let found = false;
+  const typeInfo = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      Field() {
+        if (typeof typeInfo.getFieldDef()?.extensions["complexity"] !== "function") return undefined;
+        found = true;
+        return BREAK;
+      },
+    }),
+  );
+  return found;
+}
