@@ -205,7 +205,10 @@ export class RedisConnection {
 
   /** Hangs up on a server that has fallen silent. In a cluster it is one of many, and the library looks after the nodes. */
   #suspect(error: unknown): void {
-    if (isSilence(error) && !this.isCluster) this.#reconnect();
+    if (!isSilence(error) || this.isCluster || !this.#hasCommands) return;
+    // Known from now on, not from when the connection has been given up on.
+    this.#loseCommands();
+    this.#reconnect();
   }
 
   #reconnect(): void {

@@ -1,0 +1,141 @@
+/** What an environment variable may be: the kinds of entries of the table in `config.ts`. */
+import { z } from "zod";
+
+/** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
+export interface Variable<T> {
+  readonly default: string | undefined;
+  /** Shown in the documentation where the default depends on something. */
+  readonly defaultText?: string;
+  /** Never shown in a message. */
+  readonly secret?: true;
+  /** Completes "expected …". */
+  readonly expected: string;
+  readonly parse: z.ZodType<T, string>;
+  readonly sentence: string;
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function whole(fallback: number, min: number, max: number, sentence: string): Variable<number> {
+  return {
+    default: String(fallback),
+    expected: `a whole number from ${min} to ${max}`,
+    parse: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(min).max(max)),
+    sentence,
+  };
+}
+
+export function duration(fallbackMs: number, sentence: string, minMs = 1): Variable<number> {
+  return whole(fallbackMs, minMs, MAX_TIMER_MS, sentence);
+}
+
+export function text<T extends string | undefined>(fallback: T, sentence: string): Variable<T> {
+  return {
+    default: fallback,
+    expected: "some text",
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a text or, where there is no default, undefined
+    parse: z.string() as unknown as z.ZodType<T, string>,
+    sentence,
+  };
+}
+
+/** For a variable that has no default. */
+export function optional<T>(parse: z.ZodType<T, string>): z.ZodType<T | undefined, string> {
+  return parse;
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(
+  options: T,
+  fallback: T[number],
+  sentence: string,
+): Variable<T[number]> {
+  return { default: fallback, expected: `one of ${options.join(", ")}`, parse: z.enum(options), sentence };
+}
+
+export function flag(fallback: boolean | undefined, sentence: string, defaultText?: string): Variable<boolean> {
+  return {
+    default: fallback === undefined ? undefined : String(fallback),
+    expected: "true or false (on or off, 1 or 0)",
+    parse: z
+      .enum(["true", "on", "1", "false", "off", "0"])
+      .transform((value) => value === "true" || value === "on" || value === "1"),
+    sentence,
+    ...(defaultText === undefined ? {} : { defaultText }),
+  };
+}
+
+/** So many of something in so long a time. */
+export interface Rate {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+]);
+
+export function rate(fallback: string, sentence: string): Variable<Rate> {
+  return {
+    default: fallback,
+    expected: "a count and a time, like 20/10s (units: ms, s, m; at most 24 days)",
+    parse: z
+      .string()
+      .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,5}(ms|s|m)$/)
+      .transform((value) => {
+        const [count = "", time = ""] = value.split("/");
+        const unitMs = UNIT_MS.get(time.replace(/^\d+/, "")) ?? 1;
+        return { count: Number(count), windowMs: Number.parseInt(time, 10) * unitMs };
+      })
+      // A longer window would end at once: timers overflow.
+      .refine(({ windowMs }) => windowMs <= MAX_TIMER_MS),
+    sentence,
+  };
+}
+
+function httpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+}
+
+export const origins: Variable<readonly string[] | "*"> = {
+  default: "http://localhost:5173",
+  expected: "origins like https://chat.example.com, comma-separated, or *",
+  parse: z
+    .string()
+    .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
+    .refine(
+      (value) =>
+        value === "*" ||
+        value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin && !origin.includes("*")),
+    ),
+  sentence:
+    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
+};
+
+/** Whether an address is no more than scheme, host and path: what else there is would be in no request. */
+function isPlain({ search, hash, username, password }: URL): boolean {
+  return search + hash + username + password === "";
+}
+
+export const httpApiUrl: Variable<string | undefined> = {
+  default: undefined,
+  expected: "an http:// or https:// address without a user, a query or a fragment",
+  parse: z
+    .string()
+    .refine((value) => httpUrl(value) && isPlain(new URL(value)))
+    .transform((value) => value.replace(/\/+$/, "")),
+  sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
+};
+
+/** Every host of a cluster, or of Sentinel, and what is needed beside it. */
+const REDIS_ADDRESS =
+  /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
+
+export const redisUrl: Variable<string | undefined> = {
+  default: undefined,
+  expected: "a redis:// or rediss:// address, hosts comma-separated",
+  parse: optional(z.string().regex(REDIS_ADDRESS)),
+  sentence:
+    "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
+};
