@@ -27,10 +27,10 @@ export interface ConnectionEvents {
 
 // One step: the clock moves, and everybody who hears it knows that whatever was published before has been heard before.
 const PROBE = defineScript(`
-logSince(KEYS[2], KEYS[1])
+local _, id = logSince(KEYS[2], KEYS[1])
 local position = toText(tick(KEYS[1], ARGV[2]))
 redis.call('PUBLISH', ARGV[1], '{"position":"' .. position .. '"}')
-return runId()
+return id
 `);
 
 const CLUSTER_PROBE = defineScript(`

@@ -165,7 +165,8 @@ export class RedisTopics<Event> {
   /** Resolves when the topic is live, or Redis is found to be away: then it is brought up when Redis is back. Never rejects. */
   #bringUp(topic: RedisTopic<Event>): Promise<void> {
     topic.joining ??= this.#join(topic)
-      .catch(() => undefined)
+      // Refused, or lost on the way: the next tick tries again.
+      .catch(() => this.#stayAway(topic))
       .finally(() => (topic.joining = undefined));
     return topic.joining;
   }

@@ -282,6 +282,23 @@ describe("a Redis that dies", () => {
     await expect.poll(() => here.numbers, PATIENTLY).toEqual([1, 2]);
   });
 
+  test("does not keep a bus from closing, nor is it missed afterwards", async () => {
+    await using server = await startRedis();
+    const open = family(server.url);
+    const buses = await Promise.all([open(), open(), open()]);
+    const unsubscribes = await Promise.all(buses.map((bus) => bus.subscribe("topic", { receive: () => undefined })));
+    const [dead, silent, restarting] = buses;
+    server.pause();
+    expect(await took(() => silent.close())).toBeLessThan(4000);
+    server.resume();
+    await server.kill();
+    void dead.publish("topic", { n: 1 });
+    expect(await took(() => dead.close())).toBeLessThan(1500);
+    await Promise.all([server.restart(), restarting.close()]);
+    for (const unsubscribe of unsubscribes) await expect(unsubscribe()).resolves.toBeUndefined();
+    for (const bus of buses) await expect(bus.publish("topic", { n: 2 })).rejects.toThrow("closed");
+  });
+
   test("costs the oldest events where too many wait", async () => {
     await using server = await startRedis();
     const givenUp: number[] = [];
