@@ -23,7 +23,7 @@ const LINGER_MS = 5000;
 const HEALED_AT_ONCE = 64;
 
 /** Events remembered as given. */
-const MAX_GIVEN = 100_000;
+const MAX_GIVEN = 50_000;
 
 /** What the nodes of a cluster may be apart, by their clocks and in what they have delivered. */
 const CLUSTER_SLACK_MS = 5000;
