@@ -46,7 +46,7 @@ async function startInstance(
 }
 
 describe("an instance that dies", () => {
-  const ttlMs = 1500;
+  const ttlMs = 2000;
   let server: RedisServer;
   beforeAll(async () => {
     server = await startRedis();
