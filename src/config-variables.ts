@@ -1,4 +1,4 @@
-/** The kinds of variables that the configuration is made of. */
+/** What an environment variable may be: the kinds of entries of the table in `config.ts`. */
 import { z } from "zod";
 
 /** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
@@ -93,3 +93,49 @@ export function rate(fallback: string, sentence: string): Variable<Rate> {
     sentence,
   };
 }
+
+function httpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+}
+
+export const origins: Variable<readonly string[] | "*"> = {
+  default: "http://localhost:5173",
+  expected: "origins like https://chat.example.com, comma-separated, or *",
+  parse: z
+    .string()
+    .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
+    .refine(
+      (value) =>
+        value === "*" ||
+        value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin && !origin.includes("*")),
+    ),
+  sentence:
+    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
+};
+
+/** Whether an address is no more than scheme, host and path: what else there is would be in no request. */
+function isPlain({ search, hash, username, password }: URL): boolean {
+  return search + hash + username + password === "";
+}
+
+export const httpApiUrl: Variable<string | undefined> = {
+  default: undefined,
+  expected: "an http:// or https:// address without a user, a query or a fragment",
+  parse: z
+    .string()
+    .refine((value) => httpUrl(value) && isPlain(new URL(value)))
+    .transform((value) => value.replace(/\/+$/, "")),
+  sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
+};
+
+/** Every host of a cluster, or of Sentinel, and what is needed beside it. */
+const REDIS_ADDRESS =
+  /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
+
+export const redisUrl: Variable<string | undefined> = {
+  default: undefined,
+  expected: "a redis:// or rediss:// address, hosts comma-separated",
+  parse: optional(z.string().regex(REDIS_ADDRESS)),
+  sentence:
+    "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
+};

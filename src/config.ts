@@ -5,52 +5,21 @@
 import { existsSync } from "node:fs";
 import { loadEnvFile } from "node:process";
 import { z } from "zod";
-import { choice, duration, flag, optional, rate, text, whole, type Rate, type Variable } from "./config-variables.ts";
+import {
+  choice,
+  duration,
+  flag,
+  httpApiUrl,
+  optional,
+  origins,
+  rate,
+  redisUrl,
+  text,
+  whole,
+  type Variable,
+} from "./config-variables.ts";
 
-export type { Rate };
-
-function httpUrl(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-const origins: Variable<readonly string[] | "*"> = {
-  default: "http://localhost:5173",
-  expected: "origins like https://chat.example.com, comma-separated, or *",
-  parse: z
-    .string()
-    .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
-    .refine(
-      (value) =>
-        value === "*" ||
-        value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin && !origin.includes("*")),
-    ),
-  sentence:
-    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
-};
-
-/** Whether an address is no more than scheme, host and path: what else there is would be in no request. */
-function isPlain({ search, hash, username, password }: URL): boolean {
-  return search + hash + username + password === "";
-}
-
-/** What was given, as it may be shown: an address without whom it names. */
-function withoutPassword(given: string): string {
-  return given.replace(/\/\/[^/@]*@/, "//…@");
-}
-
-const httpApiUrl: Variable<string | undefined> = {
-  default: undefined,
-  expected: "an http:// or https:// address without a user, a query or a fragment",
-  parse: z
-    .string()
-    .refine((value) => httpUrl(value) && isPlain(new URL(value)))
-    .transform((value) => value.replace(/\/+$/, "")),
-  sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
-};
-
-/** Every host of a cluster, or of Sentinel, and what is needed beside it. */
-const REDIS_URL =
-  /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
+export type { Rate } from "./config-variables.ts";
 
 const VARIABLES = {
   PORT: whole(8080, 0, 65_535, "HTTP and WebSocket; 0 takes a free port."),
@@ -97,13 +66,7 @@ const VARIABLES = {
     false,
     "Whether the REST API honours `Idempotency-Key`, so that a POST may be repeated after any failure.",
   ),
-  REDIS_URL: {
-    default: undefined,
-    expected: "a redis:// or rediss:// address, hosts comma-separated",
-    parse: optional(z.string().regex(REDIS_URL)),
-    sentence:
-      "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
-  },
+  REDIS_URL: redisUrl,
   REDIS_PREFIX: {
     default: "chat:",
     expected: "text without white space or braces",
@@ -171,6 +134,11 @@ type Switch = "GRAPHIQL" | "INTROSPECTION";
 /** Everything that is wrong with an environment, a line each. Written for who starts the process. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+}
+
+/** What was given, as it may be shown: an address without whom it names. */
+function withoutPassword(given: string): string {
+  return given.replace(/\/\/[^/@]*@/, "//…@");
 }
 
 function parseVariable(

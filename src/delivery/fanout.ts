@@ -3,7 +3,7 @@
  * that chat, however many connections there are beside.
  */
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
-import { parsePosition, type Position } from "../bus/position.ts";
+import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
 import {
   chatTopic,
@@ -20,7 +20,7 @@ import type { History } from "../chat/history.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { CLOCK_MARGIN_MS } from "./replay.ts";
+import { Gaps } from "./gaps.ts";
 import { Room, type Subscribers } from "./room.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
@@ -52,12 +52,14 @@ export class Fanout implements MembershipListener {
   /** The subscriptions to all chats, by session. */
   readonly #toAll = new Map<Session, Subscribers>();
   readonly #subscribers = new Set<Subscriber>();
+  readonly #gaps: Gaps;
   #users: Unsubscribe | undefined;
   #stopObserving: (() => void) | undefined;
   #delivered = 0;
 
   constructor(options: FanoutOptions) {
     this.#options = options;
+    this.#gaps = new Gaps(options, (room, event, position) => this.#serve(room, event, position));
     options.directory.observe(this);
   }
 
@@ -158,7 +160,15 @@ export class Fanout implements MembershipListener {
   }
 
   async #enter(session: Session, mine: Subscribers, chatId: string): Promise<void> {
-    await this.#listen(session, mine, chatId);
+    const { bus } = this.#options;
+    const { base, topics } = bus.log.mark([chatTopic(chatId)]);
+    const isFed = this.#rooms.has(chatId);
+    const listening = this.#listen(session, mine, chatId);
+    const room = this.#room(chatId);
+    // A chat's first message follows on the heels of the news that there is the chat, and may be published before the bus has
+    // subscribed to it: what the log has since that news comes before what is live.
+    if (!isFed) await this.#gaps.readSince(room, topics[chatTopic(chatId)] ?? base);
+    await listening;
     for (const subscriber of all(mine)) await subscriber.refresh();
   }
 
@@ -185,7 +195,7 @@ export class Fanout implements MembershipListener {
             if (isChatEvent(event)) this.#onChatEvent(fed, event, position);
           },
           missed: (after) => {
-            this.#fill(fed, after).catch((error: unknown) => this.#giveUp(fed, error));
+            this.#gaps.fill(fed, after).catch((error: unknown) => this.#giveUp(fed, error));
           },
         }),
       (event) => this.#serve(room, event, undefined),
@@ -215,25 +225,6 @@ export class Fanout implements MembershipListener {
       this.#deliver(mine.get(event.type), event, position);
     }
     this.#deliver(room.direct.get(event.type), event, position);
-  }
-
-  /**
-   * Messages of a chat have gone by unheard and are not in the log: the REST API has them. They are read with the rights of anybody
-   * who listens; each of those is a member. Of receipts nothing is known; the messages themselves say whether they were read.
-   */
-  async #fill(room: Room, after: Position): Promise<void> {
-    const { history, replayLimit } = this.#options;
-    const session = room.anyone;
-    if (!session) return;
-    const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
-    await room.hold(async () => {
-      const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
-      for (const message of missing) {
-        room.insert({ type: "message.created", chatId: room.chatId, message }, (event) =>
-          this.#serve(room, event, undefined),
-        );
-      }
-    });
   }
 
   /** What is missing cannot be had: that is said to whoever it is missing to. */

@@ -1,13 +1,13 @@
 /** The listeners of one chat on this process, and what has to be known to serve them. */
 import type { Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
-import type { ChatEvent, EventType, MessageCreated, TypingChanged } from "../chat/events.ts";
+import { idOf, type ChatEvent, type EventType, type TypingChanged } from "../chat/events.ts";
 import type { Session } from "../chat/session.ts";
 import type { Subscriber } from "./fanout.ts";
 
 export type Subscribers = Map<EventType, Set<Subscriber>>;
 
-/** Messages that are remembered at most, so that the history is not taken for news after the log has lost some. */
+/** Events that are remembered at most, so that what is read from the log or the history is not taken for news. */
 const MAX_RECENT = 1000;
 
 /** It lives as long as it has any listener, and holds the process's one bus subscription to the chat. */
@@ -68,9 +68,9 @@ export class Room {
     }
   }
 
-  /** Delivers a message out of the history, if it has not been delivered here. */
-  insert(event: MessageCreated, deliver: Deliver): void {
-    if (!this.#recent.has(event.message.id)) this.#deliver(event, undefined, deliver);
+  /** Delivers what was missing, unless it has been delivered here; while the room is held. */
+  insert(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
+    this.#deliver(event, position, deliver);
   }
 
   /** Nobody listens any more. */
@@ -81,25 +81,24 @@ export class Room {
 
   #deliver(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     if (event.type === "typing.changed") this.#follow(event);
-    if (event.type === "message.created") {
-      const { id, sender } = event.message;
-      // It was filled in while its publication was under way.
-      if (this.#recent.has(id)) return;
-      this.#remember(id);
-      // Who has sent it has stopped typing it, on whichever instance that was.
-      const typing = this.#typists?.get(sender.id);
-      if (typing) this.#expire(typing.event);
-    }
+    // It may have been inserted while its publication was under way.
+    else if (!this.#isNews(idOf(event))) return;
+    // Who has sent a message has stopped typing it, on whichever instance that was.
+    if (event.type === "message.created") this.#stopTyping(event.message.sender.id);
     deliver(event, position);
   }
 
-  #remember(id: string): void {
+  #isNews(id: string): boolean {
+    if (this.#recent.has(id)) return false;
     this.#recent.add(id);
-    if (this.#recent.size <= MAX_RECENT) return;
-    for (const oldest of this.#recent) {
-      this.#recent.delete(oldest);
-      break;
-    }
+    const [oldest] = this.#recent;
+    if (this.#recent.size > MAX_RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    return true;
+  }
+
+  #stopTyping(userId: string): void {
+    const typing = this.#typists?.get(userId);
+    if (typing) this.#expire(typing.event);
   }
 
   #follow(event: TypingChanged): void {

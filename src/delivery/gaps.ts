@@ -1,0 +1,58 @@
+/** What a chat's listeners on this process have not heard: it is put in where it belongs, while what is newer is held. */
+import { whereReachable, type Bus } from "../bus/bus.ts";
+import { parsePosition, type Position } from "../bus/position.ts";
+import { chatTopic, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
+import type { History } from "../chat/history.ts";
+import { CLOCK_MARGIN_MS } from "./replay.ts";
+import type { Room } from "./room.ts";
+
+interface GapsOptions {
+  readonly bus: Pick<Bus<BusEvent>, "log">;
+  readonly history: Pick<History, "select">;
+  /** Messages that are fetched for a chat at most when the log has lost them. */
+  readonly replayLimit: number;
+}
+
+export class Gaps {
+  readonly #options: GapsOptions;
+  readonly #serve: (room: Room, event: ChatEvent, position: Position | undefined) => void;
+
+  constructor(options: GapsOptions, serve: (room: Room, event: ChatEvent, position: Position | undefined) => void) {
+    this.#options = options;
+    this.#serve = serve;
+  }
+
+  /**
+   * Messages of a chat have gone by unheard and are not in the log: the REST API has them. They are read with the rights of anybody
+   * who listens; each of those is a member. Of receipts nothing is known; the messages themselves say whether they were read.
+   *
+   * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  async fill(room: Room, after: Position): Promise<void> {
+    const { history, replayLimit } = this.#options;
+    const session = room.anyone;
+    if (!session) return;
+    const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
+    await room.hold(async () => {
+      const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
+      for (const message of missing) {
+        this.#insert(room, { type: "message.created", chatId: room.chatId, message }, undefined);
+      }
+    });
+  }
+
+  /** The bus subscribes to a chat just now, and the log has what was published after `after` and before that. */
+  async readSince(room: Room, after: Position): Promise<void> {
+    await room.hold(async () => {
+      await room.fed;
+      const entries = await whereReachable(this.#options.bus.log.read(chatTopic(room.chatId), after), undefined);
+      for (const { event, position } of entries ?? []) {
+        if (isChatEvent(event)) this.#insert(room, placed(event, position), position);
+      }
+    });
+  }
+
+  #insert(room: Room, event: ChatEvent, position: Position | undefined): void {
+    room.insert(event, position, (news, at) => this.#serve(room, news, at));
+  }
+}
