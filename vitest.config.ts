@@ -8,7 +8,18 @@ export default defineConfig({
     alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve("graphql")) }],
   },
   test: {
-    include: ["tests/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "memory", include: ["tests/**/*.test.ts"] } },
+      // What a client sees is the same on Redis.
+      {
+        extends: true,
+        test: {
+          name: "redis",
+          include: ["tests/{conversation,subscriptions,resume}/**/*.test.ts"],
+          globalSetup: "tests/support/on-redis.ts",
+        },
+      },
+    ],
     // Processes, not threads: what a test does to signals, sockets and unhandled rejections is then as in production.
     pool: "forks",
     maxWorkers: 2,

@@ -59,6 +59,7 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #observers = new Set<ConnectionListener>();
   readonly #options: RedisBusOptions<Event>;
   readonly #tickChannel: string;
+  readonly #present: RedisLog<Event>["present"];
   readonly #arrived = Promise.withResolvers<void>();
   #garbage = 0;
   #lastError: Error | undefined;
@@ -83,6 +84,7 @@ class RedisBus<Event> implements Bus<Event> {
     this.#connection = connection;
     this.#channels = channels;
     this.#topics = topics;
+    this.#present = (topic) => log.present(topic);
     this.#publisher = new RedisPublisher({ options, instanceId, connection, channels, topics, keys, onGivenUp });
     this.presence = new RedisPresence({ connection, keys, graceMs, onListenerError }, instanceId);
     this.#heartbeat = new RedisHeartbeat({ connection, keys, presence: this.presence, instanceId, ttlMs, graceMs });
@@ -166,6 +168,11 @@ class RedisBus<Event> implements Bus<Event> {
   async #restore(isEmptied: boolean): Promise<void> {
     // The tick's channel comes first: what is heard on it later says that nothing on any other has been overheard.
     await this.#channels.join([this.#tickChannel]).catch(() => undefined);
+    // No topic is live yet: where each stands is known, and what is subscribed to from now on begins now.
+    await this.#present(this.#tickChannel).then(
+      (position) => this.#topics.hear(position),
+      () => undefined,
+    );
     await this.#topics.heal();
     if (!this.#connection.isConnected) return;
     this.#arrived.resolve();

@@ -109,6 +109,7 @@ export class Access {
     if (this.#directory.chat(chatId)?.participants.has(identity.user.id)) return;
     try {
       await this.requireMember(identity, chatId);
+      await this.#directory.settled();
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       this.#log.debug({ err: error, chatId }, "the members of a chat could not be asked for");

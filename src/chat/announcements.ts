@@ -1,6 +1,7 @@
 /** What every instance is told of memberships and sign-outs, and what it does about it. */
 import { randomUUID } from "node:crypto";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
 import type { Directory } from "./directory.ts";
 import { USERS_TOPIC, type AccessNews, type BusEvent } from "./events.ts";
 import type { Sessions } from "./sessions.ts";
@@ -19,7 +20,7 @@ export class Announcements {
 
   async start(): Promise<void> {
     this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, {
-      receive: (event) => this.#apply(event),
+      receive: (event, position) => this.#apply(event, position),
       missed: () => this.#sessions.recheckAll(),
     });
   }
@@ -33,10 +34,10 @@ export class Announcements {
     await this.#bus.publish(USERS_TOPIC, { ...news, id: randomUUID() });
   }
 
-  #apply(event: BusEvent): void {
+  #apply(event: BusEvent, position: Position | undefined): void {
     switch (event.type) {
       case "chat.changed":
-        this.#directory.learn({ id: event.chatId, participants: event.participants }, this.#directory.now());
+        this.#directory.learn({ id: event.chatId, participants: event.participants }, this.#directory.now(), position);
         break;
       case "chat.deleted":
         this.#directory.remove(event.chatId);

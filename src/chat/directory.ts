@@ -2,6 +2,7 @@
  * Who is in which chat, as far as it concerns the people who are connected to this process. Kept current by every answer of the
  * REST API that names participants; forgotten with the last connection that it concerns.
  */
+import type { Position } from "../bus/position.ts";
 import type { Chat, User } from "./model.ts";
 import type { Session } from "./session.ts";
 
@@ -25,7 +26,11 @@ export interface KnownChat {
 
 /** Hears of memberships as they take effect and end. */
 export interface MembershipListener {
-  joined(viewer: Viewer, chatId: string): void;
+  /**
+   * @param since where the log has the news, if it came that way: what was published after it is for the viewer.
+   * @returns when it has taken effect, where that takes a while; never rejects.
+   */
+  joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> | void;
   left(viewer: Viewer, chatId: string): void;
   /** Somebody, connected or not, is in a chat now who was not: whom the others may want to know about. */
   added?(chatId: string): void;
@@ -37,6 +42,8 @@ export class Directory {
   /** The known chats of each participant, connected or not: whom that user's presence concerns. */
   readonly #chatsByParticipant = new Map<string, Set<KnownChat>>();
   readonly #listeners = new Set<MembershipListener>();
+  /** What listeners are still about. */
+  readonly #joining = new Set<Promise<void>>();
   #clock = 0;
 
   /**
@@ -45,6 +52,11 @@ export class Directory {
    */
   now(): number {
     return this.#clock;
+  }
+
+  /** Resolves when every membership that is known by now has taken effect. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#joining);
   }
 
   observe(listener: MembershipListener): void {
@@ -76,7 +88,7 @@ export class Directory {
       viewer = { userId, sessions: new Set(), chats: new Map() };
       this.#viewers.set(userId, viewer);
       // Somebody else's connection may have told of chats that this user is in.
-      for (const chat of this.chatsOf(userId)) this.#join(viewer, chat);
+      for (const chat of this.chatsOf(userId)) this.#join(viewer, chat, undefined);
     }
     viewer.sessions.add(session);
     return viewer;
@@ -113,16 +125,17 @@ export class Directory {
   /**
    * Takes what the REST API said of a chat when asked at `askedAt`, or says of its own accord now.
    *
+   * @param since where the log has it, if it came that way.
    * @returns whether that is news.
    */
-  learn(chat: Pick<Chat, "id" | "participants">, askedAt: number): boolean {
+  learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since?: Position): boolean {
     const participants = new Map(chat.participants.map((user) => [user.id, user]));
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
     const isGrown = [...participants.keys()].some((id) => !known.participants.has(id));
     this.#setParticipants(known, participants);
-    for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known);
+    for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known, since);
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
     if (isGrown) for (const listener of this.#listeners) listener.added?.(chat.id);
     return true;
@@ -166,10 +179,15 @@ export class Directory {
     chat.changedAt = ++this.#clock;
   }
 
-  #join(viewer: Viewer, chat: KnownChat): void {
+  #join(viewer: Viewer, chat: KnownChat, since: Position | undefined): void {
     chat.viewers.add(viewer);
     viewer.chats.set(chat.id, chat);
-    for (const listener of this.#listeners) listener.joined(viewer, chat.id);
+    for (const listener of this.#listeners) {
+      const joining = listener.joined(viewer, chat.id, since);
+      if (!joining) continue;
+      this.#joining.add(joining);
+      void joining.then(() => this.#joining.delete(joining));
+    }
   }
 
   #leave(viewer: Viewer, chat: KnownChat): void {

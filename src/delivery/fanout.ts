@@ -127,14 +127,14 @@ export class Fanout implements MembershipListener {
     for (const id of session.viewer.chats.keys()) this.#leaveRoom(session, id);
   }
 
-  joined(viewer: Viewer, chatId: string): void {
-    for (const session of viewer.sessions) {
+  async joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> {
+    const entering = [...viewer.sessions].map(async (session) => {
       const mine = this.#toAll.get(session);
-      if (!mine) continue;
-      this.#enter(session, mine, chatId).catch((error: unknown) =>
-        this.#options.log.error({ err: error, chatId }, "a chat could not be listened to"),
-      );
-    }
+      if (mine) await this.#enter(session, mine, chatId, since);
+    });
+    await Promise.all(entering).catch((error: unknown) =>
+      this.#options.log.error({ err: error, chatId }, "a chat could not be listened to"),
+    );
   }
 
   left(viewer: Viewer, chatId: string): void {
@@ -159,15 +159,13 @@ export class Fanout implements MembershipListener {
     }
   }
 
-  async #enter(session: Session, mine: Subscribers, chatId: string): Promise<void> {
-    const { bus } = this.#options;
-    const { base, topics } = bus.log.mark([chatTopic(chatId)]);
+  async #enter(session: Session, mine: Subscribers, chatId: string, since: Position | undefined): Promise<void> {
     const isFed = this.#rooms.has(chatId);
     const listening = this.#listen(session, mine, chatId);
     const room = this.#room(chatId);
     // A chat's first message follows on the heels of the news that there is the chat, and may be published before the bus has
     // subscribed to it: what the log has since that news comes before what is live.
-    if (!isFed) await this.#gaps.readSince(room, topics[chatTopic(chatId)] ?? base);
+    if (!isFed && since !== undefined) await this.#gaps.readSince(room, since);
     await listening;
     for (const subscriber of all(mine)) await subscriber.refresh();
   }

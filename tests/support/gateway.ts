@@ -1,5 +1,7 @@
 /** A real gateway on a real development API, on free ports, for as long as a test needs it. */
+import { randomUUID } from "node:crypto";
 import { pino } from "pino";
+import { inject } from "vitest";
 import { parseConfig } from "../../src/config.ts";
 import type { DevApi } from "../../src/dev/api.ts";
 import { startDevApi } from "../../src/dev/api.ts";
@@ -19,6 +21,12 @@ export interface TestGateway extends AsyncDisposable {
 /** What every test gateway has unless it says otherwise: nothing that a test would have to wait for. */
 const QUICK = { PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "debug", DRAIN_WINDOW: "0", RATE_LIMIT_MESSAGES: "100000/1s" };
 
+/** In the project of tests that runs on Redis every gateway is alone in its part of it, unless a test says otherwise. */
+function onRedis(): Readonly<Record<string, string>> {
+  const url = inject("redisUrl");
+  return url === undefined ? {} : { REDIS_URL: url, REDIS_PREFIX: `${randomUUID()}:` };
+}
+
 /**
  * @param environment variables of the gateway's configuration, over the quick ones. With HTTP_API_URL given the development API
  * runs all the same, but the gateway does not ask it.
@@ -33,7 +41,7 @@ export async function startGateway(
   const write = (line: string): void => {
     logged.push(JSON.parse(line) as Record<string, unknown>);
   };
-  const config = parseConfig({ HTTP_API_URL: api.url, ...QUICK, ...environment });
+  const config = parseConfig({ HTTP_API_URL: api.url, ...QUICK, ...onRedis(), ...environment });
   const gateway = starting.use(
     await createGateway(config, { log: pino({ level: config.LOG_LEVEL }, { write }), ...overrides }),
   );
