@@ -107,6 +107,14 @@ export class Fanout implements MembershipListener {
     await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
   }
 
+  /** Of these chats those whose listeners have not been given everything that the bus has brought, and where they stand. */
+  *behind(chatIds: Iterable<string>): Generator<readonly [topic: string, after: Position]> {
+    for (const id of chatIds) {
+      const after = this.#rooms.get(id)?.behind;
+      if (after !== undefined) yield [chatTopic(id), after];
+    }
+  }
+
   /** Harmless when repeated. */
   remove(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return;

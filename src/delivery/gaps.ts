@@ -33,7 +33,7 @@ export class Gaps {
     const session = room.anyone;
     if (!session) return;
     const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
-    await room.hold(async () => {
+    await room.hold(after, async () => {
       const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
       for (const message of missing) {
         this.#insert(room, { type: "message.created", chatId: room.chatId, message }, undefined);
@@ -43,7 +43,7 @@ export class Gaps {
 
   /** The bus subscribes to a chat just now, and the log has what was published after `after` and before that. */
   async readSince(room: Room, after: Position): Promise<void> {
-    await room.hold(async () => {
+    await room.hold(after, async () => {
       await room.fed;
       const entries = await whereReachable(this.#options.bus.log.read(chatTopic(room.chatId), after), undefined);
       for (const { event, position } of entries ?? []) {

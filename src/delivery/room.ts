@@ -22,6 +22,7 @@ export class Room {
   readonly #onExpired: (event: TypingChanged) => void;
   /** What arrives while what is missing before it is being fetched. */
   #held: (() => void)[] | undefined;
+  #heldAfter: Position | undefined;
   readonly #recent = new Set<string>();
   /** Who types here, with the end of the indicator if nobody says otherwise. */
   #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
@@ -55,15 +56,22 @@ export class Room {
     else this.#deliver(event, position, deliver);
   }
 
-  /** Holds what arrives until `fill` has given what is missing; harmless while that is going on. */
-  async hold(fill: () => Promise<void>): Promise<void> {
+  /** Where the listeners stand while what arrives is held; undefined while they stand where the bus does. */
+  get behind(): Position | undefined {
+    return this.#heldAfter;
+  }
+
+  /** Holds what arrives until `fill` has given what is missing after that position; harmless while that is going on. */
+  async hold(after: Position, fill: () => Promise<void>): Promise<void> {
     if (this.#held) return;
     this.#held = [];
+    this.#heldAfter = after;
     try {
       await fill();
     } finally {
       const held = this.#held;
       this.#held = undefined;
+      this.#heldAfter = undefined;
       for (const deliver of held) deliver();
     }
   }

@@ -139,13 +139,16 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   mark(): Mark | undefined {
     if (this.#held) return undefined;
     const { chatId, session } = this.spec;
-    const chatIds = chatId === undefined ? session.viewer.chats.keys() : [chatId];
-    const { base, topics } = this.#log.mark([...chatIds].map(chatTopic));
+    const chatIds = chatId === undefined ? [...session.viewer.chats.keys()] : [chatId];
+    const { base, topics } = this.#log.mark(chatIds.map(chatTopic));
     const unread = startsOf([...(this.#inHand ? [this.#inHand] : []), ...this.#queue.values()]);
     if (!unread) return undefined;
     const missed = [...(this.#catchUp?.behind ?? [])].map(([topic, { after }]) => [topic, after] as const);
     // What waits in the queue is older than what the log is to be read for.
-    return { base, topics: { ...topics, ...Object.fromEntries(missed), ...unread } };
+    return {
+      base,
+      topics: { ...topics, ...Object.fromEntries([...this.#fanout.behind(chatIds), ...missed]), ...unread },
+    };
   }
 
   /** Hands the stream over to a sink: what waits comes first. */
