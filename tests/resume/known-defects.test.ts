@@ -1,0 +1,305 @@
+/** What does not hold yet. */
+import { once } from "node:events";
+import { describe, expect, test, vi } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { chatOf, contentOf } from "../sessions/scene.ts";
+import { connect, type TestClient } from "../support/client.ts";
+import { EVENTS_SECRET, tell } from "../support/events.ts";
+import { startGateway } from "../support/gateway.ts";
+import {
+  ChatDocument,
+  ChatsDocument,
+  MessageAddedDocument,
+  SendMessageDocument,
+} from "../support/generated/graphql.ts";
+import { createSeasonedBackplane } from "../support/instances.ts";
+import { MESSAGES, visit } from "../support/returning-client.ts";
+import { Transcript } from "../support/transcript.ts";
+
+const [alice, bob, carol] = DEMO_USERS;
+const { shop, team, pair } = DEMO_CHATS;
+
+async function send(client: TestClient, chatId: string, content: string): Promise<string> {
+  const { sendMessage } = await client.run(SendMessageDocument, { chatId, content });
+  return sendMessage.cursor;
+}
+
+async function page(client: TestClient, id: string, last = 50) {
+  const { nodes, pageInfo } = (await client.run(ChatDocument, { id, last })).chat.messages;
+  return { contents: nodes.map(({ content }) => content), endCursor: pageInfo.endCursor ?? "" };
+}
+
+function follow(client: TestClient, variables: { chatId?: string; after?: string } = {}): Transcript {
+  return Transcript.of(client.subscribe(MessageAddedDocument, variables), ({ messageAdded }) => messageAdded.content);
+}
+
+/** The id that sorts so far among those of a chat. */
+function idAt(n: number): string {
+  return `${String(n).padStart(8, "0")}-0000-4000-8000-000000000000`;
+}
+
+test("a ping that falls between the writes of one event to several subscriptions confirms the event to none that has not got it", async () => {
+  await using gateway = await startGateway({ HEARTBEAT_INTERVAL: "600000" });
+  await using writer = connect(gateway.wsUrl, bob.token);
+  await using first = await visit(gateway.wsUrl, alice.token);
+  const ids = ["1", "2", "3"];
+  const had = ids.map((id) => first.socket.start({ query: MESSAGES }, id));
+  await first.settled();
+  let arrived: readonly (readonly string[])[] = [];
+  const pinged = once(first.socket.socket, "ping");
+  first.socket.socket.once("ping", () => (arrived = had.map(({ all }) => all.map(contentOf))));
+  // Of three times 84 events the 250th is the first subscription's last.
+  for (let n = 1; n <= 84; n++) await send(writer, team, `a${n}`);
+  await pinged;
+  // What came after the ping is taken for lost on the way.
+  await first.settled();
+  await first.drop();
+  await using second = await visit(gateway.wsUrl, alice.token);
+  for (const [index, id] of ids.entries()) {
+    const after = await second.follow(id);
+    const whole = [...(arrived[index] ?? []), ...after.all];
+    expect([...new Set(whole)], `subscription ${id}`).toEqual(Array.from({ length: 84 }, (_, n) => `a${n + 1}`));
+  }
+});
+
+test("a message that is published long after it was created hides none that was created after it", async () => {
+  await using backplane = createSeasonedBackplane();
+  await using gateway = await startGateway({ EVENTS_SECRET }, { bus: backplane.busOf() });
+  await using client = connect(gateway.wsUrl, alice.token);
+  const message = gateway.api.data.addMessage({ chatId: team, senderId: bob.id, content: "told late" });
+  const { endCursor } = await page(client, team);
+  await send(client, team, "a1");
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+  try {
+    await tell(gateway, { type: "message.created", data: { message } });
+    const transcript = follow(client, { chatId: team, after: endCursor });
+    await send(client, team, "a2");
+    await transcript.has("a2");
+    expect(transcript.all).toEqual(["a1", "a2"]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a page that was read while others wrote and what is newer than it are everything, though it took several requests", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { data, faults } = gateway.api;
+  const { id: chatId } = data.createChat({ participants: [alice.id, bob.id] });
+  for (let n = 1; n <= 150; n++) {
+    const createdAt = new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
+    data.addMessage({ chatId, senderId: bob.id, content: `a${n}`, createdAt, id: idAt(n * 10) });
+  }
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.run(ChatsDocument);
+  const path = `/chats/${chatId}/messages`;
+  using second = faults.hold({ method: "GET", path: /nextToken/ });
+  const reading = page(client, chatId, 200);
+  await second.arrived(1);
+  expect(faults.requests.count({ method: "GET", path })).toBe(2);
+  // One sorts into the page that has been read, the next into the one that is still to come.
+  for (const [n, id] of [
+    [151, idAt(5)],
+    [152, idAt(9000)],
+  ] as const) {
+    const message = data.addMessage({ chatId, senderId: bob.id, content: `a${n}`, id });
+    await tell(gateway, { type: "message.created", data: { message } });
+    await vi.waitUntil(() => new Date().toISOString() > message.createdAt);
+  }
+  second.lift();
+  const { contents, endCursor } = await reading;
+  const transcript = follow(client, { chatId, after: endCursor });
+  await send(client, chatId, "barrier");
+  await transcript.has("barrier");
+  expect([...contents, ...transcript.all].filter((content) => /^a15[12]$/.test(content)).toSorted()).toEqual([
+    "a151",
+    "a152",
+  ]);
+});
+
+test("a page's cursor tells of all messages of its instant, though the page has not got them all", async () => {
+  await using gateway = await startGateway();
+  const { data } = gateway.api;
+  const { id: chatId } = data.createChat({ participants: [alice.id, bob.id] });
+  const createdAt = "2026-02-01T10:00:00.000Z";
+  for (let n = 1; n <= 4; n++) data.addMessage({ chatId, senderId: bob.id, content: `a${n}`, createdAt, id: idAt(n) });
+  await using client = connect(gateway.wsUrl, alice.token);
+  const { endCursor } = await page(client, chatId, 1);
+  const transcript = follow(client, { chatId, after: endCursor });
+  await send(client, chatId, "a5");
+  await transcript.has("a5");
+  expect(transcript.all).toEqual(["a5"]);
+});
+
+test("somebody removed while a replay is being read gets nothing of that chat", async () => {
+  await using before = await startGateway({ EVENTS_SECRET });
+  await using early = connect(before.wsUrl, bob.token);
+  const cursor = await send(early, shop, "b1");
+  await send(early, team, "a1");
+  await using gateway = await startGateway({ EVENTS_SECRET, HTTP_API_URL: before.api.url });
+  await using client = connect(gateway.wsUrl, bob.token);
+  await client.run(ChatsDocument);
+  using held = before.api.faults.hold({ method: "GET", path: `/chats/${pair}/messages` });
+  using answered = before.api.faults.hold({ method: "GET", path: `/chats/${team}/messages`, when: "processed" });
+  const transcript = follow(client, { after: cursor });
+  await answered.arrived(1);
+  answered.lift();
+  await held.arrived(1);
+  await client.run(ChatsDocument);
+  before.api.data.removeMember(team, bob.id);
+  await tell(gateway, { type: "chat.updated", data: { chat: chatOf(team, [alice, carol]) } });
+  held.lift();
+  await send(client, shop, "b2");
+  await transcript.has("b2");
+  expect(transcript.all).toEqual(["b2"]);
+});
+
+describe("from a cursor of the log, which has been lost", () => {
+  test("a message that was created before it and not published yet is not missing", async () => {
+    await using before = await startGateway();
+    await using slow = connect(before.wsUrl, alice.token);
+    await using quick = connect(before.wsUrl, bob.token);
+    await using reader = connect(before.wsUrl, bob.token);
+    const had = reader.subscribe(MessageAddedDocument, { chatId: shop });
+    await Promise.all([reader.run(ChatsDocument), slow.acknowledged, quick.acknowledged]);
+    using answer = before.api.faults.hold({ method: "POST", when: "processed", token: alice.token });
+    const sending = send(slow, shop, "created first").catch(() => undefined);
+    await answer.arrived(1);
+    const { createdAt } = before.api.data.messages(shop).at(-1) ?? { createdAt: "" };
+    await vi.waitUntil(() => new Date().toISOString() > createdAt);
+    await send(quick, shop, "published first");
+    const { content, cursor } = (await had.next()).messageAdded;
+    expect(content).toBe("published first");
+    // The gateway is gone before it has published the other one.
+    await using gateway = await startGateway({ HTTP_API_URL: before.api.url });
+    await using returned = connect(gateway.wsUrl, bob.token);
+    const transcript = follow(returned, { chatId: shop, after: cursor });
+    await send(returned, shop, "barrier");
+    await transcript.has("barrier");
+    expect(transcript.all).toEqual(["created first", "barrier"]);
+    answer.lift();
+    await sending;
+  });
+
+  test("a message of its instant that came before it does not come again", async () => {
+    await using before = await startGateway({ EVENTS_SECRET });
+    await using early = connect(before.wsUrl, alice.token);
+    const had = early.subscribe(MessageAddedDocument, { chatId: shop });
+    await early.run(ChatsDocument);
+    const createdAt = new Date().toISOString();
+    let cursor = "";
+    for (const content of ["a1", "a2"]) {
+      const message = before.api.data.addMessage({ chatId: shop, senderId: bob.id, content, createdAt });
+      await tell(before, { type: "message.created", data: { message } });
+      ({ cursor } = (await had.next()).messageAdded);
+    }
+    await using gateway = await startGateway({ HTTP_API_URL: before.api.url });
+    await using reader = connect(gateway.wsUrl, alice.token);
+    const transcript = follow(reader, { chatId: shop, after: cursor });
+    await send(reader, shop, "a3");
+    await transcript.has("a3");
+    expect(transcript.all).toEqual(["a3"]);
+  });
+});
+
+test("in a replay of all chats the last message received is a place from which nothing is missing", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { data } = gateway.api;
+  await using client = connect(gateway.wsUrl, alice.token);
+  const cursor = await send(client, team, "a0");
+  // The clocks of those who create messages are apart, and so is their way to the bus.
+  const now = Date.now();
+  for (const [chatId, content, createdAt] of [
+    [shop, "b1", now + 2000],
+    [team, "a1", now + 1000],
+  ] as const) {
+    const message = data.addMessage({
+      chatId,
+      senderId: bob.id,
+      content,
+      createdAt: new Date(createdAt).toISOString(),
+    });
+    await tell(gateway, { type: "message.created", data: { message } });
+  }
+  const first = client.subscribe(MessageAddedDocument, { after: cursor });
+  const { messageAdded } = await first.next();
+  first.stop();
+  const rest = follow(client, { after: messageAdded.cursor });
+  await send(client, team, "barrier");
+  await rest.has("barrier");
+  expect([messageAdded.content, ...rest.all].toSorted()).toEqual(["a1", "b1", "barrier"]);
+});
+
+test("what is sent after a page was read is not dropped because its creator's clock is behind", async () => {
+  await using backplane = createSeasonedBackplane();
+  await using gateway = await startGateway({ EVENTS_SECRET }, { bus: backplane.busOf() });
+  await using client = connect(gateway.wsUrl, alice.token);
+  await send(client, team, "a1");
+  const { endCursor } = await page(client, team);
+  const transcript = follow(client, { chatId: team, after: endCursor });
+  await client.run(ChatsDocument);
+  const createdAt = new Date(Date.now() - 500).toISOString();
+  const message = gateway.api.data.addMessage({ chatId: team, senderId: bob.id, content: "a2", createdAt });
+  await tell(gateway, { type: "message.created", data: { message } });
+  await send(client, team, "a3");
+  await transcript.has("a3");
+  expect(transcript.all).toEqual(["a2", "a3"]);
+});
+
+test("soon after the start too a replay is in the order in which everybody else was given the messages", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, alice.token);
+  const live = follow(client, { chatId: team });
+  await send(client, team, "a0");
+  const { endCursor } = await page(client, team);
+  const createdAt = new Date(Date.now() + 1000).toISOString();
+  for (const [n, id] of [
+    [1, idAt(2)],
+    [2, idAt(1)],
+  ] as const) {
+    const message = gateway.api.data.addMessage({ chatId: team, senderId: bob.id, content: `a${n}`, createdAt, id });
+    await tell(gateway, { type: "message.created", data: { message } });
+  }
+  await live.has("a2");
+  const replayed = follow(client, { chatId: team, after: endCursor });
+  await replayed.has("a1", "a2");
+  expect(replayed.all).toEqual(live.all.slice(1));
+});
+
+test("whoever went offline while a client was away is offline for it when it is back", async () => {
+  await using gateway = await startGateway({ PRESENCE_GRACE: "0" });
+  const presence = { query: "subscription { presenceChanged { user { name } online } }" };
+  const leaving = connect(gateway.wsUrl, bob.token);
+  await leaving.acknowledged;
+  await using first = await visit(gateway.wsUrl, alice.token);
+  const before = await first.follow("1", presence);
+  expect(before.all).toHaveLength(1);
+  await first.drop();
+  await using watching = connect(gateway.wsUrl, carol.token);
+  const watched = await visit(gateway.wsUrl, carol.token);
+  await using _ = watched;
+  await watching.acknowledged;
+  const gone = await watched.follow("1", presence);
+  await leaving[Symbol.asyncDispose]();
+  await vi.waitUntil(() => gone.all.some((payload) => payload.includes(bob.name) && payload.includes("false")));
+  await using second = await visit(gateway.wsUrl, alice.token);
+  const after = await second.follow("1", presence);
+  expect(after.all.filter((payload) => payload.includes(bob.name))).toEqual([
+    JSON.stringify({ data: { presenceChanged: { user: { name: bob.name }, online: false } } }),
+  ]);
+});
+
+test("a client that was told CURSOR_EXPIRED and subscribes again under the same id begins anew", async () => {
+  await using gateway = await startGateway({ REPLAY_LIMIT: "1" });
+  await using writer = connect(gateway.wsUrl, bob.token);
+  await using first = await visit(gateway.wsUrl, alice.token);
+  await first.follow("1");
+  await first.drop();
+  for (const content of ["a1", "a2"]) await send(writer, team, content);
+  await using second = await visit(gateway.wsUrl, alice.token);
+  const refused = await second.follow("1");
+  expect(await refused.over()).toMatchObject([{ extensions: { code: "CURSOR_EXPIRED" } }]);
+  const anew = await second.follow("1", { query: MESSAGES });
+  await send(writer, team, "a3");
+  await anew.has("a3");
+  expect(anew.all).toEqual(["a3"]);
+});
