@@ -14,6 +14,7 @@ export class Heartbeat {
   #isAlive = true;
   #sent = 0;
   #answered = 0;
+  #isPingDue = false;
 
   constructor(connection: Connection, intervalMs: number) {
     this.#connection = connection;
@@ -24,7 +25,14 @@ export class Heartbeat {
   /** So many events have been written since the last ping. */
   onWritten(count: number): void {
     // One at a time: what is written while it is under way has the next one.
-    if (count >= MAX_UNCONFIRMED && this.#answered === this.#sent) this.#ping();
+    if (count < MAX_UNCONFIRMED || this.#answered !== this.#sent || this.#isPingDue) return;
+    this.#isPingDue = true;
+    // Not right here: the event that is being written may have others of the connection's subscriptions still to come to.
+    queueMicrotask(() => {
+      this.#isPingDue = false;
+      const { socket } = this.#connection;
+      if (socket.readyState === socket.OPEN && this.#answered === this.#sent) this.#ping();
+    });
   }
 
   stop(): void {
