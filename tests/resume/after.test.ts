@@ -274,6 +274,32 @@ describe("beyond what the log holds", () => {
     await live.has("the socket goes on");
   });
 
+  test("what is published while a slow log is being read comes once, in its place", async () => {
+    await using backplane = createSeasonedBackplane();
+    const bus = backplane.busOf();
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const log: typeof bus.log = {
+      mark: (topics) => bus.log.mark(topics),
+      tail: (topic) => bus.log.tail(topic),
+      async read(topic, after) {
+        asked.resolve();
+        await gate.promise;
+        return bus.log.read(topic, after);
+      },
+    };
+    await using gateway = await startGateway({}, { bus: { ...bus, log } });
+    await using client = connect(gateway.wsUrl, alice.token);
+    const [cursor = ""] = await sendAll(client, team, ["a1", "a2"]);
+    const transcript = follow(client, { chatId: team, after: cursor });
+    await asked.promise;
+    await send(client, team, "a3");
+    gate.resolve();
+    await send(client, team, "a4");
+    await transcript.has("a4");
+    expect(transcript.all).toEqual(["a2", "a3", "a4"]);
+  });
+
   test("what the log holds asks the REST API for no history", async () => {
     await using gateway = await startGateway();
     await using client = connect(gateway.wsUrl, alice.token);

@@ -77,8 +77,7 @@ describe("what has arrived for certain", () => {
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
     await after.has("a3");
-    expect(after.all.at(-1)).toBe("a3");
-    expect(after.distinct).toEqual(after.all);
+    expect(after.all).toEqual(["a3"]);
   });
 
   test("is asked after so many events, though no heartbeat is due", async () => {
@@ -165,7 +164,10 @@ describe("nothing is resumed", () => {
     const keys = new Set<string>();
     const owned: typeof bus.owned = {
       take: (key, owner, ttlMs) => bus.owned.take(key, owner, ttlMs),
-      put: (key, owner, value, ttlMs) => bus.owned.put(keys.add(key) && key, owner, value, ttlMs),
+      put(key, owner, value, ttlMs) {
+        keys.add(key);
+        return bus.owned.put(key, owner, value, ttlMs);
+      },
       drop: (key, owner) => bus.owned.drop(key, owner),
     };
     await using scene = await createScene({ RESUME_WINDOW: "50", HEARTBEAT_INTERVAL: "50" }, { ...bus, owned });
@@ -336,15 +338,15 @@ test("typing and presence begin with the present state after a return", async ()
   await using another = connect(gateway.wsUrl, carol.token);
   await another.acknowledged;
   await using second = await visit(gateway.wsUrl, alice.token);
-  expect((await second.follow("1", typing)).all.map(read)).toEqual([
+  expect((await second.follow("1", typing)).all.map(dataOf)).toEqual([
     { typingChanged: { user: { name: bob.name }, isTyping: true } },
   ]);
-  expect((await second.follow("2", presence)).all.map(read)).toEqual([
+  expect((await second.follow("2", presence)).all.map(dataOf)).toEqual([
     { presenceChanged: { user: { name: bob.name }, online: true } },
     { presenceChanged: { user: { name: carol.name }, online: true } },
   ]);
 });
 
-function read(payload: string): unknown {
+function dataOf(payload: string): unknown {
   return (JSON.parse(payload) as { data: unknown }).data;
 }

@@ -29,9 +29,9 @@ interface Stage {
   /** The gateway that the client is connected to at first. */
   readonly home: TestGateway;
   /** Sends numbered messages, from an instance that nothing happens to, each with a receipt. */
-  send(count: number): Promise<void>;
+  readonly send: (count: number) => Promise<void>;
   /** Resolves when no instance has a connection of the client's user any more. */
-  gone(): Promise<void>;
+  readonly gone: () => Promise<void>;
   /** The token that the client is to use next. */
   token: string;
 }
@@ -41,7 +41,7 @@ interface Loss {
   /** Of the client's first gateway. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Loses the connection, and sends three messages that the client cannot get before it is back. */
-  lose(stage: Stage): Promise<void>;
+  readonly lose: (stage: Stage) => Promise<void>;
 }
 
 const LOSSES: readonly Loss[] = [

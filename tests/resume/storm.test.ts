@@ -30,8 +30,7 @@ async function arrive(device: Device, wsUrl: string, token: string): Promise<voi
 
 /** Resolves when the device has so many messages in all. */
 async function received(device: Device, last: string): Promise<readonly string[]> {
-  const part = device.parts.at(-1);
-  while (part && contentOf(await part.next()) !== last);
+  for (let content; content !== last;) content = contentOf((await device.parts.at(-1)?.next()) ?? "");
   return device.parts.flatMap(({ all }) => all.map(contentOf));
 }
 

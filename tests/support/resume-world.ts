@@ -137,7 +137,9 @@ export class World implements AsyncDisposable {
     for (const [index, { token }] of READERS.entries()) {
       const relay = starting.use(await startRelay(slots[index % SLOTS]?.wsUrl ?? ""));
       const reader = new Reader(relay, token);
-      starting.defer(async () => void (await reader.client.dispose()));
+      starting.defer(async () => {
+        await reader.client.dispose();
+      });
       readers.push(reader);
     }
     return new World(instances, slots, readers, starting.move());
