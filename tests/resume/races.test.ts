@@ -3,35 +3,16 @@ import { once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { chatOf, contentOf } from "../sessions/scene.ts";
-import { connect, type TestClient } from "../support/client.ts";
+import { follow, page, send } from "../support/chatting.ts";
+import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
-import {
-  ChatDocument,
-  ChatsDocument,
-  MessageAddedDocument,
-  SendMessageDocument,
-} from "../support/generated/graphql.ts";
+import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
 import { createSeasonedBackplane } from "../support/instances.ts";
 import { MESSAGES, visit } from "../support/returning-client.ts";
-import { Transcript } from "../support/transcript.ts";
 
 const [alice, bob, carol] = DEMO_USERS;
 const { shop, team, pair } = DEMO_CHATS;
-
-async function send(client: TestClient, chatId: string, content: string): Promise<string> {
-  const { sendMessage } = await client.run(SendMessageDocument, { chatId, content });
-  return sendMessage.cursor;
-}
-
-async function page(client: TestClient, id: string, last = 50) {
-  const { nodes, pageInfo } = (await client.run(ChatDocument, { id, last })).chat.messages;
-  return { contents: nodes.map(({ content }) => content), endCursor: pageInfo.endCursor ?? "" };
-}
-
-function follow(client: TestClient, variables: { chatId?: string; after?: string } = {}): Transcript {
-  return Transcript.of(client.subscribe(MessageAddedDocument, variables), ({ messageAdded }) => messageAdded.content);
-}
 
 /** The id that sorts so far among those of a chat. */
 function idAt(n: number): string {
