@@ -175,7 +175,8 @@ export class Replays {
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.mark([topic]);
     const messages = await history.select(session, chatId, isWanted, limit);
-    const events = messages.map((message): Replayed => ({
+    const tail = await whereReachable(log.tail(topic), undefined);
+    const events = inLogOrder(messages, tail?.entries ?? []).map((message): Replayed => ({
       event: { type: "message.created", chatId, message },
       position: undefined,
     }));
@@ -193,6 +194,17 @@ function fromLog(
     isCounted(event) && isWanted(event) ? [{ event: placed(event, position), position }] : [],
   );
   return { topic: chatTopic(chatId), events, readTo: entries.at(-1)?.position ?? after };
+}
+
+/** The history has the order of creation. What the log still has goes in the log's, in which everybody else was given it. */
+function inLogOrder(messages: readonly Message[], entries: readonly LogEntry<BusEvent>[]): readonly Message[] {
+  const ids = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message.id] : []));
+  const places = new Map(ids.map((id, index) => [id, index]));
+  const known = messages
+    .filter(({ id }) => places.has(id))
+    .toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
+  let next = 0;
+  return messages.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
 }
 
 function isMessage(event: BusEvent): event is MessageCreated {

@@ -116,26 +116,6 @@ test("what is sent after a page was read is not dropped because its creator's cl
   expect(transcript.all).toEqual(["a2", "a3"]);
 });
 
-test("soon after the start too a replay is in the order in which everybody else was given the messages", async () => {
-  await using gateway = await startGateway({ EVENTS_SECRET });
-  await using client = connect(gateway.wsUrl, alice.token);
-  const live = follow(client, { chatId: team });
-  await send(client, team, "a0");
-  const { endCursor } = await page(client, team);
-  const createdAt = new Date(Date.now() + 1000).toISOString();
-  for (const [n, id] of [
-    [1, idAt(2)],
-    [2, idAt(1)],
-  ] as const) {
-    const message = gateway.api.data.addMessage({ chatId: team, senderId: bob.id, content: `a${n}`, createdAt, id });
-    await tell(gateway, { type: "message.created", data: { message } });
-  }
-  await live.has("a2");
-  const replayed = follow(client, { chatId: team, after: endCursor });
-  await replayed.has("a1", "a2");
-  expect(replayed.all).toEqual(live.all.slice(1));
-});
-
 test("whoever went offline while a client was away is offline for it when it is back", async () => {
   await using gateway = await startGateway({ PRESENCE_GRACE: "0" });
   const presence = { query: "subscription { presenceChanged { user { name } online } }" };

@@ -142,3 +142,23 @@ test("a client that was told CURSOR_EXPIRED and subscribes again under the same 
   await anew.has("a3");
   expect(anew.all).toEqual(["a3"]);
 });
+
+test("soon after the start too a replay is in the order in which everybody else was given the messages", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, alice.token);
+  const live = follow(client, { chatId: team });
+  await send(client, team, "a0");
+  const { endCursor } = await page(client, team);
+  const createdAt = new Date(Date.now() + 1000).toISOString();
+  for (const [n, id] of [
+    [1, idAt(2)],
+    [2, idAt(1)],
+  ] as const) {
+    const message = gateway.api.data.addMessage({ chatId: team, senderId: bob.id, content: `a${n}`, createdAt, id });
+    await tell(gateway, { type: "message.created", data: { message } });
+  }
+  await live.has("a2");
+  const replayed = follow(client, { chatId: team, after: endCursor });
+  await replayed.has("a1", "a2");
+  expect(replayed.all).toEqual(live.all.slice(1));
+});
