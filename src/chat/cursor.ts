@@ -19,7 +19,7 @@ export interface Place {
 const VERSION = "1";
 
 /** Ids of messages of one instant that a cursor carries at most. */
-const MAX_SIMULTANEOUS = 50;
+export const MAX_SIMULTANEOUS = 50;
 
 const cursorShape = z.tuple([
   z.literal(VERSION),

@@ -2,7 +2,7 @@
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
-import { compareByCreation, parseCursor, type Place } from "./cursor.ts";
+import { compareByCreation, MAX_SIMULTANEOUS, parseCursor, type Place } from "./cursor.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
@@ -50,7 +50,7 @@ export class History {
       const older = end ? messages.filter((message) => compareByCreation(message, end) < 0) : messages;
       hasNextPage ||= older.length < messages.length;
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
-      newest = distinct([...newest, ...older]).slice(-(last + 1));
+      newest = newestOf(distinct([...newest, ...older]), last + 1);
     }
     return { messages: withSimultaneous(newest).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
   }
@@ -113,6 +113,15 @@ function parsePlace(before: string, chatId: string): Place {
 /** In order, each message once: pages may overlap while somebody writes. */
 function distinct(messages: readonly Message[]): Message[] {
   return [...new Map(messages.map((message) => [message.id, message])).values()].toSorted(compareByCreation);
+}
+
+/** The newest `count` of messages in order, and those of the first one's instant that stand before it: its cursor names them. */
+function newestOf(messages: readonly Message[], count: number): Message[] {
+  const first = Math.max(0, messages.length - count);
+  const instant = messages[first]?.createdAt;
+  let start = first;
+  while (first - start < MAX_SIMULTANEOUS && start > 0 && messages[start - 1]?.createdAt === instant) start--;
+  return messages.slice(start);
 }
 
 /** Each with those of its instant that come before it, for its cursor. `messages` are in order. */

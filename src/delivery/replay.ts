@@ -3,7 +3,7 @@
  * where the log does not reach.
  */
 import { whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
-import { earlier, parsePosition, type Position } from "../bus/position.ts";
+import { earlier, parsePosition, positionAt, type Position } from "../bus/position.ts";
 import { isCreatedAfter, type Place } from "../chat/cursor.ts";
 import { chatTopic, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
@@ -155,10 +155,13 @@ export class Replays {
   }
 
   /** A position before that of every message that was created after a place out of the history; undefined where the log has not got it. */
-  async #positionOf({ chatId, id }: Place): Promise<Position | undefined> {
+  async #positionOf({ chatId, id, createdAt }: Place): Promise<Position | undefined> {
     const tail = await whereReachable(this.#options.log.tail(chatTopic(chatId)), undefined);
     const entry = tail?.entries.find(({ event }) => event.type === "message.created" && event.message.id === id);
-    return entry && earlier(entry.position, CLOCK_MARGIN_MS);
+    if (!entry) return undefined;
+    // It may have been published long after it was created, and others that were created meanwhile before it.
+    const created = positionOfInstant(createdAt);
+    return earlier(created < entry.position ? created : entry.position, CLOCK_MARGIN_MS);
   }
 
   /** Undefined where the log does not reach, or cannot be reached. */
@@ -172,7 +175,8 @@ export class Replays {
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.mark([topic]);
     const messages = await history.select(session, chatId, isWanted, limit);
-    const events = messages.map((message): Replayed => ({
+    const tail = await whereReachable(log.tail(topic), undefined);
+    const events = inLogOrder(messages, tail?.entries ?? []).map((message): Replayed => ({
       event: { type: "message.created", chatId, message },
       position: undefined,
     }));
@@ -192,6 +196,17 @@ function fromLog(
   return { topic: chatTopic(chatId), events, readTo: entries.at(-1)?.position ?? after };
 }
 
+/** The history has the order of creation. What the log still has goes in the log's, in which everybody else was given it. */
+function inLogOrder(messages: readonly Message[], entries: readonly LogEntry<BusEvent>[]): readonly Message[] {
+  const ids = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message.id] : []));
+  const places = new Map(ids.map((id, index) => [id, index]));
+  const known = messages
+    .filter(({ id }) => places.has(id))
+    .toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
+  let next = 0;
+  return messages.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
+}
+
 function isMessage(event: BusEvent): event is MessageCreated {
   return event.type === "message.created";
 }
@@ -200,7 +215,7 @@ function isCounted(event: BusEvent): event is CountedEvent {
   return event.type === "message.created" || event.type === "message.read";
 }
 
-/** In order of time, without changing the order within a list. */
+/** In the log's order where it has them, else in that of time, without changing the order within a list. */
 function merge(lists: readonly (readonly Replayed[])[]): readonly Replayed[] {
   const rest = lists.filter((list) => list.length > 0).map((list) => ({ list, next: 0 }));
   const merged: Replayed[] = [];
@@ -215,8 +230,15 @@ function merge(lists: readonly (readonly Replayed[])[]): readonly Replayed[] {
   return merged;
 }
 
-function instantOf({ list, next }: { readonly list: readonly Replayed[]; readonly next: number }): string {
-  const event = list[next]?.event;
-  if (event === undefined) return "";
-  return event.type === "message.created" ? event.message.createdAt : event.receipt.readAt;
+/** Where the log has it, so that everything that stands before it there in any chat comes before it; else its own instant. */
+function instantOf({ list, next }: { readonly list: readonly Replayed[]; readonly next: number }): Position {
+  const replayed = list[next];
+  if (replayed === undefined) return "";
+  const { event, position } = replayed;
+  if (position !== undefined) return position;
+  return positionOfInstant(event.type === "message.created" ? event.message.createdAt : event.receipt.readAt);
+}
+
+function positionOfInstant(instant: string): Position {
+  return positionAt(Math.max(0, Date.parse(instant)), 0);
 }

@@ -123,6 +123,8 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     this.#held = undefined;
     if (this.#done) return;
     for (const { event, position } of this.#replay?.events ?? []) {
+      // The viewer may have left the chat while the rest was being read.
+      if (!this.spec.session.viewer.chats.has(event.chatId)) continue;
       if (isOfType(event, this.spec.type) && this.spec.takes(event)) this.#enqueue(event, event, position);
     }
     for (const { event, position } of held) {

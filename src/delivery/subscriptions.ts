@@ -8,7 +8,7 @@ import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
 import type { Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
-import { badInput, GatewayError } from "../errors.ts";
+import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Fanout } from "./fanout.ts";
 import type { CountedEvent, Replay, Replays, Since } from "./replay.ts";
 import type { ResumePoint, ResumePoints } from "./resume.ts";
@@ -111,7 +111,13 @@ export class Subscriptions {
       const since: Since | undefined = point?.found ? { mark: point.found } : place && { place };
       if (!since) return undefined;
       const chatIds = chatId === undefined ? [...session.viewer.chats.keys()] : [chatId];
-      return replays.gather(session, type, chatIds, since);
+      try {
+        return await replays.gather(session, type, chatIds, since);
+      } catch (error) {
+        // It is told so: if it subscribes again it begins anew.
+        if (hasCode(error, "CURSOR_EXPIRED")) point?.forget();
+        throw error;
+      }
     };
     const isReplaying = resumable !== undefined || place !== undefined;
     const stream = await this.#open({ type, session, chatId, takes: () => true, ...(isReplaying ? { replay } : {}) });

@@ -27,7 +27,8 @@ export class Heartbeat {
 
   /** Something is about to be written, and so many events since the last ping. */
   beforeFlush(unconfirmed: number): void {
-    // One at a time: what is written while it is under way has the next one.
+    // One at a time: what is written while it is under way has the next one. And not in the middle of an event, which may have others
+    // of the connection's subscriptions still to come to: outboxes are flushed at the end of a turn.
     if (unconfirmed === 0 || this.#answered !== this.#sent || !this.#connection.isOpen) return;
     const isDue = unconfirmed >= MAX_UNCONFIRMED || performance.now() - this.#sentAt >= CONFIRMATION_INTERVAL_MS;
     if (isDue) this.#ping();

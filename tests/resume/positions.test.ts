@@ -1,0 +1,201 @@
+/** From where a returning client goes on, and who may: to the message. */
+import { describe, expect, test } from "vitest";
+import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { createTestBus } from "../support/bus.ts";
+import { createScene, OF_TEAM, send, sendAtOnce } from "../support/resume-scene.ts";
+import { tell } from "../support/events.ts";
+import { MESSAGES, visit } from "../support/returning-client.ts";
+import { startRelay } from "../support/relay.ts";
+import { numbered } from "../support/transcript.ts";
+
+const [alice, , carol] = DEMO_USERS;
+
+describe("what has arrived for certain", () => {
+  test("does not come again; what was written since the last ping comes once more", async () => {
+    await using scene = await createScene({ HEARTBEAT_INTERVAL: "500" });
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    const before = await first.follow("1", OF_TEAM);
+    await send(writer, ["a1", "a2"]);
+    await before.has("a2");
+    await first.confirmed();
+    await send(writer, ["a3"]);
+    await before.has("a3");
+    await first.drop();
+    await send(writer, ["a4"]);
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await send(writer, ["a5"]);
+    await after.has("a5");
+    expect(["a3,a4,a5", "a4,a5"]).toContain(after.all.join(","));
+  });
+
+  test("is what was written before a close that the client has answered", async () => {
+    await using scene = await createScene();
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    const before = await first.follow("1", OF_TEAM);
+    await send(writer, ["a1", "a2"]);
+    await before.has("a2");
+    await tell(gateway, { type: "user.signed_out", data: { userId: alice.id } });
+    expect(await first.closed).toBe(4403);
+    await send(writer, ["a3"]);
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await after.has("a3");
+    expect(after.all).toEqual(["a3"]);
+  });
+
+  test("is asked after so many events, though no heartbeat is due", async () => {
+    await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000" });
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    const before = await first.follow("1", OF_TEAM);
+    const confirmed = first.confirmed();
+    await sendAtOnce(writer, numbered("a", 1, 260));
+    await before.count(260);
+    await confirmed;
+    await first.drop();
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await send(writer, ["barrier"]);
+    await after.has("barrier");
+    expect(after.all).toEqual([...before.all.slice(250), "barrier"]);
+  });
+
+  test("is not what a client had when it was lost again before it confirmed anything", async () => {
+    await using scene = await createScene();
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    await first.follow("1", OF_TEAM);
+    await first.drop();
+    await send(writer, ["a1", "a2"]);
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const once = await second.follow("1", OF_TEAM);
+    await once.has("a2");
+    await second.drop();
+    await send(writer, ["a3"]);
+    await using third = await visit(gateway.wsUrl, alice.token);
+    const again = await third.follow("1", OF_TEAM);
+    await again.has("a3");
+    expect(again.all).toEqual(["a1", "a2", "a3"]);
+  });
+});
+
+describe("nothing is resumed", () => {
+  test.each(["complete", "a normal close"])("after %s", async (end) => {
+    await using scene = await createScene();
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    await first.follow("1", OF_TEAM);
+    if (end === "complete") {
+      first.socket.socket.send(JSON.stringify({ id: "1", type: "complete" }));
+      await first.settled();
+      await first.drop();
+    } else await first.leave(1000);
+    await send(writer, ["a1"]);
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await send(writer, ["a2"]);
+    await after.has("a2");
+    expect(after.all).toEqual(["a2"]);
+  });
+
+  test.each([
+    { what: "another user", id: "1", token: carol.token, operation: OF_TEAM },
+    { what: "another id", id: "2", token: alice.token, operation: OF_TEAM },
+    { what: "other variables", id: "1", token: alice.token, operation: { query: MESSAGES } },
+    { what: "another document", id: "1", token: alice.token, operation: { ...OF_TEAM, query: `${MESSAGES} ` } },
+  ])("by $what", async ({ id, token, operation }) => {
+    await using scene = await createScene();
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    await first.follow("1", OF_TEAM);
+    await first.drop();
+    await send(writer, ["a1"]);
+    await using second = await visit(gateway.wsUrl, token);
+    const after = await second.follow(id, operation);
+    await send(writer, ["a2"]);
+    await after.has("a2");
+    expect(after.all).toEqual(["a2"]);
+    // It was there to be resumed all the same.
+    await using third = await visit(gateway.wsUrl, alice.token);
+    const resumed = await third.follow("1", OF_TEAM);
+    await resumed.has("a2");
+    expect(resumed.all).toEqual(["a1", "a2"]);
+  });
+
+  test("when RESUME_WINDOW is over", async () => {
+    const bus = createTestBus();
+    const keys = new Set<string>();
+    const owned: typeof bus.owned = {
+      take: (key, owner, ttlMs) => bus.owned.take(key, owner, ttlMs),
+      put(key, owner, value, ttlMs) {
+        keys.add(key);
+        return bus.owned.put(key, owner, value, ttlMs);
+      },
+      drop: (key, owner) => bus.owned.drop(key, owner),
+    };
+    await using scene = await createScene({ RESUME_WINDOW: "50" }, { ...bus, owned });
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    await first.follow("1", OF_TEAM);
+    await first.drop();
+    await send(writer, ["a1"]);
+    const [key = ""] = keys;
+    expect(keys.size).toBe(1);
+    // Somebody else can have it as soon as it is nobody's any more.
+    await expect.poll(() => bus.owned.put(key, "a test", "nothing", 1)).toBe(true);
+    await bus.owned.drop(key, "a test");
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await send(writer, ["a2"]);
+    await after.has("a2");
+    expect(after.all).toEqual(["a2"]);
+  });
+});
+
+test.each([1001, 4000])(
+  "a client that closes with %i, as a page that is left or a client that gives a socket up, resumes",
+  async (code) => {
+    await using scene = await createScene();
+    const { gateway, writer } = scene;
+    await using first = await visit(gateway.wsUrl, alice.token);
+    await first.follow("1", OF_TEAM);
+    await first.leave(code);
+    await send(writer, ["a1"]);
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    expect(after.all).toEqual(["a1"]);
+  },
+);
+
+describe("a connection that its client has given up for a new one", () => {
+  test.each(["goes on confirming", "completes", "says good-bye"])(
+    "and %s does not spoil the new one's position",
+    async (end) => {
+      await using scene = await createScene({ HEARTBEAT_INTERVAL: "1000" });
+      const { gateway, writer } = scene;
+      await using away = await startRelay(gateway.wsUrl);
+      await using old = await visit(gateway.wsUrl, alice.token);
+      const stale = await old.follow("1", OF_TEAM);
+      await using current = await visit(away.url, alice.token);
+      await current.follow("1", OF_TEAM);
+      away.freeze();
+      await send(writer, ["a1", "a2"]);
+      await stale.has("a2");
+      away.cut();
+      if (end === "goes on confirming") await old.confirmed();
+      else if (end === "completes") {
+        old.socket.socket.send(JSON.stringify({ id: "1", type: "complete" }));
+        await old.settled();
+      } else await old.leave(1000);
+      away.thaw();
+      await using next = await visit(away.url, alice.token);
+      const after = await next.follow("1", OF_TEAM);
+      await send(writer, ["a3"]);
+      await after.has("a3");
+      expect(after.all).toEqual(["a1", "a2", "a3"]);
+    },
+  );
+});
