@@ -72,7 +72,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     backendEvents: new BackendEvents(bus, announcements, directory, messages, receipts),
     chats: new Chats(access),
     directory,
-    history: new History(api, access),
+    history: new History(api, access, bus.log),
     messages,
     presence,
     receipts,

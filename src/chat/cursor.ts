@@ -11,15 +11,15 @@ export interface Place {
   readonly id: string;
   /** Where the log had the message: whoever has this cursor from there was given what stands before it there. */
   readonly position: Position | undefined;
-  /** Those of the same instant that whoever has this cursor has seen. */
-  readonly simultaneous: readonly string[];
+  /** What whoever has this cursor has seen as well, though its instant does not tell: of the same one, or not published yet. */
+  readonly seen: readonly string[];
 }
 
 /** The first field tells a later gateway in which form the rest is. */
 const VERSION = "1";
 
-/** Ids of messages of one instant that a cursor carries at most. */
-export const MAX_SIMULTANEOUS = 50;
+/** Ids that a cursor carries at most. */
+export const MAX_SEEN = 50;
 
 const cursorShape = z.tuple([
   z.literal(VERSION),
@@ -33,10 +33,10 @@ const cursorShape = z.tuple([
  * A message that came over the bus has the log's order, one out of the history the order of creation; the two differ where somebody
  * else's message was created first and published last. The cursor says in which of them it is a place.
  */
-export function cursorOf({ chatId, createdAt, id, position, simultaneous = [] }: Message): string {
+export function cursorOf({ chatId, createdAt, id, position, seen = [] }: Message): string {
   const fields: unknown[] = [VERSION, createdAt, chatId, id];
   if (position !== undefined) fields.push(position);
-  else if (simultaneous.length > 0) fields.push(simultaneous.slice(-MAX_SIMULTANEOUS));
+  else if (seen.length > 0) fields.push(seen.slice(-MAX_SEEN));
   return Buffer.from(JSON.stringify(fields)).toString("base64url");
 }
 
@@ -49,8 +49,8 @@ export function parseCursor(cursor: string, argument: string): Place {
   if (!data) throw badInput(argument, "This is not a cursor of this API.");
   const [, createdAt, chatId, id, rest = []] = data;
   return typeof rest === "string"
-    ? { createdAt, chatId, id, position: rest, simultaneous: [] }
-    : { createdAt, chatId, id, position: undefined, simultaneous: rest };
+    ? { createdAt, chatId, id, position: rest, seen: [] }
+    : { createdAt, chatId, id, position: undefined, seen: rest };
 }
 
 function decode(cursor: string): unknown {
@@ -71,5 +71,5 @@ export function compareByCreation(a: Pick<Message, "createdAt" | "id">, b: Pick<
 /** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */
 export function isCreatedAfter(message: Pick<Message, "createdAt" | "id">, place: Place): boolean {
   if (message.createdAt !== place.createdAt) return message.createdAt > place.createdAt;
-  return message.id !== place.id && !place.simultaneous.includes(message.id);
+  return message.id !== place.id && !place.seen.includes(message.id);
 }

@@ -1,8 +1,11 @@
 /** Pages of a chat's history in the order of time, out of a REST API whose own pages have none. */
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
+import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
+import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
-import { compareByCreation, MAX_SIMULTANEOUS, parseCursor, type Place } from "./cursor.ts";
+import { compareByCreation, MAX_SEEN, parseCursor, type Place } from "./cursor.ts";
+import { chatTopic, type BusEvent } from "./events.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
@@ -14,6 +17,16 @@ const MAX_UPSTREAM_PAGES = 1000;
 
 /** Messages of one page of the gateway at most. */
 export const MAX_PAGE_SIZE = 500;
+
+/** How long a message may take from its creation to the bus, and how far the clocks may be apart. */
+const PUBLICATION_MS = 10_000;
+
+interface Recent {
+  readonly published: readonly Message[];
+  readonly pending: ReadonlySet<string>;
+}
+
+const NOTHING_RECENT: Recent = { published: [], pending: new Set() };
 
 export interface HistoryPage {
   /** Oldest first. */
@@ -30,10 +43,12 @@ export interface HistoryArguments {
 export class History {
   readonly #api: ChatApi;
   readonly #access: Access;
+  readonly #log: EventLog<BusEvent>;
 
-  constructor(api: ChatApi, access: Access) {
+  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>) {
     this.#api = api;
     this.#access = access;
+    this.#log = log;
   }
 
   /**
@@ -44,6 +59,8 @@ export class History {
   async page(identity: Identity, chatId: string, { last, before }: HistoryArguments): Promise<HistoryPage> {
     if (last < 1 || last > MAX_PAGE_SIZE) throw badInput("last", `Ask for 1 to ${MAX_PAGE_SIZE} messages.`);
     const end = before === undefined ? undefined : parsePlace(before, chatId);
+    // Before the first request: what is published from now on may be in one of its answers, or in none.
+    const { base, topics } = this.#log.mark([chatTopic(chatId)]);
     let newest: Message[] = [];
     let hasNextPage = false;
     for await (const messages of this.read(identity, chatId)) {
@@ -52,7 +69,37 @@ export class History {
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
       newest = newestOf(distinct([...newest, ...older]), last + 1);
     }
-    return { messages: withSimultaneous(newest).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
+    const { published, pending } = end
+      ? NOTHING_RECENT
+      : await this.#recent(chatId, newest, topics[chatTopic(chatId)] ?? base);
+    newest = newestOf(distinct([...newest, ...published]), last + 1);
+    return { messages: withSeen(newest, pending).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
+  }
+
+  /**
+   * What became known while the newest messages were being read, in several requests perhaps: `published` then, though persisted
+   * in a page that had been read before; `pending`: read, and not published yet, so that it will come by live.
+   */
+  async #recent(chatId: string, newest: readonly Message[], since: Position): Promise<Recent> {
+    const instant = new Date(Date.now() - PUBLICATION_MS).toISOString();
+    const recent = newest.filter(({ createdAt }) => createdAt >= instant);
+    const start = earlier(since, PUBLICATION_MS);
+    const entries = (await this.#read(chatId, start)) ?? (await this.#read(chatId, since)) ?? [];
+    const messages = entries.flatMap(({ event, position }) =>
+      event.type === "message.created" ? [{ ...event.message, position }] : [],
+    );
+    const ids = new Set(messages.map(({ id }) => id));
+    return {
+      published: messages
+        .filter(({ position }) => position > since)
+        // As the history has it: its place in the log is none in the order of creation.
+        .map((message) => ({ ...message, position: undefined })),
+      pending: new Set(recent.map(({ id }) => id).filter((id) => !ids.has(id))),
+    };
+  }
+
+  async #read(chatId: string, after: Position): Promise<readonly LogEntry<BusEvent>[] | undefined> {
+    return whereReachable(this.#log.read(chatTopic(chatId), after), undefined);
   }
 
   /**
@@ -71,7 +118,7 @@ export class History {
       wanted = distinct([...wanted, ...messages.filter(isWanted)]);
       if (wanted.length > limit) throw new GatewayError("CURSOR_EXPIRED");
     }
-    return withSimultaneous(wanted);
+    return withSeen(wanted, NOTHING_RECENT.pending);
   }
 
   /**
@@ -120,17 +167,19 @@ function newestOf(messages: readonly Message[], count: number): Message[] {
   const first = Math.max(0, messages.length - count);
   const instant = messages[first]?.createdAt;
   let start = first;
-  while (first - start < MAX_SIMULTANEOUS && start > 0 && messages[start - 1]?.createdAt === instant) start--;
+  while (first - start < MAX_SEEN && start > 0 && messages[start - 1]?.createdAt === instant) start--;
   return messages.slice(start);
 }
 
-/** Each with those of its instant that come before it, for its cursor. `messages` are in order. */
-function withSimultaneous(messages: readonly Message[]): Message[] {
+/** Each with those before it, for its cursor, that its instant does not tell to be: of the same one, or still to come by. */
+function withSeen(messages: readonly Message[], pending: ReadonlySet<string>): Message[] {
   let ofInstant: string[] = [];
+  const pendingSoFar: string[] = [];
   return messages.map((message, index) => {
     if (messages[index - 1]?.createdAt !== message.createdAt) ofInstant = [];
-    const simultaneous = ofInstant.length > 0 ? [...ofInstant] : undefined;
+    const seen = [...new Set([...ofInstant, ...pendingSoFar])];
     ofInstant.push(message.id);
-    return simultaneous ? { ...message, simultaneous } : message;
+    if (pending.has(message.id)) pendingSoFar.push(message.id);
+    return seen.length > 0 ? { ...message, seen } : message;
   });
 }

@@ -24,8 +24,8 @@ export interface Message {
   readonly clientMessageId: string | null;
   /** Where the bus's log has it, of one that came over the bus. */
   readonly position?: Position | undefined;
-  /** Of one out of the history: the ids of those of the same instant that come before it there. */
-  readonly simultaneous?: readonly string[] | undefined;
+  /** Of one out of the history: the ids of those before it of which its instant does not tell that they are. */
+  readonly seen?: readonly string[] | undefined;
 }
 
 export interface ReadReceipt {

@@ -59,17 +59,12 @@ export class Replay {
       const readTo = this.#readTo.get(chatTopic(event.chatId));
       if (readTo !== undefined && position <= readTo) return true;
     }
-    return event.type === "message.created" && (this.#ids.has(event.message.id) || this.#isBeforePlace(event.message));
+    return event.type === "message.created" && (this.#ids.has(event.message.id) || this.#wasSeen(event.message));
   }
 
-  /**
-   * A cursor out of the history comes from a page that has what was created before it, though its publication may still be under way.
-   * One from the log's order says nothing of what was published after it.
-   */
-  #isBeforePlace(message: Message): boolean {
-    if (this.#place?.chatId !== message.chatId) return false;
-    if (message.id === this.#place.id) return true;
-    return this.#place.position === undefined && !isCreatedAfter(message, this.#place);
+  /** A cursor out of the history may be from before the publication of what its page had. */
+  #wasSeen({ chatId, id }: Message): boolean {
+    return this.#place?.chatId === chatId && (this.#place.id === id || this.#place.seen.includes(id));
   }
 }
 

@@ -21,6 +21,8 @@ export class ConnectionCaller implements Caller, Resumable {
   readonly #request: SubscribeRequest;
   #point: ResumePoint | undefined;
   #isReleased = false;
+  /** Whether it was the client that ended it, and not the end of its connection: then it will not come back for it. */
+  #isUnwanted = false;
 
   constructor(connection: Connection, isSubscription: boolean, request: SubscribeRequest) {
     this.#connection = connection;
@@ -59,13 +61,15 @@ export class ConnectionCaller implements Caller, Resumable {
     this.#point = point;
     this.#connection.hold(point);
     // The client has gone, or wants no more, while the subscription was being opened.
-    if (this.#isReleased) this.#connection.letGo(point);
+    if (this.#isReleased) this.#connection.letGo(point, this.#isUnwanted);
   }
 
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    if (this.#point) this.#connection.letGo(this.#point);
+    // What ends with its session or its socket the client will ask for again.
+    this.#isUnwanted = this.#connection.isOpen && !this.#connection.session?.ended;
+    if (this.#point) this.#connection.letGo(this.#point, this.#isUnwanted);
     this.#connection.release(this.#isSubscription);
   }
 }

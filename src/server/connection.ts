@@ -38,7 +38,7 @@ export class Connection {
   /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
   readonly #orphaned = new Set<ResumePoint>();
   #hasSaidClose = false;
-  #isClosed = false;
+  #closeCode: number | undefined;
   #unconfirmed = 0;
 
   constructor(options: ConnectionOptions) {
@@ -149,28 +149,30 @@ export class Connection {
 
   /** The socket is closed. @param code the client's own, or its answer to the gateway's; 1006 where there was none. */
   closed(code: number): void {
-    this.#isClosed = true;
+    this.#closeCode = code;
     this.heartbeat.stop();
-    for (const point of [...this.#points, ...this.#orphaned]) {
-      // It has said good-bye: it will not come back for what it has missed.
-      if (code === CloseCode.normal && !this.#hasSaidClose) point.forget();
-      else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
-    }
+    for (const point of [...this.#points, ...this.#orphaned]) this.#conclude(point, code);
     this.#points.clear();
     this.#orphaned.clear();
   }
 
-  /** A subscription with a resume point runs. */
+  /** A subscription with a resume point runs, or was being opened when the socket was closed. */
   hold(point: ResumePoint): void {
-    this.#points.add(point);
+    if (this.#closeCode === undefined) this.#points.add(point);
+    else this.#conclude(point, this.#closeCode);
   }
 
-  /** It is over. */
-  letGo(point: ResumePoint): void {
-    if (!this.#points.delete(point) || this.#isClosed) return;
-    // What ends with its session or its socket the client will ask for again.
-    if (this.isOpen && !this.#session?.ended) point.forget();
-    else this.#orphaned.add(point);
+  /** It is over. @param isUnwanted the client has said so. */
+  letGo(point: ResumePoint, isUnwanted: boolean): void {
+    const isHeld = this.#points.delete(point);
+    if (isUnwanted) point.forget();
+    else if (isHeld) this.#orphaned.add(point);
+  }
+
+  #conclude(point: ResumePoint, code: number): void {
+    // It has said good-bye: it will not come back for what it has missed.
+    if (code === CloseCode.normal && !this.#hasSaidClose) point.forget();
+    else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
 
   /** The caller of one operation on this connection, counted until it is released. */

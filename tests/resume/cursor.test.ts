@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../../src/bus/position.ts";
-import { compareByCreation, cursorOf, isCreatedAfter, MAX_SIMULTANEOUS, parseCursor } from "../../src/chat/cursor.ts";
+import { compareByCreation, cursorOf, isCreatedAfter, MAX_SEEN, parseCursor } from "../../src/chat/cursor.ts";
 import { chatTopic, type DeliveredEvent, type MessageCreated } from "../../src/chat/events.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { startsOf, WaitingEvents } from "../../src/delivery/waiting.ts";
@@ -40,7 +40,7 @@ describe("a cursor", () => {
         .map((date) => date.toISOString()),
       where: fc.oneof(
         fc.record({ position }),
-        fc.record({ simultaneous: fc.array(fc.string(), { minLength: 1, maxLength: MAX_SIMULTANEOUS }) }),
+        fc.record({ seen: fc.array(fc.string(), { minLength: 1, maxLength: MAX_SEEN }) }),
         fc.constant({}),
       ),
     });
@@ -48,20 +48,20 @@ describe("a cursor", () => {
       fc.property(arbitrary, ({ where, ...fields }) => {
         const cursor = cursorOf(message({ ...fields, ...where }));
         expect(cursor).toMatch(/^[\w-]+$/);
-        expect(parseCursor(cursor, "after")).toEqual({ position: undefined, simultaneous: [], ...fields, ...where });
+        expect(parseCursor(cursor, "after")).toEqual({ position: undefined, seen: [], ...fields, ...where });
       }),
     );
   });
 
   test("names the last of the instant's, where they are too many", () => {
-    const simultaneous = Array.from({ length: MAX_SIMULTANEOUS + 10 }, (_, n) => `m${n}`);
-    expect(parseCursor(cursorOf(message({ simultaneous })), "after").simultaneous).toEqual(simultaneous.slice(10));
+    const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n}`);
+    expect(parseCursor(cursorOf(message({ seen })), "after").seen).toEqual(seen.slice(10));
   });
 
   test("with a place in the log needs no names", () => {
     const where = positionAt(1, 2);
-    const place = parseCursor(cursorOf(message({ position: where, simultaneous: ["m0"] })), "after");
-    expect(place).toMatchObject({ position: where, simultaneous: [] });
+    const place = parseCursor(cursorOf(message({ position: where, seen: ["m0"] })), "after");
+    expect(place).toMatchObject({ position: where, seen: [] });
   });
 
   test("whatever text is given, it is a cursor or BAD_USER_INPUT under the argument's name", () => {
@@ -92,7 +92,7 @@ describe("a cursor", () => {
 
 describe("what is newer than a place", () => {
   test("is what was created later, and what it does not know of its own instant", () => {
-    const place = parseCursor(cursorOf(message({ id: "m2", simultaneous: ["m1"] })), "after");
+    const place = parseCursor(cursorOf(message({ id: "m2", seen: ["m1"] })), "after");
     const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter({ id, createdAt }, place);
     expect(["m0", "m1", "m2", "m3"].filter((id) => isNewer(id, at))).toEqual(["m0", "m3"]);
     expect(isNewer("m0", "2026-01-31T09:30:00.001Z")).toBe(true);
@@ -107,10 +107,8 @@ describe("what is newer than a place", () => {
           .map((second, n) => message({ id: `m${n}`, createdAt: new Date(second * 1000).toISOString() }))
           .toSorted(compareByCreation);
         const k = index % all.length;
-        const simultaneous = all
-          .slice(0, k)
-          .flatMap(({ id, createdAt }) => (createdAt === all[k]?.createdAt ? [id] : []));
-        const place = parseCursor(cursorOf({ ...message(), ...all[k], simultaneous }), "after");
+        const seen = all.slice(0, k).flatMap(({ id, createdAt }) => (createdAt === all[k]?.createdAt ? [id] : []));
+        const place = parseCursor(cursorOf({ ...message(), ...all[k], seen }), "after");
         expect(all.filter((other) => isCreatedAfter(other, place))).toEqual(all.slice(k + 1));
       }),
     );

@@ -60,7 +60,10 @@ describe("what has arrived for certain", () => {
     const after = await second.follow("1", OF_TEAM);
     await send(writer, ["barrier"]);
     await after.has("barrier");
-    expect(after.all).toEqual([...before.all.slice(250), "barrier"]);
+    // What was written in the turn of the last ping, or after it, may come again.
+    const again = after.all.length - 1;
+    expect(again).toBeLessThan(before.all.length);
+    expect(after.all).toEqual([...(again > 0 ? before.all.slice(-again) : []), "barrier"]);
   });
 
   test("is not what a client had when it was lost again before it confirmed anything", async () => {
@@ -70,7 +73,7 @@ describe("what has arrived for certain", () => {
     await first.follow("1", OF_TEAM);
     await first.drop();
     await send(writer, ["a1", "a2"]);
-    await using second = await visit(gateway.wsUrl, alice.token);
+    await using second = await visit(gateway.wsUrl, alice.token, { autoPong: false });
     const once = await second.follow("1", OF_TEAM);
     await once.has("a2");
     await second.drop();
@@ -166,6 +169,7 @@ test.each([1001, 4000])(
     await send(writer, ["a1"]);
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
+    await after.has("a1");
     expect(after.all).toEqual(["a1"]);
   },
 );

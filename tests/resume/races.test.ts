@@ -1,11 +1,11 @@
 /** What comes between: other writes, other messages, other members, at the moment when it could do harm. */
-import { once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { chatOf, contentOf } from "../sessions/scene.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
+import { Inbox } from "../support/inbox.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
 import { createSeasonedBackplane } from "../support/instances.ts";
@@ -27,19 +27,24 @@ test("a ping that falls between the writes of one event to several subscriptions
   const had = ids.map((id) => first.socket.start({ query: MESSAGES }, id));
   await first.settled();
   let arrived: readonly (readonly string[])[] = [];
-  const pinged = once(first.socket.socket, "ping");
-  first.socket.socket.once("ping", () => (arrived = had.map(({ all }) => all.map(contentOf))));
-  // Of three times 84 events the 250th is the first subscription's last.
+  const pings = new Inbox<void>();
+  first.socket.socket.on("ping", () => {
+    arrived = had.map(({ all }) => all.map(contentOf));
+    pings.put();
+  });
+  // Of three times 84 events the 100th is the first subscription's.
   for (let n = 1; n <= 84; n++) await send(writer, team, `a${n}`);
-  await pinged;
-  // What came after the ping is taken for lost on the way.
+  await pings.take(2);
+  // What came after the last ping is taken for lost on the way.
   await first.settled();
   await first.drop();
   await using second = await visit(gateway.wsUrl, alice.token);
-  for (const [index, id] of ids.entries()) {
-    const after = await second.follow(id);
+  const again = await Promise.all(ids.map((id) => second.follow(id)));
+  await send(writer, team, "a85");
+  for (const [index, after] of again.entries()) {
+    await after.has("a85");
     const whole = [...(arrived[index] ?? []), ...after.all];
-    expect([...new Set(whole)], `subscription ${id}`).toEqual(Array.from({ length: 84 }, (_, n) => `a${n + 1}`));
+    expect([...new Set(whole)], `subscription ${index}`).toEqual(Array.from({ length: 85 }, (_, n) => `a${n + 1}`));
   }
 });
 

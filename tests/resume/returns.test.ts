@@ -116,10 +116,12 @@ test("typing and presence begin with the present state after a return", async ()
   await using another = connect(gateway.wsUrl, carol.token);
   await another.acknowledged;
   await using second = await visit(gateway.wsUrl, alice.token);
-  expect((await second.follow("1", typing)).all.map(dataOf)).toEqual([
-    { typingChanged: { user: { name: bob.name }, isTyping: true } },
-  ]);
-  expect((await second.follow("2", presence)).all.map(dataOf)).toEqual([
+  const typists = await second.follow("1", typing);
+  await typists.count(1);
+  expect(typists.all.map(dataOf)).toEqual([{ typingChanged: { user: { name: bob.name }, isTyping: true } }]);
+  const online = await second.follow("2", presence);
+  await online.count(2);
+  expect(online.all.map(dataOf)).toEqual([
     { presenceChanged: { user: { name: bob.name }, online: true } },
     { presenceChanged: { user: { name: carol.name }, online: true } },
   ]);

@@ -1,5 +1,6 @@
 /** A client that can lose its connection and come back with the same operations, spoken by hand: each connection's part is seen by itself. */
 import { once } from "node:events";
+import type { ClientOptions } from "ws";
 import { Transcript } from "./transcript.ts";
 import { openGraphQLSocket, type GraphQLSocket, type RawOperation } from "./graphql-socket.ts";
 
@@ -22,9 +23,9 @@ export interface Visit extends AsyncDisposable {
   readonly closed: Promise<number>;
 }
 
-/** One connection of such a client. */
-export async function visit(wsUrl: string, token: string): Promise<Visit> {
-  const socket = await openGraphQLSocket(wsUrl, token);
+/** One connection of such a client. With `autoPong: false` it confirms nothing. */
+export async function visit(wsUrl: string, token: string, options: ClientOptions = {}): Promise<Visit> {
+  const socket = await openGraphQLSocket(wsUrl, token, options);
   const closed = once(socket.socket, "close").then(([code]) => code as number);
   const settled = async (): Promise<void> => void (await socket.run({ query: "{ chats { id } }" }));
   return {
