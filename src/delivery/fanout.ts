@@ -15,6 +15,7 @@ import {
   type DeliveredEvent,
   type EventType,
   type PresenceChanged,
+  type TypingChanged,
 } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import type { Session } from "../chat/session.ts";
@@ -103,6 +104,11 @@ export class Fanout implements MembershipListener {
     this.#toAll.set(session, mine);
     insert(mine, subscriber);
     await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
+  }
+
+  /** Somebody was found typing, and not heard to begin. */
+  follow(event: TypingChanged): void {
+    this.#rooms.get(event.chatId)?.follow(event);
   }
 
   /** Harmless when repeated. */

@@ -73,6 +73,11 @@ export class Room {
     if (!this.#recent.has(event.message.id)) this.#deliver(event, undefined, deliver);
   }
 
+  /** Looks after the end of an indicator that was begun unheard. */
+  follow(event: TypingChanged): void {
+    if (!this.#typists?.has(event.change.user.id)) this.#follow(event);
+  }
+
   /** Nobody listens any more. */
   close(): void {
     for (const { timer } of this.#typists?.values() ?? []) clearTimeout(timer);
