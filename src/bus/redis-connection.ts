@@ -27,10 +27,10 @@ export interface ConnectionEvents {
 
 // One step: the clock moves, and everybody who hears it knows that whatever was published before has been heard before.
 const PROBE = defineScript(`
-logSince(KEYS[2], KEYS[1])
+local _, id = logSince(KEYS[2], KEYS[1])
 local position = toText(tick(KEYS[1], ARGV[2]))
 redis.call('PUBLISH', ARGV[1], '{"position":"' .. position .. '"}')
-return runId()
+return id
 `);
 
 const CLUSTER_PROBE = defineScript(`
@@ -205,7 +205,10 @@ export class RedisConnection {
 
   /** Hangs up on a server that has fallen silent. In a cluster it is one of many, and the library looks after the nodes. */
   #suspect(error: unknown): void {
-    if (isSilence(error) && !this.isCluster) this.#reconnect();
+    if (!isSilence(error) || this.isCluster || !this.#hasCommands) return;
+    // Known from now on, not from when the connection has been given up on.
+    this.#loseCommands();
+    this.#reconnect();
   }
 
   #reconnect(): void {

@@ -144,6 +144,6 @@ export class RedisHeartbeat {
 
   /** A little apart from the others', who may have come up at the same time. */
   #untilNextMs(): number {
-    return (this.#parts.ttlMs / BEATS) * (0.9 + Math.random() / 10);
+    return Math.min((this.#parts.ttlMs / BEATS) * (0.9 + Math.random() / 10), this.#parts.presence.dueMs);
   }
 }

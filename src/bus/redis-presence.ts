@@ -41,6 +41,8 @@ export class RedisPresence implements PresenceStore {
   #stays = 0;
   /** Until then what changed while Redis was away is not told: others may not have said yet that a user is with them. */
   #quietUntil = 0;
+  /** When the next of the graces ends that nobody may be waiting for. */
+  #recheckAt = Infinity;
 
   constructor(parts: PresenceParts, instanceId: string) {
     this.#parts = parts;
@@ -90,7 +92,9 @@ export class RedisPresence implements PresenceStore {
       try {
         const farewell = local?.farewell ?? this.#farewell();
         const isOffline = (await this.#script(SETTLE, userId, [farewell])) === 1;
-        if (local?.leases.size === 0 && !local.isDirty) await this.#forget(userId);
+        // Offline with leases here: those have not been made known yet.
+        if (isOffline && local) local.isKnown = false;
+        if (local?.leases.size === 0 && (isOffline || !local.isDirty)) await this.#forget(userId);
         return isOffline;
       } catch {
         if (local) local.isDirty = true;
@@ -125,11 +129,19 @@ export class RedisPresence implements PresenceStore {
     this.#quietUntil = performance.now() + RETURN_MS;
   }
 
+  /** In how long {@link reconcile} has something to do that it had not yet; Infinity where it is not known to. */
+  get dueMs(): number {
+    const now = performance.now();
+    const dueAt = Math.min(this.#quietUntil > now ? this.#quietUntil : Infinity, this.#recheckAt);
+    return Math.max(1, Math.ceil(dueAt - now));
+  }
+
   /**
    * Makes known what Redis does not know, and ends the graces that nobody has ended. What cannot be said is left for the next time;
    * never rejects.
    */
   async reconcile(): Promise<void> {
+    this.#recheckAt = Infinity;
     const isQuiet = performance.now() < this.#quietUntil;
     const overdue = performance.now() - this.#parts.graceMs - RETURN_MS;
     const due = [...this.#users.values()].filter(({ leases, isDirty, isKnown, leftAt }) =>
@@ -162,7 +174,7 @@ export class RedisPresence implements PresenceStore {
   async #return(local: LocalUser, isEmptied: boolean): Promise<void> {
     const { id, name } = local.user;
     const leases = [...local.leases].map((lease) => this.#lease(lease));
-    const args = [name, local.isKnown ? 1 : 0, isEmptied ? 1 : 0, ...leases];
+    const args = [name, local.isKnown ? 1 : 0, isEmptied ? 1 : 0, this.#lease(""), ...leases];
     const [answer] = await Promise.all([this.#script(RETURN, id, args), this.#list(id)]);
     local.isKnown = true;
     local.isDirty = false;
@@ -172,18 +184,15 @@ export class RedisPresence implements PresenceStore {
   async #withdraw(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const agoMs = Math.floor(performance.now() - local.leftAt);
-    const args = [
-      local.farewell,
-      this.#parts.graceMs,
-      agoMs,
-      local.isKnown ? 1 : 0,
-      name,
-      leaseField(this.#instanceId, ""),
-    ];
+    const args = [local.farewell, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
     const answer = await this.#script(WITHDRAW, id, args);
     local.isDirty = false;
-    // In the grace: whoever waits for its end settles, or this is asked again.
-    if (typeof answer === "number" && answer > 0) return;
+    if (typeof answer === "number" && answer > 0) {
+      // In the grace. Whoever waits for its end may have been refused already, so it is seen to here too.
+      local.isDirty = true;
+      this.#recheckAt = Math.min(this.#recheckAt, performance.now() + answer);
+      return;
+    }
     await this.#forget(id);
     if (answer === -1) this.#tell(local.user);
   }

@@ -27,6 +27,9 @@ const MAX_QUEUED = 10_000;
 const REPEATED_MS = 10_000;
 const MAX_REPEATED = 5000;
 
+/** What has waited so long, though Redis is there, is not waited for any longer. */
+const OVERDUE_MS = 500;
+
 /** After a refusal by a Redis that is there. */
 const RETRY_MS = 250;
 
@@ -66,6 +69,8 @@ interface Item<Event> {
   /** Redis is away: who listens here has been given it. */
   isSettled: boolean;
   refusals: number;
+  /** On this process's clock. */
+  readonly at: number;
 }
 
 /** Where the log has an event, and whether it was put there now. */
@@ -112,13 +117,16 @@ export class RedisPublisher<Event> {
     const kind = options.kindOf(event);
     const id = kind === "logged" ? options.idOf(event) : `${instanceId}:${this.#numbers++}`;
     const published = Promise.withResolvers<Published>();
-    const item: Item<Event> = { topic, event, kind, id, published, isSettled: false, refusals: 0 };
+    const at = performance.now();
+    const item: Item<Event> = { topic, event, kind, id, published, isSettled: false, refusals: 0, at };
     topics.get(topic)?.expect(id, event);
     this.#queue.push(item);
-    if (this.#isAway()) {
+    // Behind a backlog it would be long under way, though Redis is there again.
+    if (this.#isAway() || this.#queue[SENT_AT_ONCE]?.isSettled === true) {
       this.#settle(item);
       if (kind === "transient") this.#queue.pop();
-    } else this.#sendSoon();
+    }
+    if (!this.#isAway()) this.#sendSoon();
     this.#bound();
     return published.promise;
   }
@@ -169,6 +177,7 @@ export class RedisPublisher<Event> {
       this.#accept(batch.slice(0, sent), answers);
       const failure = answers[failed];
       if (failure?.status === "rejected") this.#refused(batch[failed], failure.reason);
+      this.#settleOverdue();
     }
     if (this.#isAway()) this.#settleHere(this.#queue);
   }
@@ -235,6 +244,15 @@ export class RedisPublisher<Event> {
   #settleHere(items: readonly Item<Event>[]): void {
     for (const item of items) this.#settle(item);
     this.#queue = this.#queue.filter(({ kind, isSettled }) => kind !== "transient" || !isSettled);
+  }
+
+  /** Redis takes less than is published: who listens here does not wait for that, nor who publishes. */
+  #settleOverdue(): void {
+    const since = performance.now() - OVERDUE_MS;
+    for (const item of this.#queue) {
+      if (item.at > since) break;
+      this.#settle(item);
+    }
   }
 
   #settle(item: Item<Event>): void {

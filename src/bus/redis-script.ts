@@ -33,16 +33,15 @@ local function tick(clockKey, floor)
   return ms, sequence
 end
 local function serverInfo() return redis.call('INFO', 'server') end
-local function runId() return string.match(serverInfo(), 'run_id:(%x+)') end
--- Since when this process of Redis has the log: what was published before may have died with the one before it.
+-- Since when this process of Redis has the log, and what it is known by: what was published before may have died with the one before.
 local function logSince(epochKey, clockKey)
-  local id = runId()
+  local id = string.match(serverInfo(), 'run_id:(%x+)')
   local epoch = redis.call('GET', epochKey)
   local known, since = string.match(epoch or '', '^(%x+) ([%d-]+)$')
-  if known == id then return since end
+  if known == id then return since, id end
   since = toText(tick(clockKey))
   redis.call('SET', epochKey, id .. ' ' .. since)
-  return since
+  return since, id
 end
 `;
 

@@ -23,7 +23,7 @@ const LINGER_MS = 5000;
 const HEALED_AT_ONCE = 64;
 
 /** Events remembered as given. */
-const MAX_GIVEN = 100_000;
+const MAX_GIVEN = 50_000;
 
 /** What the nodes of a cluster may be apart, by their clocks and in what they have delivered. */
 const CLUSTER_SLACK_MS = 5000;
@@ -165,7 +165,8 @@ export class RedisTopics<Event> {
   /** Resolves when the topic is live, or Redis is found to be away: then it is brought up when Redis is back. Never rejects. */
   #bringUp(topic: RedisTopic<Event>): Promise<void> {
     topic.joining ??= this.#join(topic)
-      .catch(() => undefined)
+      // Refused, or lost on the way: the next tick tries again.
+      .catch(() => this.#stayAway(topic))
       .finally(() => (topic.joining = undefined));
     return topic.joining;
   }

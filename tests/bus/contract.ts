@@ -1,19 +1,9 @@
 /** What every bus promises, as tests that any of them is put through. */
 import { describe, expect, test } from "vitest";
-import type { Bus, BusOptions } from "../../src/bus/bus.ts";
+import { LOG_MAX_EVENTS, type Bus } from "../../src/bus/bus.ts";
+import { earlier, type Position } from "../../src/bus/position.ts";
 import { Inbox } from "../support/inbox.ts";
-
-export interface TestEvent {
-  readonly n: number;
-}
-
-/** Of which every one is logged. */
-export const TEST_EVENTS: Omit<BusOptions<TestEvent>, "onListenerError"> = {
-  kindOf: () => "logged",
-  idOf: ({ n }) => String(n),
-  decode: (value) => (typeof (value as TestEvent | null)?.n === "number" ? (value as TestEvent) : undefined),
-  logAgeMs: 60_000,
-};
+import type { TestEvent } from "./events.ts";
 
 /** Two handles onto one bus, as two instances of the gateway hold them; the same handle twice where there is but one process. */
 export interface BusPair extends AsyncDisposable {
@@ -146,6 +136,223 @@ export function busContract(name: string, create: CreatePair): void {
     });
   });
 
+  describe(`the log over ${name}`, () => {
+    /** Resolves to what the listener was given, event and position. */
+    const listen = async (
+      bus: Bus<TestEvent>,
+      topic = "topic",
+    ): Promise<Inbox<{ readonly event: TestEvent; readonly position: Position | undefined }>> => {
+      const inbox = new Inbox<{ readonly event: TestEvent; readonly position: Position | undefined }>();
+      await bus.subscribe(topic, { receive: (event, position) => inbox.put({ event, position }) });
+      return inbox;
+    };
+
+    test("a logged event has the same position for its publisher, for every listener and in the log; later ones have greater ones", async () => {
+      await using pair = await createPair();
+      const [here, there] = [await listen(pair.one), await listen(pair.other)];
+      const published = [];
+      for (let n = 0; n < 5; n++) published.push(await (n % 2 === 0 ? pair.one : pair.other).publish("topic", { n }));
+      const positions = published.map(({ position }) => position);
+      expect(published.map(({ reach }) => reach)).toEqual(positions.map(() => "everywhere"));
+      expect(positions).toEqual(positions.map(String).toSorted());
+      expect(new Set(positions).size).toBe(5);
+      const expected = positions.map((position, n) => ({ event: { n }, position }));
+      expect(await here.take(5)).toEqual(expected);
+      expect(await there.take(5)).toEqual(expected);
+      expect((await pair.other.log.tail("topic")).entries).toEqual(expected);
+    });
+
+    test("positions grow over topics too", async () => {
+      await using pair = await createPair();
+      const positions = [];
+      for (let n = 0; n < 10; n++) positions.push((await pair.one.publish(`topic ${n}`, { n })).position);
+      expect(positions).toEqual(positions.map(String).toSorted());
+      expect(new Set(positions).size).toBe(10);
+    });
+
+    test("an event that is published again under its id is published once, and its place is told again", async () => {
+      await using pair = await createPair();
+      const inbox = await listen(pair.other);
+      const first = await pair.one.publish("topic", { n: 1 });
+      expect(await pair.other.publish("topic", { n: 1 })).toEqual(first);
+      expect(await pair.one.publish("topic", { n: 1 })).toEqual(first);
+      await pair.one.publish("topic", { n: 2 });
+      expect((await inbox.take(2)).map(({ event }) => event.n)).toEqual([1, 2]);
+      expect((await pair.one.log.tail("topic")).entries).toHaveLength(2);
+      // Of another topic it is another.
+      expect((await pair.one.publish("another topic", { n: 1 })).position).not.toBe(first.position);
+    });
+
+    test.each(["queued", "transient"] as const)(
+      "a %s event is delivered, has no position and is not logged",
+      async (kind) => {
+        await using pair = await createPair();
+        const inbox = await listen(pair.other);
+        expect(await pair.one.publish("topic", { n: 1, kind })).toEqual({ reach: "everywhere", position: undefined });
+        expect(await pair.one.publish("topic", { n: 1, kind })).toEqual({ reach: "everywhere", position: undefined });
+        const given = { event: { n: 1, kind }, position: undefined };
+        expect(await inbox.take(2)).toEqual([given, given]);
+        expect((await pair.one.log.tail("topic")).entries).toEqual([]);
+      },
+    );
+
+    test("reading gives what comes after a position, on either handle, whether or not it subscribes", async () => {
+      await using pair = await createPair();
+      const inbox = await listen(pair.one);
+      const start = pair.one.log.mark(["topic"]);
+      const from = start.topics["topic"] ?? start.base;
+      expect(await pair.one.log.read("topic", from)).toEqual([]);
+      for (let n = 0; n < 5; n++) await pair.one.publish("topic", { n });
+      const given = await inbox.take(5);
+      for (const bus of [pair.one, pair.other]) {
+        expect(await bus.log.read("topic", from)).toEqual(given);
+        expect(await bus.log.read("topic", given[2]?.position ?? "")).toEqual(given.slice(3));
+        expect(await bus.log.read("topic", given[4]?.position ?? "")).toEqual([]);
+        expect(await bus.log.read("quiet topic", given[4]?.position ?? "")).toEqual([]);
+      }
+    });
+
+    test("a position before the log's beginning cannot be read from", async () => {
+      await using pair = await createPair();
+      await pair.one.publish("topic", { n: 1 });
+      const { since } = await pair.one.log.tail("topic");
+      expect(await pair.one.log.read("topic", since)).toHaveLength(1);
+      expect(await pair.one.log.read("topic", earlier(since, 1))).toBeUndefined();
+      expect(await pair.other.log.read("quiet topic", earlier(since, 600_000))).toBeUndefined();
+    });
+
+    test("the log of a topic is bounded, and says where what it has begins", async () => {
+      await using pair = await createPair();
+      const start = (await pair.one.publish("topic", { n: -1 })).position ?? "";
+      const count = LOG_MAX_EVENTS + 100;
+      await Promise.all(Array.from({ length: count }, (_, n) => pair.one.publish("topic", { n })));
+      expect(await pair.other.log.read("topic", start)).toBeUndefined();
+      const { since, entries } = await pair.other.log.tail("topic");
+      expect(entries.map(({ event }) => event.n)).toEqual(Array.from({ length: LOG_MAX_EVENTS }, (_, n) => n + 100));
+      expect(since > start).toBe(true);
+      expect(await pair.other.log.read("topic", since)).toEqual(entries);
+    });
+
+    test("whoever goes on from a mark misses nothing and gets nothing twice, whatever was published meanwhile", async () => {
+      await using pair = await createPair();
+      const names = Array.from({ length: 5 }, (_, n) => `topic ${n}`);
+      const given: number[] = [];
+      for (const topic of names) await pair.one.subscribe(topic, { receive: ({ n }) => void given.push(n) });
+      const publishing = (async () => {
+        for (let n = 0; n < 300; n++) await pair.other.publish(names[n % 5] ?? "", { n });
+      })();
+      await expect.poll(() => given.length, { interval: 1 }).toBeGreaterThan(50);
+      // What was given and where everybody stands, in one turn.
+      const [before, mark] = [given.slice(), pair.one.log.mark(names)];
+      await publishing;
+      const after = [];
+      for (const topic of names) {
+        after.push(...((await pair.other.log.read(topic, mark.topics[topic] ?? mark.base)) ?? []));
+      }
+      const numbers = [...before, ...after.map(({ event }) => event.n)].toSorted((a, b) => a - b);
+      expect(numbers).toEqual(Array.from({ length: 300 }, (_, n) => n));
+    });
+  });
+
+  describe(`owned state over ${name}`, () => {
+    test("a value passes to who takes it, and its former owner has no say any more", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.owned, pair.other.owned];
+      expect(await one.take("key", "anna", LONG_MS)).toBeUndefined();
+      expect(await one.put("key", "anna", { n: 1 }, LONG_MS)).toBe(true);
+      expect(await one.put("key", "anna", { n: 2 }, LONG_MS)).toBe(true);
+      expect(await other.put("key", "ben", { n: 3 }, LONG_MS)).toBe(false);
+      expect(await other.take("key", "ben", LONG_MS)).toEqual({ n: 2 });
+      expect(await one.put("key", "anna", { n: 4 }, LONG_MS)).toBe(false);
+      await one.drop("key", "anna");
+      expect(await other.put("key", "ben", { n: 5 }, LONG_MS)).toBe(true);
+      expect(await one.take("key", "anna", LONG_MS)).toEqual({ n: 5 });
+      await one.drop("key", "anna");
+      expect(await other.take("key", "ben", LONG_MS)).toBeUndefined();
+    });
+
+    test("a value that nobody has taken is anybody's, and one is gone after its time", async () => {
+      await using pair = await createPair();
+      await pair.one.owned.put("key", "anna", 1, 20);
+      await expect.poll(() => pair.other.owned.put("key", "ben", 2, LONG_MS), PATIENTLY).toBe(true);
+      expect(await pair.one.owned.take("key", "anna", 20)).toBe(2);
+      await expect.poll(() => pair.other.owned.take("key", "ben", 20), PATIENTLY).toBeUndefined();
+    });
+
+    test("of many who take a value at the same time one owns it", async () => {
+      await using pair = await createPair();
+      await pair.one.owned.put("key", "nobody", "value", LONG_MS);
+      const owners = Array.from({ length: 20 }, (_, n) => `owner ${n}`);
+      const of = (n: number): Bus<TestEvent>["owned"] => (n % 2 === 0 ? pair.one : pair.other).owned;
+      const taken = await Promise.all(owners.map((owner, n) => of(n).take("key", owner, LONG_MS)));
+      expect(taken).toEqual(owners.map(() => "value"));
+      const put = await Promise.all(owners.map((owner, n) => of(n).put("key", owner, owner, LONG_MS)));
+      expect(put.filter(Boolean)).toHaveLength(1);
+    });
+  });
+
+  describe(`rosters over ${name}`, () => {
+    test("each has its members, as they were last put, until they are removed", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.rosters, pair.other.rosters];
+      await one.put("roster", "anna", { n: 1 }, LONG_MS);
+      await other.put("roster", "ben", "é", LONG_MS);
+      await other.put("another", "anna", 3, LONG_MS);
+      await other.put("roster", "anna", { n: 2 }, LONG_MS);
+      const [first, second, none] = await one.list(["roster", "another", "nobody's"]);
+      expect(first).toHaveLength(2);
+      expect(first).toEqual(expect.arrayContaining([{ n: 2 }, "é"]));
+      expect([second, none]).toEqual([[3], []]);
+      await one.remove("roster", "ben");
+      await one.remove("roster", "nobody");
+      expect(await other.list(["roster", "roster"])).toEqual([[{ n: 2 }], [{ n: 2 }]]);
+      expect(await other.list([])).toEqual([]);
+    });
+
+    test("a member leaves after its own time, and one that is put again stays", async () => {
+      await using pair = await createPair();
+      const { rosters } = pair.one;
+      await rosters.put("roster", "brief", 1, 20);
+      await rosters.put("roster", "prolonged", 2, 20);
+      await rosters.put("roster", "prolonged", 2, LONG_MS);
+      await rosters.put("roster", "brief too", 3, 20);
+      await expect.poll(async () => (await pair.other.rosters.list(["roster"]))[0], PATIENTLY).toEqual([2]);
+    });
+  });
+
+  describe(`allowances over ${name}`, () => {
+    test("are counted over all handles, for each key, and there is one again after the window", async () => {
+      await using pair = await createPair();
+      const rate = { count: 3, windowMs: 300 };
+      const [one, other] = [pair.one.limiter(rate), pair.other.limiter(rate)];
+      // Whether or not they count together is up to whether they are one limiter.
+      const isShared = pair.one !== pair.other;
+      expect([await one("anna"), await one("anna"), await (isShared ? other : one)("anna")]).toEqual([0, 0, 0]);
+      const waitMs = await (isShared ? other : one)("anna");
+      expect(waitMs).toBeGreaterThan(0);
+      expect(waitMs).toBeLessThanOrEqual(300);
+      expect(await one("ben")).toBe(0);
+      await expect.poll(() => one("anna"), PATIENTLY).toBe(0);
+    });
+  });
+
+  describe(`a bus over ${name} that is in order`, () => {
+    test("is connected, and has nothing to complain of", async () => {
+      await using pair = await createPair();
+      expect(pair.one.isConnected).toBe(true);
+      expect(pair.one.statistics).toEqual({ garbage: 0, queued: 0, outages: 0 });
+      const stop = pair.one.observe({ restored: () => expect.fail("it was never away") });
+      stop();
+      stop();
+    });
+
+    test("takes nothing once it is closed", async () => {
+      await using pair = await createPair();
+      await pair.one.close();
+      await expect(pair.one.publish("topic", { n: 1 })).rejects.toThrow("closed");
+    });
+  });
+
   describe(`shared state over ${name}`, () => {
     test("a value is read on either handle until another takes its place", async () => {
       await using pair = await createPair();
@@ -175,6 +382,17 @@ export function busContract(name: string, create: CreatePair): void {
       expect((await Promise.all(claims)).filter(Boolean)).toHaveLength(1);
       expect(await pair.other.state.claim("key", LONG_MS)).toBe(false);
       expect(await pair.other.state.claim("another key", LONG_MS)).toBe(true);
+    });
+
+    test("a claim that is given back can be made again, and a value that is released is gone", async () => {
+      await using pair = await createPair();
+      expect(await pair.one.state.claim("key", LONG_MS)).toBe(true);
+      await pair.other.state.release("key");
+      expect(await pair.other.state.claim("key", LONG_MS)).toBe(true);
+      await pair.one.state.set("value", 1, LONG_MS);
+      await pair.one.state.release("value");
+      expect(await pair.other.state.get("value")).toBeUndefined();
+      await pair.one.state.release("never there");
     });
 
     test("a key that has a value cannot be claimed", async () => {

@@ -1,5 +1,6 @@
 import { createMemoryBus } from "../../src/bus/memory.ts";
-import { busContract, TEST_EVENTS } from "./contract.ts";
+import { busContract } from "./contract.ts";
+import { TEST_EVENTS } from "./events.ts";
 
 busContract("memory", async (onListenerError) => {
   const bus = createMemoryBus({ ...TEST_EVENTS, onListenerError });

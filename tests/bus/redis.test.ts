@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll } from "vitest";
 import { createRedisBus } from "../../src/bus/redis.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
-import { busContract, TEST_EVENTS } from "./contract.ts";
+import { busContract } from "./contract.ts";
+import { TEST_EVENTS } from "./events.ts";
 
 let server: RedisServer;
 

@@ -1,0 +1,215 @@
+/** Who is online, when instances and Redis come and go. */
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PresentUser } from "../../src/bus/bus.ts";
+import { startRedis, type RedisServer } from "../support/redis.ts";
+import { startRelay } from "../support/relay.ts";
+import { connected, family, PATIENTLY, took, type TestBus } from "./redis-scene.ts";
+
+const INSTANCE = fileURLToPath(import.meta.resolve("./redis-instance.ts"));
+
+const anna = { id: "anna", name: "ANNA" };
+const ben = { id: "ben", name: "BEN" };
+const zoe = { id: "zoe", name: "ZOE" };
+
+const ONLINE = { online: true, lastSeenAt: undefined };
+const OFFLINE = { online: false, lastSeenAt: expect.any(String) };
+
+/** Of transitions that nobody asked for, those that a bus has told. */
+function told(bus: TestBus): readonly PresentUser[] {
+  const users: PresentUser[] = [];
+  bus.presence.onTransition((user) => void users.push(user));
+  return users;
+}
+
+/** Starts another process that holds leases of these users; disposing it kills it. */
+async function startInstance(
+  url: string,
+  prefix: string,
+  ttlMs: number,
+  users: readonly string[],
+): Promise<{ readonly kill: () => void; readonly pause: () => void; readonly resume: () => void } & Disposable> {
+  const child = spawn(process.execPath, [INSTANCE, url, prefix, String(ttlMs), ...users], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  const kill = (): void => void child.kill("SIGKILL");
+  return {
+    kill,
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+    [Symbol.dispose]: kill,
+  };
+}
+
+describe("an instance that dies", () => {
+  const ttlMs = 1500;
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  test("leaves no ghosts: its users are offline in time, which one of the others says, once; who is elsewhere too stays", async () => {
+    const prefix = `${randomUUID()}:`;
+    const open = family(server.url, { prefix, presenceTtlMs: ttlMs });
+    await using one = await open();
+    await using other = await open();
+    const announced = [told(one), told(other)];
+    using doomed = await startInstance(server.url, prefix, ttlMs, ["anna", "ben"]);
+    expect(await other.presence.enter(ben, "a lease elsewhere")).toBe(false);
+    expect(await one.presence.read(["anna", "ben"])).toEqual([ONLINE, ONLINE]);
+    const states: unknown[] = [];
+    doomed.kill();
+    const duration = await took(async () => {
+      await expect
+        .poll(async () => {
+          const [first, second] = await one.presence.read(["anna", "ben"]);
+          states.push(second);
+          return first;
+        }, PATIENTLY)
+        .toEqual(OFFLINE);
+    });
+    expect(duration).toBeLessThan(ttlMs);
+    await expect.poll(() => announced.flat(), PATIENTLY).toEqual([anna]);
+    expect(new Set(states.map((state) => JSON.stringify(state)))).toEqual(new Set([JSON.stringify(ONLINE)]));
+    // Whoever is buried leaves nothing behind.
+    await expect.poll(() => server.control.keys(`${prefix}users:*`), PATIENTLY).toHaveLength(1);
+    expect(await server.control.zcard(`${prefix}{instances}:sweeps`)).toBe(0);
+    expect(announced.flat()).toEqual([anna]);
+  });
+
+  test("or was only thought to be dead, says so when it speaks again", async () => {
+    const prefix = `${randomUUID()}:`;
+    await using bus = await family(server.url, { prefix, presenceTtlMs: ttlMs })();
+    const announced = told(bus);
+    using frozen = await startInstance(server.url, prefix, ttlMs, ["anna"]);
+    frozen.pause();
+    await expect.poll(() => announced, PATIENTLY).toEqual([anna]);
+    expect(await bus.presence.read(["anna"])).toEqual([OFFLINE]);
+    frozen.resume();
+    await expect.poll(() => bus.presence.read(["anna"]), PATIENTLY).toEqual([ONLINE]);
+    expect(announced).toEqual([anna]);
+  });
+
+  test("in the grace of a user, has the grace ended by another", async () => {
+    const open = family(server.url, { presenceTtlMs: ttlMs });
+    await using bus = await open();
+    const announced = told(bus);
+    const leaving = await open();
+    expect(await leaving.presence.enter(anna, "lease")).toBe(true);
+    expect(await leaving.presence.leave("anna", "lease")).toBe(true);
+    // As a gateway that stops does: it settles nobody.
+    await leaving.close();
+    expect(await bus.presence.read(["anna"])).toEqual([ONLINE]);
+    await expect.poll(() => bus.presence.read(["anna"]), PATIENTLY).toEqual([OFFLINE]);
+    await expect.poll(() => announced, PATIENTLY).toEqual([anna]);
+  });
+
+  test("or stops, and whose users are back with another by then, is not noticed", async () => {
+    const prefix = `${randomUUID()}:`;
+    const open = family(server.url, { prefix, presenceTtlMs: ttlMs });
+    await using bus = await open();
+    const announced = told(bus);
+    const leaving = await open();
+    await leaving.presence.enter(anna, "lease");
+    await leaving.presence.enter(ben, "lease");
+    await leaving.close();
+    expect(await bus.presence.enter(anna, "another lease")).toBe(false);
+    await expect.poll(() => announced, PATIENTLY).toEqual([ben]);
+    await expect.poll(() => server.control.zcard(`${prefix}{instances}`), PATIENTLY).toBe(1);
+    expect(await bus.presence.read(["anna", "ben"])).toEqual([ONLINE, OFFLINE]);
+    expect(announced).toEqual([ben]);
+  });
+});
+
+describe("while Redis is away", () => {
+  test("who comes and goes is announced when it is back, once; who stays, and who only blinks, is not", async () => {
+    await using server = await startRedis();
+    await using relay = await startRelay(server.url);
+    const open = family(server.url);
+    await using bus = await open({ url: relay.url });
+    await using other = await open();
+    const announced = [told(bus), told(other)];
+    expect(await bus.presence.enter(anna, "1")).toBe(true);
+    expect(await bus.presence.enter(ben, "1")).toBe(true);
+    relay.freeze();
+    relay.cut();
+    await connected(bus, false);
+    // Anna stays and blinks, Ben goes, Zoe comes, and somebody comes and goes.
+    expect(await bus.presence.enter(anna, "2")).toBe(false);
+    expect(await bus.presence.leave("anna", "1")).toBe(false);
+    expect(await bus.presence.leave("ben", "1")).toBe(true);
+    expect(await bus.presence.enter(zoe, "1")).toBe(false);
+    expect(await bus.presence.enter({ id: "moth", name: "MOTH" }, "1")).toBe(false);
+    expect(await bus.presence.leave("moth", "1")).toBe(true);
+    for (const id of ["moth", "ben"]) expect(await bus.presence.settle(id)).toBe(false);
+    relay.thaw();
+    await expect
+      .poll(() => announced.flat().toSorted((a, b) => a.id.localeCompare(b.id)), PATIENTLY)
+      .toEqual([ben, zoe]);
+    expect(await other.presence.read(["anna", "ben", "zoe", "moth"])).toEqual([
+      ONLINE,
+      OFFLINE,
+      ONLINE,
+      { online: false, lastSeenAt: undefined },
+    ]);
+    expect(await bus.presence.leave("anna", "2")).toBe(true);
+    expect(await bus.presence.settle("anna")).toBe(true);
+    expect(announced.flat()).toHaveLength(2);
+  });
+
+  test("and comes back empty, nobody is announced who stayed; who came or went meanwhile is, once", async () => {
+    await using server = await startRedis();
+    const open = family(server.url);
+    await using one = await open();
+    await using other = await open();
+    const announced = [told(one), told(other)];
+    const both = { id: "both", name: "BOTH" };
+    await one.presence.enter(anna, "1");
+    await one.presence.enter(ben, "1");
+    await one.presence.enter(both, "1");
+    await other.presence.enter(both, "2");
+    await server.kill();
+    await Promise.all([connected(one, false), connected(other, false)]);
+    await one.presence.leave("ben", "1");
+    await one.presence.leave("both", "1");
+    for (const id of ["ben", "both"]) expect(await one.presence.settle(id)).toBe(false);
+    await one.presence.enter(zoe, "1");
+    await server.restart();
+    await expect
+      .poll(() => announced.flat().toSorted((a, b) => a.id.localeCompare(b.id)), PATIENTLY)
+      .toEqual([ben, zoe]);
+    expect(await other.presence.read(["anna", "ben", "zoe", "both"])).toEqual([ONLINE, OFFLINE, ONLINE, ONLINE]);
+    expect(await other.presence.leave("both", "2")).toBe(true);
+    expect(await other.presence.settle("both")).toBe(true);
+    expect(announced.flat()).toHaveLength(2);
+  });
+
+  test("for as long as it takes an instance to count as dead, nobody counts as dead for that", async () => {
+    await using server = await startRedis();
+    const prefix = `${randomUUID()}:`;
+    const open = family(server.url, { prefix, presenceTtlMs: 1500 });
+    await using one = await open();
+    await using other = await open();
+    const announced = [told(one), told(other)];
+    await one.presence.enter(anna, "1");
+    await other.presence.enter(ben, "1");
+    using doomed = await startInstance(server.url, prefix, 1500, ["zoe"]);
+    const instances = `${prefix}{instances}`;
+    const names = await server.control.zrange(instances, 0, -1);
+    expect(names).toHaveLength(3);
+    doomed.kill();
+    // As it looks after a long outage: nobody has been heard of, and all connections are gone.
+    const outage = server.control.multi();
+    for (const name of names) outage.zadd(instances, 0, name);
+    await outage.client("KILL", "TYPE", "normal", "SKIPME", "yes").client("KILL", "TYPE", "pubsub").exec();
+    // Who does not come back is dead after all.
+    await expect.poll(() => announced.flat(), PATIENTLY).toEqual([zoe]);
+    expect(await one.presence.read(["anna", "ben", "zoe"])).toEqual([ONLINE, ONLINE, OFFLINE]);
+    expect(announced.flat()).toEqual([zoe]);
+  });
+});
