@@ -180,8 +180,10 @@ test("what a user may send is counted over all instances", async () => {
   const { ann, ben, chatId } = gather(instances);
   await using stack = new AsyncDisposableStack();
   const senders = instances.all.map(({ wsUrl }) => stack.use(connect(wsUrl, ann.token)));
-  const sends = Array.from({ length: ALLOWED + 6 }, (_, index) =>
-    senders[index % 3]?.run(SendMessageDocument, { chatId, content: String(index) }),
+  const sends = senders.flatMap((sender) =>
+    Array.from({ length: ALLOWED / 3 + 2 }, (_, index) =>
+      sender.run(SendMessageDocument, { chatId, content: String(index) }),
+    ),
   );
   const refused = (await Promise.allSettled(sends)).filter(({ status }) => status === "rejected");
   expect(refused).toHaveLength(6);

@@ -61,12 +61,12 @@ async function fill(): Promise<Crowd> {
 }
 
 /** Everybody has everything, and nothing more comes. */
-async function settle({ listeners, talkUntil }: Crowd): Promise<void> {
+async function settle(crowd: Crowd): Promise<void> {
   await history.complete();
-  await talkUntil(Promise.resolve(), 1);
+  await crowd.talkUntil(Promise.resolve(), 1);
   await history.complete();
   expect(history.verdict()).toEqual([]);
-  expect(listeners.map(({ connections }) => connections)).toEqual([1, 1, 1]);
+  expect(crowd.listeners.map(({ connections }) => connections)).toEqual([1, 1, 1]);
 }
 
 test("subscribers that Redis hangs up on again and again miss nothing, and keep the one order", async () => {

@@ -1,12 +1,15 @@
 /** A real haproxy in front of some gateways, without stickiness. */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { end, listenSomewhere } from "./redis.ts";
+import { answers, end, listenSomewhere } from "./redis.ts";
 
 export interface Haproxy extends AsyncDisposable {
   readonly port: number;
+  kill(): Promise<void>;
+  /** Starts it again at the same address. */
+  restart(): Promise<void>;
 }
 
 /** As docs/SCALING.md has it, but for how often it looks after the gateways. */
@@ -40,14 +43,23 @@ export async function startHaproxy(targets: readonly number[]): Promise<Haproxy>
     `  server any-${index} 127.0.0.1:${port} backup`,
   ]);
   await writeFile(file, `${CONFIGURATION}${servers.join("\n")}\n`);
-  const { child, port } = await listenSomewhere((candidate) =>
+  const launchAt = (candidate: number): ChildProcess =>
     spawn("haproxy", ["-q", "-db", "-f", file], {
       env: { PATH: process.env["PATH"], PORT: String(candidate) },
       // It tells there of every gateway that a test takes away.
       stdio: "ignore",
-    }),
-  );
-  starting.defer(() => end(child));
+    });
+  const { child, port } = await listenSomewhere(launchAt);
+  let running = child;
+  starting.defer(() => end(running));
   const started = starting.move();
-  return { port, [Symbol.asyncDispose]: () => started.disposeAsync() };
+  return {
+    port,
+    kill: () => end(running),
+    async restart() {
+      running = launchAt(port);
+      await answers(port, running);
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
 }

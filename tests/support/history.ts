@@ -15,6 +15,9 @@ import {
 } from "./generated/graphql.ts";
 import { contestedIn, faultsOf, orderFaults, sample, type Heard, type Said } from "./verdict.ts";
 
+/** After a fault: until every instance has read what it has missed. */
+const HEALING_MS = 1000;
+
 /** Comes back at once, for as long as it takes. */
 export const STUBBORN = { retryAttempts: Infinity, shouldRetry: () => true, retryWait: backSoon };
 
@@ -100,11 +103,11 @@ export class History implements AsyncDisposable {
       client,
       say,
       async talkUntil(end, atLeast = 0) {
-        let isOver = false;
-        const over = (): void => void (isOver = true);
+        const talk = { isOver: false };
+        const over = (): void => void (talk.isOver = true);
         end.then(over, over);
         let count = 0;
-        for (; !isOver || count < atLeast; count++) await say();
+        for (; !talk.isOver || count < atLeast; count++) await say();
         return count;
       },
     };
@@ -115,7 +118,7 @@ export class History implements AsyncDisposable {
     const outage = { from: performance.now(), to: Infinity };
     this.#outages.push(outage);
     const result = await fault();
-    outage.to = performance.now();
+    outage.to = performance.now() + HEALING_MS;
     return result;
   }
 

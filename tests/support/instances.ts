@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startDevApi, type DevApi } from "../../src/dev/api.ts";
 import { EVENTS_SECRET } from "./events.ts";
 import { runProcess, type RunningProcess } from "./gateway-program.ts";
-import { startHaproxy } from "./haproxy.ts";
+import { startHaproxy, type Haproxy } from "./haproxy.ts";
 import { startRedis, type RedisServer } from "./redis.ts";
 import { startRelay, type Relay } from "./relay.ts";
 
@@ -39,9 +39,9 @@ export interface Instance {
 export interface Instances extends AsyncDisposable {
   readonly api: DevApi;
   readonly redis: RedisServer;
+  readonly balancer: Haproxy;
   readonly all: readonly [Instance, Instance, Instance];
   /** The load balancer's address: whoever comes is given to the next instance in turn. */
-  readonly url: string;
   readonly wsUrl: string;
   /** Resolves when every instance answers `/ready` so. */
   answerReady(status: 200 | 503): Promise<void>;
@@ -69,14 +69,14 @@ export async function startInstances({
     await Promise.all(all.map((instance) => instance.answersReady(status)));
   };
   if (!withoutRedis) await answerReady(200);
-  const { port } = starting.use(await startHaproxy(all.map(({ url }) => Number(new URL(url).port))));
+  const balancer = starting.use(await startHaproxy(all.map(({ url }) => Number(new URL(url).port))));
   const running = starting.move();
   return {
     api,
     redis,
+    balancer,
     all,
-    url: `http://127.0.0.1:${port}/graphql`,
-    wsUrl: `ws://127.0.0.1:${port}/graphql`,
+    wsUrl: `ws://127.0.0.1:${balancer.port}/graphql`,
     answerReady,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

@@ -144,7 +144,8 @@ export async function listenSomewhere(
   throw new Error("a server does not start");
 }
 
-async function answers(port: number, child: ChildProcess): Promise<"answers"> {
+/** Resolves when somebody takes connections there, or the process is gone. */
+export async function answers(port: number, child: ChildProcess): Promise<"answers"> {
   while (child.exitCode === null) {
     const socket = connect(port, "127.0.0.1");
     const isOpen = await once(socket, "connect").then(

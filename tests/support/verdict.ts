@@ -85,7 +85,7 @@ function* overtaken(byChat: ReadonlyMap<string, readonly Heard[]>): Generator<st
   for (const heard of byChat.values()) {
     const last = new Map<string, number>();
     for (const { content } of heard) {
-      const [sender = "", number = 0] = split(content);
+      const [sender, number] = split(content);
       if (number < (last.get(sender) ?? 0)) yield `${content} after ${sender} ${last.get(sender)}`;
       last.set(sender, number);
     }
