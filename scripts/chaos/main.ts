@@ -33,7 +33,8 @@ async function befall(fault: Fault, instances: Instances, people: People, random
 }
 
 async function round(instances: Instances, random: Random, summary: Summary): Promise<void> {
-  await using people = await People.gather(instances, random);
+  // Their own, so that the faults of a seed do not depend on who was faster.
+  await using people = await People.gather(instances, createRandom(random.next() * 2 ** 32));
   const faults = (async () => {
     for (let count = 0; count < FAULTS_A_ROUND; count++) {
       await sleep(random.between(200, 1500));
@@ -63,6 +64,6 @@ async function main(): Promise<void> {
 }
 
 await main().catch((error: unknown) => {
-  process.stderr.write(`${inspect(error, { depth: 5 })}\n`);
+  process.stderr.write(`${inspect(error)}\n`);
   process.exitCode = 1;
 });

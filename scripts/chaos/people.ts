@@ -10,7 +10,7 @@ import {
   PresenceChangedDocument,
   type PresenceChangedSubscription,
 } from "../../tests/support/generated/graphql.ts";
-import { History, STUBBORN, type Listener, type Talker } from "../../tests/support/history.ts";
+import { goodbye, History, STUBBORN, type Listener, type Talker } from "../../tests/support/history.ts";
 import type { Instances } from "../../tests/support/instances.ts";
 import type { Random } from "./random.ts";
 
@@ -105,7 +105,7 @@ export class People implements AsyncDisposable {
 
   async #watch(place: string, wsUrl: string): Promise<void> {
     const token = this.#guests[0]?.token ?? "";
-    const client = this.#stack.use(connect(wsUrl, token, STUBBORN));
+    const client = this.#connect(wsUrl, token);
     const online = new Map<string, boolean>();
     const name = `watcher at ${place}`;
     const stop = client.client.subscribe<PresenceChangedSubscription>(
@@ -133,11 +133,17 @@ export class People implements AsyncDisposable {
     const client = this.#present.get(id);
     if (client) {
       this.#present.delete(id);
-      await client[Symbol.asyncDispose]();
+      await goodbye(client);
       return;
     }
     const { wsUrl } = this.#random.pick(this.#instances.all);
-    this.#present.set(id, this.#stack.use(connect(wsUrl, token, STUBBORN)));
+    this.#present.set(id, this.#connect(wsUrl, token));
+  }
+
+  #connect(wsUrl: string, token: string): TestClient {
+    const client = connect(wsUrl, token, STUBBORN);
+    this.#stack.defer(() => goodbye(client));
+    return client;
   }
 
   /** Whether everybody, on whichever instance, has been told of who is there, and finds them when asking. */

@@ -164,10 +164,17 @@ export class History implements AsyncDisposable {
   }
 
   #connect(wsUrl: string, token: string, onConnected?: () => void): TestClient {
-    const client = this.#clients.use(connect(wsUrl, token, STUBBORN));
+    const client = connect(wsUrl, token, STUBBORN);
+    this.#clients.defer(() => goodbye(client));
     if (onConnected) client.client.on("connected", onConnected);
     return client;
   }
+}
+
+/** Ends a client, whether or not it is connected right now. */
+export async function goodbye(client: TestClient): Promise<void> {
+  // One that is just coming back, to an instance that is gone, says so.
+  await client[Symbol.asyncDispose]().catch(() => undefined);
 }
 
 async function backSoon(): Promise<void> {
