@@ -108,6 +108,8 @@ export class People implements AsyncDisposable {
     const client = this.#connect(wsUrl, token);
     const online = new Map<string, boolean>();
     const name = `watcher at ${place}`;
+    // Who is online comes first: whoever is not named then is not.
+    client.client.on("connected", () => online.clear());
     const stop = client.client.subscribe<PresenceChangedSubscription>(
       { query: print(PresenceChangedDocument) },
       {

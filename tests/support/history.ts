@@ -15,6 +15,9 @@ import {
 } from "./generated/graphql.ts";
 import { contestedIn, faultsOf, orderFaults, sample, type Heard, type Said } from "./verdict.ts";
 
+/** Before a fault: what has been answered, and has not reached every instance. */
+const ANSWERED_MS = 250;
+
 /** After a fault: until every instance has read what it has missed. */
 const HEALING_MS = 1000;
 
@@ -115,7 +118,7 @@ export class History implements AsyncDisposable {
 
   /** Messages that were under way meanwhile may stand in different places with clients of different instances. */
   async during<T>(fault: () => Promise<T>): Promise<T> {
-    const outage = { from: performance.now(), to: Infinity };
+    const outage = { from: performance.now() - ANSWERED_MS, to: Infinity };
     this.#outages.push(outage);
     const result = await fault();
     outage.to = performance.now() + HEALING_MS;
@@ -174,7 +177,7 @@ export class History implements AsyncDisposable {
 /** Ends a client, whether or not it is connected right now. */
 export async function goodbye(client: TestClient): Promise<void> {
   // One that is just coming back, to an instance that is gone, says so.
-  await client[Symbol.asyncDispose]().catch(() => undefined);
+  await Promise.resolve(client[Symbol.asyncDispose]()).catch(() => undefined);
 }
 
 async function backSoon(): Promise<void> {
