@@ -238,8 +238,9 @@ export class Fanout implements MembershipListener {
       const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
       for (const message of missing) {
         const event: MessageCreated = { type: "message.created", chatId: room.chatId, message };
-        // The clocks' margin reaches back to what was given long since, or before this room was.
-        if (!isGiven(idOf(event))) room.insert(event, (inserted) => this.#serve(room, inserted, undefined));
+        // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
+        if (!isGiven(idOf(event)) || room.holds(message.id))
+          room.insert(event, (inserted) => this.#serve(room, inserted, undefined));
       }
     });
   }

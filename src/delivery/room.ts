@@ -22,6 +22,7 @@ export class Room {
   readonly #onExpired: (event: TypingChanged) => void;
   /** What arrives while what is missing before it is being fetched. */
   #held: (() => void)[] | undefined;
+  readonly #heldMessages = new Set<string>();
   readonly #recent = new Set<string>();
   /** Who types here, with the end of the indicator if nobody says otherwise. */
   #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
@@ -51,8 +52,17 @@ export class Room {
 
   /** Delivers now, or when what is missing before it has been. */
   pass(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
-    if (this.#held) this.#held.push(() => this.pass(event, position, deliver));
-    else this.#deliver(event, position, deliver);
+    if (!this.#held) {
+      this.#deliver(event, position, deliver);
+      return;
+    }
+    this.#held.push(() => this.pass(event, position, deliver));
+    if (event.type === "message.created") this.#heldMessages.add(event.message.id);
+  }
+
+  /** Whether a message waits until what is missing has been given. */
+  holds(messageId: string): boolean {
+    return this.#heldMessages.has(messageId);
   }
 
   /** Holds what arrives until `fill` has given what is missing; harmless while that is going on. */
@@ -64,6 +74,7 @@ export class Room {
     } finally {
       const held = this.#held;
       this.#held = undefined;
+      this.#heldMessages.clear();
       for (const deliver of held) deliver();
     }
   }
