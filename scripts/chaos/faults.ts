@@ -7,6 +7,8 @@ export interface Fault {
   readonly name: string;
   /** Whether instances are cut off from each other by it: what is sent meanwhile has no order that all agree on. */
   readonly isOutage: boolean;
+  /** Whether Redis forgets by it what has been said. */
+  readonly losesLog?: true;
   befall(instances: Instances, random: Random): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "Redis killed, back empty",
     isOutage: true,
+    losesLog: true,
     async befall({ redis }, random) {
       await redis.kill();
       await sleep(random.between(0, 4000));

@@ -29,6 +29,7 @@ async function befall(fault: Fault, instances: Instances, people: People, random
     await fault.befall(instances, random);
     await instances.answerReady(200);
   };
+  if (fault.losesLog) people.history.logLost();
   await (fault.isOutage ? people.history.during(work) : work());
 }
 
