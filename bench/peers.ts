@@ -48,30 +48,52 @@ export interface StageOptions {
   readonly persist: "rest" | "local";
   /** Where a profile of the server is to be written; of a server that runs in Node.js. */
   readonly profile?: string | undefined;
+  /** So many servers that are one over a Redis; a single one, with a Redis only where the peer needs it, where absent. */
+  readonly instances?: number | undefined;
+  /** In the place of the stub, which answers no history. */
+  readonly restUrl?: string;
 }
 
-/** One server under test with what stands behind it. */
+/** One server under test, or several, with what stands behind. */
 export interface Stage extends AsyncDisposable {
   readonly peer: Peer;
   readonly world: World;
+  /** The first of them. */
   readonly server: Server;
+  readonly servers: readonly Server[];
+  readonly redis: Server | undefined;
+  /** Processor time of all servers so far, in ms. */
+  cpuMs(): number;
 }
 
-/** Starts the REST stub, Redis where the peer needs it, and the peer; each new, so that nobody inherits anything. */
-export async function openStage(peer: Peer, { world, persist, profile }: StageOptions): Promise<Stage> {
+/** Starts the REST stub, Redis where it is needed, and the peer; each new, so that nobody inherits anything. */
+export async function openStage(peer: Peer, options: StageOptions): Promise<Stage> {
+  const { world, persist, instances, profile } = options;
   await using opening = new AsyncDisposableStack();
-  const rest = opening.use(await Server.start(restCommand(world)));
-  const env: Record<string, string> = { REST_URL: `http://127.0.0.1:${rest.port}`, PERSIST: persist, ...peer.env };
-  if (peer.redis) {
-    const port = await freePort();
-    const redis = await startRedis(port);
-    opening.use(redis);
-    env["REDIS_PORT"] = String(port);
+  const restUrl = options.restUrl ?? `http://127.0.0.1:${opening.use(await Server.start(restCommand(world))).port}`;
+  const env: Record<string, string> = { REST_URL: restUrl, PERSIST: persist, ...peer.env };
+  let redis: Server | undefined;
+  if (peer.redis || instances !== undefined) {
+    redis = opening.use(await startRedis(await freePort()));
+    env["REDIS_PORT"] = String(redis.port);
   }
-  const command = await commandOf(peer, env);
-  const server = opening.use(await Server.start(profile === undefined ? command : profiled(command, profile)));
+  const servers: Server[] = [];
+  for (let count = 0; count < (instances ?? 1); count++) {
+    const command = await commandOf(peer, env);
+    servers.push(opening.use(await Server.start(profile === undefined ? command : profiled(command, profile))));
+  }
+  const [server] = servers;
+  if (!server) throw new Error("a stage has a server");
   const opened = opening.move();
-  return { peer, world, server, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return {
+    peer,
+    world,
+    server,
+    servers,
+    redis,
+    cpuMs: () => servers.reduce((sum, each) => sum + each.cpuMs(), 0),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }
 
 function restCommand(world: World): Command {
@@ -84,7 +106,7 @@ function restCommand(world: World): Command {
 }
 
 /** On the load's core: it stands for another machine, and its processor time is not the recipe's. */
-async function startRedis(port: number): Promise<Server> {
+export async function startRedis(port: number): Promise<Server> {
   const args = [
     "--port",
     String(port),
@@ -110,7 +132,7 @@ async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Pro
   return {
     file: process.execPath,
     args: [...settle, `${GATEWAY_ROOT}/src/main.ts`],
-    env: gatewayEnvironment(env["REST_URL"] ?? "", port),
+    env: gatewayEnvironment(env, port),
     core: SERVER_CORE,
     port: { number: port, path: "/ready" },
   };
@@ -125,11 +147,13 @@ function profiled(command: Command, profile: string): Command {
   };
 }
 
-function gatewayEnvironment(restUrl: string, port: number): Record<string, string> {
+function gatewayEnvironment(env: Readonly<Record<string, string>>, port: number): Record<string, string> {
+  const redisPort = env["REDIS_PORT"];
   return {
+    ...(redisPort === undefined ? {} : { REDIS_URL: `redis://127.0.0.1:${redisPort}` }),
     PORT: String(port),
     HOST: "127.0.0.1",
-    HTTP_API_URL: restUrl,
+    HTTP_API_URL: env["REST_URL"] ?? "",
     RATE_LIMIT_MESSAGES: "999999999/1s",
     LOG_LEVEL: "warn",
   };

@@ -17,11 +17,21 @@ import { toSvg } from "./report/svg.ts";
 import { connecting, memory } from "./scenarios/connections.ts";
 import { fanOut } from "./scenarios/fan-out.ts";
 import { moreChats, moreConnections } from "./scenarios/growth.ts";
+import { instances } from "./scenarios/instances.ts";
 import { latency } from "./scenarios/latency.ts";
 import type { Case, Scale, Scenario } from "./scenarios/scenario.ts";
 import { smallChats } from "./scenarios/small-chats.ts";
 
-const SCENARIOS: readonly Scenario[] = [fanOut, smallChats, latency, memory, connecting, moreConnections, moreChats];
+const SCENARIOS: readonly Scenario[] = [
+  fanOut,
+  smallChats,
+  latency,
+  memory,
+  connecting,
+  moreConnections,
+  moreChats,
+  instances,
+];
 
 const FULL: Scale = { quick: false, windowMs: 5000 };
 const QUICK: Scale = { quick: true, windowMs: 1500 };
@@ -108,7 +118,7 @@ async function measure(scenario: Scenario, options: Options): Promise<Sample[]> 
 
 async function measureOnce(
   scenario: Scenario,
-  { name, world }: Case,
+  { name, world, instances: count }: Case,
   peer: Peer,
   round: number,
   { scale, profile: folder }: Options,
@@ -118,8 +128,8 @@ async function measureOnce(
   const profile = folder === undefined || peer.name === "bun" ? undefined : profileFile(folder, scenario, peer);
   let othersShare = 0;
   try {
-    await using stage = await openStage(peer, { world, persist: scenario.persist, profile });
-    const others = (): number => coreBusyMs(SERVER_CORE) - stage.server.cpuMs();
+    await using stage = await openStage(peer, { world, persist: scenario.persist, profile, instances: count });
+    const others = (): number => coreBusyMs(SERVER_CORE) - stage.cpuMs();
     const [startedAt, before] = [performance.now(), others()];
     const finding = await scenario.measure(stage, scale, name);
     othersShare = Math.max(0, (others() - before) / (performance.now() - startedAt));

@@ -10,10 +10,10 @@ fail() {
   exit 1
 }
 
-# Beside Node.js, what the tests start: a real Redis and a real browser. Programs and Debian packages have the same names.
+# Beside Node.js, what the tests start: a real Redis, a real load balancer and a real browser. Programs and Debian packages have the same names.
 missing_packages() {
   local program
-  for program in redis-server chromium; do
+  for program in redis-server haproxy chromium; do
     command -v "$program" >/dev/null || printf '%s\n' "$program"
   done
 }

@@ -23,7 +23,8 @@ const PROBE_TIMEOUT_MS = 3000;
 const PROBES = 20;
 
 interface CrowdOptions {
-  readonly port: number;
+  /** Of each server: users are spread over them, so that a chat's members are on all, and a sender is not where it listens. */
+  readonly ports: readonly [number, ...number[]];
   readonly protocol: Protocol;
   readonly world: World;
 }
@@ -42,11 +43,11 @@ export class Crowd implements Disposable {
   }
 
   /** Connects users and has them authenticated, some at a time. Rejects where one is refused. */
-  async admit(users: readonly number[]): Promise<Client[]> {
+  async admit(users: readonly number[], shift = 0): Promise<Client[]> {
     const admitted: Client[] = [];
     const queue = users.values();
     const worker = async (): Promise<void> => {
-      for (const user of queue) admitted.push(await this.#admit(user));
+      for (const user of queue) admitted.push(await this.#admit(user, shift));
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
     return admitted;
@@ -59,7 +60,7 @@ export class Crowd implements Disposable {
     for (const client of await this.admit(range(world.people))) client.send(texts);
     const step = world.people / senders;
     const users = range(senders).map((index) => Math.floor(index * step));
-    for (const client of await this.admit(users)) {
+    for (const client of await this.admit(users, 1)) {
       this.#senders.push({ client, chats: chatsOf(world, client.user) });
     }
     await this.#probe();
@@ -97,10 +98,10 @@ export class Crowd implements Disposable {
     this.leave(this.#clients);
   }
 
-  async #admit(user: number): Promise<Client> {
-    const { port, protocol } = this.#options;
+  async #admit(user: number, shift: number): Promise<Client> {
+    const { ports, protocol } = this.#options;
     const client = new Client({
-      port,
+      port: ports[(user + shift) % ports.length] ?? ports[0],
       protocol,
       user,
       token: tokenOf(user),

@@ -15,6 +15,8 @@ export interface Scale {
 export interface Case {
   readonly name: string;
   readonly world: World;
+  /** As a stage has them. */
+  readonly instances?: number;
 }
 
 /** What one case of one peer gave in one round. */
@@ -64,6 +66,7 @@ export interface Scenario {
   readonly measure: (stage: Stage, scale: Scale, name: string) => Promise<Finding>;
 }
 
-export function crowdOf({ server, peer, world }: Stage): Crowd {
-  return new Crowd({ port: server.port, protocol: peer.protocol, world });
+export function crowdOf({ server, servers, peer, world }: Stage): Crowd {
+  const ports = [server.port, ...servers.slice(1).map(({ port }) => port)] as const;
+  return new Crowd({ ports, protocol: peer.protocol, world });
 }

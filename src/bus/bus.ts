@@ -13,9 +13,10 @@ export interface TopicListener<Event> {
   receive(event: Event, position: Position | undefined): void;
   /**
    * Events after `after` may have gone by unheard and cannot be read from the log: it lost them, or does not reach back so far.
-   * What is received from now on is newer than what is missing.
+   * What is received from now on is newer than what is missing. `isGiven` tells of the id of an event whether it is not missing: it
+   * has been received, or was published before anybody listened here.
    */
-  missed?(after: Position): void;
+  missed?(after: Position, isGiven: (id: string) => boolean): void;
 }
 
 /** How far an event has come: to every instance, or to the subscribers of this process alone, the others being out of reach. */

@@ -63,6 +63,11 @@ export class RedisLog<Event> {
     return after < since ? undefined : entries;
   }
 
+  /** What it has after that position, complete or not. */
+  async recent(topic: string, after: Position): Promise<readonly LogEntry<Event>[]> {
+    return (await this.#fetch(topic, after)).entries;
+  }
+
   tail(topic: string): Promise<LogTail<Event>> {
     return this.#fetch(topic, "");
   }

@@ -24,7 +24,7 @@ const SENT_AT_ONCE = 128;
 const MAX_QUEUED = 10_000;
 
 /** A Redis that has lost its memory is told again what was published in so long a time before. */
-const REPEATED_MS = 10_000;
+export const REPEATED_MS = 10_000;
 const MAX_REPEATED = 5000;
 
 /** What has waited so long, though Redis is there, is not waited for any longer. */

@@ -108,7 +108,13 @@ export class RedisTopic<Event> {
   }
 
   missed(after: Position): void {
-    this.#tell((listener) => listener.missed?.(after));
+    const isGiven = (id: string): boolean => this.#given.has(this.name, id);
+    this.#tell((listener) => listener.missed?.(after, isGiven));
+  }
+
+  /** They were published before anybody listened here: should they come again, they are no news. */
+  ignore(earlier: readonly Received<Event>[]): void {
+    for (const { id } of earlier) this.#given.add(this.name, id);
   }
 
   /** Everything up to there counts as given. */

@@ -14,6 +14,7 @@ import type { RedisConnection } from "./redis-connection.ts";
 import { openEnvelope } from "./redis-envelope.ts";
 import type { RedisKeys } from "./redis-keys.ts";
 import type { RedisLog } from "./redis-log.ts";
+import { REPEATED_MS } from "./redis-publisher.ts";
 import { RedisTopic, type GivenEvents, type Received } from "./redis-topic.ts";
 
 /** How long a topic that everybody has left is still listened to: a page that is reloaded is back by then. */
@@ -27,6 +28,9 @@ const MAX_GIVEN = 50_000;
 
 /** What the nodes of a cluster may be apart, by their clocks and in what they have delivered. */
 const CLUSTER_SLACK_MS = 5000;
+
+/** From its publication until it may be repeated, beyond the time after which nothing is. */
+const REPEATED_SLACK_MS = 5000;
 
 /** Before a Redis that was never met: how far this machine's clock may be ahead of its. */
 const CLOCK_SLACK_MS = 2000;
@@ -69,7 +73,7 @@ export class RedisTopics<Event> {
     // An object of its own, so that the same listener subscribed twice is two subscriptions.
     const entry: TopicListener<Event> = {
       receive: (event, position) => listener.receive(event, position),
-      missed: (after) => listener.missed?.(after),
+      missed: (after, isGiven) => listener.missed?.(after, isGiven),
     };
     topic.listeners.add(entry);
     if (!topic.isLive) await this.#bringUp(topic);
@@ -172,15 +176,14 @@ export class RedisTopics<Event> {
   }
 
   async #join(topic: RedisTopic<Event>): Promise<void> {
-    const { connection, channels, keys, log } = this.#parts;
+    const { connection, channels, keys } = this.#parts;
     const channel = keys.channel(topic.name);
     if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
     if (!connection.isConnected) return this.#stayAway(topic);
     const held = (topic.held ??= []);
     await channels.join([channel]);
     const from = topic.position;
-    const missed =
-      from === undefined ? { since: await log.present(topic.name), entries: [] } : await this.#readAfter(topic, from);
+    const missed = from === undefined ? await this.#begin(topic) : await this.#readAfter(topic, from);
     // Lost again meanwhile: what was read is read once more, with what has come since.
     if (topic.held !== held) return;
     if (from !== undefined && missed.since > from) {
@@ -191,6 +194,15 @@ export class RedisTopics<Event> {
     topic.catchUp(missed.entries);
     topic.lastGiven ??= topic.position;
     topic.isLive = true;
+  }
+
+  /** Where listening begins. A Redis that has lost its memory is told again what was published shortly before that. */
+  async #begin(topic: RedisTopic<Event>): Promise<{ readonly since: Position; readonly entries: readonly never[] }> {
+    const { log } = this.#parts;
+    const since = await log.present(topic.name);
+    const recent = await log.recent(topic.name, earlier(since, REPEATED_MS + REPEATED_SLACK_MS));
+    topic.ignore(recent.filter(({ position }) => position <= since).map((entry) => this.#toReceived(entry)));
+    return { since, entries: [] };
   }
 
   /** What the log has of a topic after that position, and since when that is all that there was. */

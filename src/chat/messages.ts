@@ -14,8 +14,8 @@ import type { Typing } from "./typing.ts";
 /** How long a repeated `clientMessageId` gives back the message that it first made. */
 const CLIENT_MESSAGE_ID_TTL_MS = 600_000;
 
-/** How long another instance may be at sending a message before it is taken for dead: longer than all attempts at it may take. */
-const SENDING_MS = 60_000;
+/** How long an instance that is sending a message may go unheard before it is taken for dead: longer than Redis may be silent. */
+const SENDING_MS = 5000;
 
 const REMEMBERED_SENDS = 10_000;
 

@@ -5,7 +5,7 @@ import type { SharedState } from "../bus/bus.ts";
 interface OnceOptions<T> {
   readonly state: SharedState;
   readonly key: string;
-  /** How long whoever begins may take; after that it is taken for dead, and the next one begins anew. */
+  /** Whoever has begun and is not heard of for so long is taken for dead: the next one begins anew. */
   readonly pendingMs: number;
   /** How long the result is given back to who asks again. */
   readonly ttlMs: number;
@@ -33,13 +33,18 @@ export async function once<T>({ state, key, pendingMs, ttlMs, work }: OnceOption
     // Claimed and not done yet, or given back this very moment.
     if (found !== undefined) await sleep(waitMs);
   }
+  // However long the work takes, whoever is at it lives.
+  const pulse = setInterval(() => void state.set(key, true, pendingMs).catch(() => undefined), pendingMs / 3);
   let done: T;
   try {
     done = await work();
   } catch (error) {
+    clearInterval(pulse);
     // Left alone it expires.
     await state.release(key).catch(() => undefined);
     throw error;
+  } finally {
+    clearInterval(pulse);
   }
   // The work is done, whether or not that can be noted.
   await state.set(key, { done }, ttlMs).catch(() => undefined);

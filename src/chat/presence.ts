@@ -98,8 +98,16 @@ export class Presence implements SessionListener {
   }
 
   async #announce(user: User): Promise<void> {
-    const [presence] = await this.of([{ id: user.id, name: user.name }]);
+    const told = await this.#tell(user);
+    // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.
+    const [present] = await this.of([{ id: user.id, name: user.name }]);
+    if (present?.online !== told) await this.#tell(user);
+  }
+
+  async #tell({ id, name }: User): Promise<boolean | undefined> {
+    const [presence] = await this.of([{ id, name }]);
     if (presence) await this.#bus.publish(USERS_TOPIC, { type: "presence.changed", presence });
+    return presence?.online;
   }
 }
 

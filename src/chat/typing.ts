@@ -40,6 +40,12 @@ export class Typing implements SessionListener {
     this.#log = log;
   }
 
+  /** How long others may take somebody for typing after they were told last: what they hear later may have been said before. */
+  get lifetimeMs(): number {
+    // It is told at the latest half a timeout before the typist was last heard of, who has a whole one.
+    return 1.5 * this.#timeoutMs + SLACK_MS;
+  }
+
   /** Who is typing in these chats now. */
   async current(chatIds: readonly string[]): Promise<readonly TypingChange[]> {
     const lists = await whereReachable(this.#bus.rosters.list(chatIds.map(rosterOf)), undefined);
@@ -102,8 +108,7 @@ export class Typing implements SessionListener {
   async #tell(typist: Typist): Promise<void> {
     const { chatId, user } = typist;
     typist.toldAt = performance.now();
-    // It is told at the latest half a timeout before the typist was last heard of, who has a whole one.
-    const expiresInMs = 1.5 * this.#timeoutMs + SLACK_MS;
+    const expiresInMs = this.lifetimeMs;
     const change = toChange(typist, true);
     await whereReachable(this.#bus.rosters.put(rosterOf(chatId), user.id, change, expiresInMs), undefined);
     // Stopped meanwhile: what is said of that must be the last word.

@@ -15,6 +15,7 @@ import {
   type DeliveredEvent,
   type EventType,
   type PresenceChanged,
+  type TypingChanged,
 } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import type { Session } from "../chat/session.ts";
@@ -115,6 +116,11 @@ export class Fanout implements MembershipListener {
     }
   }
 
+  /** Somebody was found typing, and not heard to begin. */
+  follow(event: TypingChanged): void {
+    this.#rooms.get(event.chatId)?.follow(event);
+  }
+
   /** Harmless when repeated. */
   remove(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return;
@@ -200,8 +206,8 @@ export class Fanout implements MembershipListener {
           receive: (event, position) => {
             if (isChatEvent(event)) this.#onChatEvent(fed, event, position);
           },
-          missed: (after) => {
-            this.#gaps.fill(fed, after).catch((error: unknown) => this.#giveUp(fed, error));
+          missed: (after, isGiven) => {
+            this.#gaps.fill(fed, after, isGiven).catch((error: unknown) => this.#giveUp(fed, error));
           },
         }),
       (event) => this.#serve(room, event, undefined),

@@ -1,7 +1,7 @@
 /** What a chat's listeners on this process have not heard: it is put in where it belongs, while what is newer is held. */
 import { whereReachable, type Bus } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
-import { chatTopic, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
+import { chatTopic, idOf, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import { CLOCK_MARGIN_MS } from "./replay.ts";
 import type { Room } from "./room.ts";
@@ -28,7 +28,7 @@ export class Gaps {
    *
    * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
-  async fill(room: Room, after: Position): Promise<void> {
+  async fill(room: Room, after: Position, isGiven: (id: string) => boolean): Promise<void> {
     const { history, replayLimit } = this.#options;
     const session = room.anyone;
     if (!session) return;
@@ -36,7 +36,9 @@ export class Gaps {
     await room.hold(after, async () => {
       const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
       for (const message of missing) {
-        this.#insert(room, { type: "message.created", chatId: room.chatId, message }, undefined);
+        const event = { type: "message.created", chatId: room.chatId, message } as const;
+        // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
+        if (!isGiven(idOf(event)) || room.holds(message.id)) this.#insert(room, event, undefined);
       }
     });
   }

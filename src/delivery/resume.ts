@@ -67,8 +67,10 @@ export class ResumePoints {
       log.debug({ err: error }, "where a client stood is known here alone");
       found = this.#remembered.get(key)?.mark;
     }
-    const parsed = markShape.safeParse(found);
-    return new ResumePoint(this, key, owner, parsed.data);
+    const { data: mark } = markShape.safeParse(found);
+    // Until the client confirms something it is remembered here alone, should the bus lose its memory.
+    if (mark) this.#remembered.set(key, { owner, mark }, { ttl: windowMs });
+    return new ResumePoint(this, key, owner, mark);
   }
 
   get saveIntervalMs(): number {

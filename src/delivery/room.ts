@@ -23,6 +23,7 @@ export class Room {
   /** What arrives while what is missing before it is being fetched. */
   #held: (() => void)[] | undefined;
   #heldAfter: Position | undefined;
+  readonly #heldMessages = new Set<string>();
   readonly #recent = new Set<string>();
   /** Who types here, with the end of the indicator if nobody says otherwise. */
   #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
@@ -52,8 +53,17 @@ export class Room {
 
   /** Delivers now, or when what is missing before it has been. */
   pass(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
-    if (this.#held) this.#held.push(() => this.pass(event, position, deliver));
-    else this.#deliver(event, position, deliver);
+    if (!this.#held) {
+      this.#deliver(event, position, deliver);
+      return;
+    }
+    this.#held.push(() => this.pass(event, position, deliver));
+    if (event.type === "message.created") this.#heldMessages.add(event.message.id);
+  }
+
+  /** Whether a message waits until what is missing has been given. */
+  holds(messageId: string): boolean {
+    return this.#heldMessages.has(messageId);
   }
 
   /** Where the listeners stand while what arrives is held; undefined while they stand where the bus does. */
@@ -72,6 +82,7 @@ export class Room {
       const held = this.#held;
       this.#held = undefined;
       this.#heldAfter = undefined;
+      this.#heldMessages.clear();
       for (const deliver of held) deliver();
     }
   }
@@ -79,6 +90,11 @@ export class Room {
   /** Delivers what was missing, unless it has been delivered here; while the room is held. */
   insert(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     this.#deliver(event, position, deliver);
+  }
+
+  /** Looks after the end of an indicator that was begun unheard. */
+  follow(event: TypingChanged): void {
+    if (!this.#typists?.has(event.change.user.id)) this.#follow(event);
   }
 
   /** Nobody listens any more. */

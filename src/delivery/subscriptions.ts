@@ -139,8 +139,18 @@ export class Subscriptions {
   }
 
   async #typists(session: Session, chatId: string | undefined): Promise<readonly TypingChanged[]> {
-    const changes = await this.#options.typing.current(this.#chats(session, chatId).map(({ id }) => id));
-    return changes.map((change): TypingChanged => ({ type: "typing.changed", chatId: change.chatId, change }));
+    const { typing, fanout } = this.#options;
+    const changes = await typing.current(this.#chats(session, chatId).map(({ id }) => id));
+    const { lifetimeMs: expiresInMs } = typing;
+    const events = changes.map((change): TypingChanged => ({
+      type: "typing.changed",
+      chatId: change.chatId,
+      change,
+      expiresInMs,
+    }));
+    // Nobody here may have heard of them when they began: their end is to be noticed all the same.
+    for (const event of events) fanout.follow(event);
+    return events;
   }
 
   async #presences(session: Session, chatId: string | undefined): Promise<readonly PresenceChanged[]> {

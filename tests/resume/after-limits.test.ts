@@ -5,7 +5,7 @@ import { follow, page, send, sendAll } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
-import { createSeasonedBackplane } from "../support/instances.ts";
+import { createSeasonedBackplane } from "../support/backplane.ts";
 import { numbered } from "../support/transcript.ts";
 
 const [alice, bob, carol] = DEMO_USERS;

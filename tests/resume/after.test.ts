@@ -7,7 +7,7 @@ import { errorIn } from "../support/errors.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
-import { createSeasonedBackplane, startInstances } from "../support/instances.ts";
+import { createSeasonedBackplane, startInstances } from "../support/backplane.ts";
 import { openEventStream } from "../support/sse.ts";
 import { numbered, Transcript } from "../support/transcript.ts";
 

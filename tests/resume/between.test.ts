@@ -6,7 +6,7 @@ import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument } from "../support/generated/graphql.ts";
-import { createSeasonedBackplane } from "../support/instances.ts";
+import { createSeasonedBackplane } from "../support/backplane.ts";
 
 const [alice, bob] = DEMO_USERS;
 const { team } = DEMO_CHATS;

@@ -1,7 +1,7 @@
 /** Whatever happens to connections and instances, in whatever order: each subscription gets what a simple model says, in order. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { createMemoryBackplane } from "../support/instances.ts";
+import { createMemoryBackplane } from "../support/backplane.ts";
 import { CHATS, READERS, SLOTS, World, type Followed, type Reader, type Subject } from "../support/resume-world.ts";
 
 /** The world is its own model: it writes down what each subscription is to have. */

@@ -8,7 +8,7 @@ import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { Inbox } from "../support/inbox.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
-import { createSeasonedBackplane } from "../support/instances.ts";
+import { createSeasonedBackplane } from "../support/backplane.ts";
 import { MESSAGES, visit } from "../support/returning-client.ts";
 
 const [alice, bob, carol] = DEMO_USERS;

@@ -14,7 +14,7 @@ import {
   type ReadReceiptSubscription,
   SendMessageDocument,
 } from "../support/generated/graphql.ts";
-import { startInstances, type Instances } from "../support/instances.ts";
+import { startInstances, type Instances } from "../support/backplane.ts";
 import { startRelay, type Relay } from "../support/relay.ts";
 import { numbered, Transcript } from "../support/transcript.ts";
 

@@ -6,7 +6,7 @@ import { contentOf } from "../sessions/scene.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
-import { startInstances } from "../support/instances.ts";
+import { startInstances } from "../support/backplane.ts";
 import { MESSAGES, visit, type Visit } from "../support/returning-client.ts";
 import { watchServerSockets } from "../support/server-sockets.ts";
 import { numbered } from "../support/transcript.ts";

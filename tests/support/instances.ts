@@ -1,54 +1,119 @@
-/** Several gateways that are one: a shared bus, one development API. */
-import { vi } from "vitest";
-import type { Bus } from "../../src/bus/bus.ts";
-import type { BusEvent } from "../../src/chat/events.ts";
-import type { DevApi } from "../../src/dev/api.ts";
-import { createTestBus } from "./bus.ts";
+/** Gateways that are one: real processes on a real Redis, behind a real load balancer without stickiness. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDevApi, type DevApi } from "../../src/dev/api.ts";
 import { EVENTS_SECRET } from "./events.ts";
-import { startGateway, type TestGateway } from "./gateway.ts";
+import { runProcess, type RunningProcess } from "./gateway-program.ts";
+import { startHaproxy, type Haproxy } from "./haproxy.ts";
+import { startRedis, type RedisServer } from "./redis.ts";
+import { startRelay, type Relay } from "./relay.ts";
+
+/** Nothing that a test would have to wait for. */
+const QUICK = {
+  PORT: "0",
+  HOST: "127.0.0.1",
+  DRAIN_WINDOW: "0",
+  RATE_LIMIT_MESSAGES: "100000/1s",
+  PRESENCE_TTL: "1500",
+  PRESENCE_GRACE: "300",
+  EVENTS_SECRET,
+  // What starts again and again is compiled once.
+  NODE_COMPILE_CACHE: join(tmpdir(), "graphql-chat-gateway-compiled"),
+};
+
+/** One of the gateways. Its address stays the same, whichever process is there. */
+export interface Instance {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly process: RunningProcess;
+  /** Cuts its clients' connections, which it survives. */
+  cut(): void;
+  /** Resolves when the process is gone. */
+  stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Starts another process in the place of one that has been stopped. Resolves when it listens. */
+  restart(): Promise<void>;
+  /** Resolves when `/ready` is answered so. */
+  answersReady(status: 200 | 503): Promise<void>;
+}
 
 export interface Instances extends AsyncDisposable {
   readonly api: DevApi;
-  readonly one: TestGateway;
-  readonly other: TestGateway;
-  /** One more, for as long as the others run unless it is closed before. */
-  start(environment?: Readonly<Record<string, string>>): Promise<TestGateway>;
+  readonly redis: RedisServer;
+  readonly balancer: Haproxy;
+  readonly all: readonly [Instance, Instance, Instance];
+  /** The load balancer's address: whoever comes is given to the next instance in turn. */
+  readonly wsUrl: string;
+  /** Resolves when every instance answers `/ready` so. */
+  answerReady(status: 200 | 503): Promise<void>;
 }
 
-/** What stands behind the instances: the bus that each of them is given, and its end. */
-export interface Backplane extends AsyncDisposable {
-  /** A port of its own for each instance, or one for all. */
-  busOf(): Bus<BusEvent>;
+export interface InstancesOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether Redis is killed before the first gateway starts. */
+  readonly withoutRedis?: boolean;
 }
 
-/** One bus in the test's memory. */
-export function createMemoryBackplane(): Backplane {
-  const bus = createTestBus();
-  return { busOf: () => bus, [Symbol.asyncDispose]: () => bus.close() };
-}
-
-/** One whose log reaches back for a minute already, as that of gateways which have run for a while. */
-export function createSeasonedBackplane(): Backplane {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 60_000 });
-  try {
-    return createMemoryBackplane();
-  } finally {
-    vi.useRealTimers();
-  }
-}
-
-export async function startInstances(
-  environment: Readonly<Record<string, string>> = {},
-  createBackplane: () => Backplane = createMemoryBackplane,
-): Promise<Instances> {
+/** Starts three instances. Resolves when they are ready, or listen where there is no Redis. Whoever calls it disposes of them. */
+export async function startInstances({
+  environment = {},
+  withoutRedis = false,
+}: InstancesOptions = {}): Promise<Instances> {
   await using starting = new AsyncDisposableStack();
-  const backplane = starting.use(createBackplane());
-  const common = { EVENTS_SECRET, ...environment };
-  const one = starting.use(await startGateway(common, { bus: backplane.busOf() }));
-  const start: Instances["start"] = async (own = {}) =>
-    running.use(await startGateway({ ...common, HTTP_API_URL: one.api.url, ...own }, { bus: backplane.busOf() }));
-  let running = starting;
-  const other = await start();
-  running = starting.move();
-  return { api: one.api, one, other, start, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  const api = starting.use(await startDevApi({ file: ":memory:" }));
+  const redis = starting.use(await startRedis());
+  if (withoutRedis) await redis.kill();
+  const env = { ...QUICK, HTTP_API_URL: api.url, REDIS_URL: redis.url, ...environment };
+  const start = async (): Promise<Instance> => starting.use(await startInstance(env));
+  const all = await Promise.all([start(), start(), start()] as const);
+  const answerReady = async (status: 200 | 503): Promise<void> => {
+    await Promise.all(all.map((instance) => instance.answersReady(status)));
+  };
+  if (!withoutRedis) await answerReady(200);
+  const balancer = starting.use(await startHaproxy(all.map(({ url }) => Number(new URL(url).port))));
+  const running = starting.move();
+  return {
+    api,
+    redis,
+    balancer,
+    all,
+    wsUrl: `ws://127.0.0.1:${balancer.port}/graphql`,
+    answerReady,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function startInstance(env: Readonly<Record<string, string>>): Promise<Instance & AsyncDisposable> {
+  let process = await runProcess({ env });
+  const relay = await startRelay(await process.url());
+  return {
+    url: relay.url,
+    wsUrl: relay.url.replace(/^http/, "ws"),
+    get process() {
+      return process;
+    },
+    cut: () => relay.cut(),
+    async stop(signal) {
+      process.send(signal);
+      await process.exited;
+    },
+    async restart() {
+      process = await runProcess({ env });
+      relay.redirect(Number(new URL(await process.url()).port));
+    },
+    answersReady: (status) => answersReady(relay, status),
+    async [Symbol.asyncDispose]() {
+      await process[Symbol.asyncDispose]();
+      await relay[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function answersReady({ url }: Relay, wanted: number): Promise<void> {
+  const address = new URL("/ready", url);
+  for (;;) {
+    const answer = await fetch(address).catch(() => undefined);
+    await answer?.text();
+    if (answer?.status === wanted) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

@@ -27,6 +27,8 @@ export interface RedisServer extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it again at the same address, empty. */
   restart(): Promise<void>;
+  /** The id of the process that runs now. */
+  readonly pid: number;
   /** It holds still: connections stay, and are not answered. */
   pause(): void;
   resume(): void;
@@ -37,7 +39,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   await using starting = new AsyncDisposableStack();
   const directory = starting.use(await mkdtempDisposable(join(tmpdir(), "redis-"))).path;
   const tls = options.tls ? await createCertificate(directory) : undefined;
-  const { child, port } = await listenSomewhere((candidate) => argumentsFor(options, directory, candidate));
+  const { child, port } = await listenSomewhere((candidate) => launch(argumentsFor(options, directory, candidate)));
   let running = child;
   starting.defer(() => end(running));
   const control = new Redis({
@@ -59,6 +61,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     certificate: tls,
     control,
     kill: () => end(running),
+    get pid() {
+      return running.pid ?? 0;
+    },
     async restart() {
       running = launch(argumentsFor(options, directory, port));
       await control.ping();
@@ -127,19 +132,20 @@ function launch(args: readonly string[]): ChildProcess {
 }
 
 /** A port that is free now may be somebody else's when the server gets to it: then another is tried. */
-async function listenSomewhere(
-  argumentsAt: (port: number) => readonly string[],
+export async function listenSomewhere(
+  launchAt: (port: number) => ChildProcess,
 ): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const port = await freePort();
-    const child = launch(argumentsAt(port));
+    const child = launchAt(port);
     const gone = once(child, "exit").then(() => "gone" as const);
     if ((await Promise.race([gone, answers(port, child)])) === "answers") return { child, port };
   }
-  throw new Error("redis-server does not start");
+  throw new Error("a server does not start");
 }
 
-async function answers(port: number, child: ChildProcess): Promise<"answers"> {
+/** Resolves when somebody takes connections there, or the process is gone. */
+export async function answers(port: number, child: ChildProcess): Promise<"answers"> {
   while (child.exitCode === null) {
     const socket = connect(port, "127.0.0.1");
     const isOpen = await once(socket, "connect").then(
@@ -164,7 +170,8 @@ async function freePort(): Promise<number> {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Ends it at once, and resolves when it is gone. */
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
   child.kill("SIGKILL");

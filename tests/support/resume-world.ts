@@ -10,7 +10,7 @@ import {
   type MessageFieldsFragment,
   type ReadReceiptFieldsFragment,
 } from "./generated/graphql.ts";
-import { startInstances, type Backplane, type Instances } from "./instances.ts";
+import { startInstances, type Backplane, type Instances } from "./backplane.ts";
 import { startRelay, type Relay } from "./relay.ts";
 import { overHttp } from "./runner.ts";
 import { Transcript } from "./transcript.ts";

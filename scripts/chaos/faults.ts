@@ -1,0 +1,79 @@
+/** What can befall three gateways, their Redis and their load balancer. Each fault is over when its promise resolves. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Instances } from "../../tests/support/instances.ts";
+import type { Random } from "./random.ts";
+
+export interface Fault {
+  readonly name: string;
+  /** Whether instances are cut off from each other by it: what is sent meanwhile has no order that all agree on. */
+  readonly isOutage: boolean;
+  /** Whether Redis forgets by it what has been said. */
+  readonly losesLog?: true;
+  befall(instances: Instances, random: Random): Promise<void>;
+}
+
+async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  const instance = random.pick(all);
+  await instance.stop(signal);
+  await sleep(random.between(0, 1500));
+  await instance.restart();
+  await instance.answersReady(200);
+}
+
+export const FAULTS: readonly [Fault, ...Fault[]] = [
+  {
+    name: "sockets of one instance cut",
+    isOutage: false,
+    befall: async ({ all }, random) => random.pick(all).cut(),
+  },
+  {
+    name: "CLIENT KILL TYPE pubsub",
+    isOutage: false,
+    async befall({ redis }, random) {
+      for (let round = 0; round < 5; round++) {
+        await redis.control.client("KILL", "TYPE", "pubsub");
+        await sleep(random.between(0, 400));
+      }
+    },
+  },
+  {
+    name: "all connections to Redis cut",
+    isOutage: true,
+    async befall({ redis }, random) {
+      for (let round = 0; round < 3; round++) {
+        await redis.control.client("KILL", "SKIPME", "yes");
+        await sleep(random.between(0, 400));
+      }
+    },
+  },
+  {
+    name: "Redis killed, back empty",
+    isOutage: true,
+    losesLog: true,
+    async befall({ redis }, random) {
+      await redis.kill();
+      await sleep(random.between(0, 4000));
+      await redis.restart();
+    },
+  },
+  {
+    name: "Redis stopped and continued",
+    isOutage: true,
+    async befall({ redis }, random) {
+      redis.pause();
+      await sleep(random.between(200, 5000));
+      redis.resume();
+    },
+  },
+  { name: "SIGKILL of an instance", isOutage: false, befall: (all, random) => stop(all, random, "SIGKILL") },
+  { name: "SIGTERM of an instance", isOutage: false, befall: (all, random) => stop(all, random, "SIGTERM") },
+  {
+    name: "load balancer killed",
+    isOutage: false,
+    async befall({ balancer }, random) {
+      await balancer.kill();
+      await sleep(random.between(0, 1000));
+      await balancer.restart();
+    },
+  },
+];

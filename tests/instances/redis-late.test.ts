@@ -1,0 +1,31 @@
+/** Redis is away when the gateways start. */
+import { expect, test, vi } from "vitest";
+import { connect } from "../support/client.ts";
+import { MeDocument } from "../support/generated/graphql.ts";
+import { History } from "../support/history.ts";
+import { startInstances } from "../support/instances.ts";
+import { gather } from "./scene.ts";
+
+// Whole processes start, and more of them than this machine may have cores.
+vi.setConfig({ testTimeout: 60_000 });
+
+test("gateways start without Redis, say that they are not ready, serve, and are one when it comes", async () => {
+  await using instances = await startInstances({ withoutRedis: true });
+  await instances.answerReady(503);
+  const { ann, ben, chatId } = gather(instances);
+  const [one, two] = instances.all;
+  await using client = connect(one.wsUrl, ann.token);
+  expect((await client.run(MeDocument)).me.name).toBe("Ann");
+  await using history = new History();
+  await history.listen("Ben, elsewhere", two.wsUrl, ben.token, [chatId]);
+  await history.listen("Ben, through the balancer", instances.wsUrl, ben.token, [chatId]);
+  const talker = history.talker("Ann", one.wsUrl, ann.token, chatId);
+  await history.during(async () => {
+    await talker.talkUntil(Promise.resolve(), 5);
+    await instances.redis.restart();
+    await instances.answerReady(200);
+  });
+  await talker.talkUntil(Promise.resolve(), 5);
+  await history.complete();
+  expect(history.verdict()).toEqual([]);
+});
