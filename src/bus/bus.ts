@@ -168,7 +168,10 @@ export interface SharedState {
  * effect. All reject with {@link BusUnavailable}.
  */
 export interface OwnedState {
-  /** The value, whoever's it was; from now on it is `owner`'s. Undefined where there is none: then nothing is owned. */
+  /**
+   * The value, whoever's it was, or undefined where there is none. Either way the key is `owner`'s from now on: what its former
+   * owner had under way comes too late.
+   */
   take(key: string, owner: string, ttlMs: number): Promise<unknown>;
   /** Sets the value for `ttlMs`, where it is nobody's or the owner's. Resolves to whether it did. */
   put(key: string, owner: string, value: unknown, ttlMs: number): Promise<boolean>;

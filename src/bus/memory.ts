@@ -102,7 +102,7 @@ function createMemoryOwnedState(): OwnedState {
   return {
     async take(key, owner, ttlMs) {
       const value = entries.get(key)?.value;
-      if (value !== undefined) entries.set(key, { owner, value }, { ttl: ttlMs });
+      entries.set(key, { owner, value }, { ttl: ttlMs });
       return value;
     },
     async put(key, owner, value, ttlMs) {

@@ -25,11 +25,9 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
 
 // An owner's value is a hash: whose it is, and what it is.
 const TAKE = defineScript(`
-local value = redis.call('HGET', KEYS[1], 'value')
-if not value then return false end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return value
+return redis.call('HGET', KEYS[1], 'value')
 `);
 
 const PUT = defineScript(`

@@ -271,6 +271,15 @@ export function busContract(name: string, create: CreatePair): void {
       expect(await other.take("key", "ben", LONG_MS)).toBeUndefined();
     });
 
+    test("a key is its taker's though there was no value yet", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.owned, pair.other.owned];
+      expect(await one.take("key", "anna", LONG_MS)).toBeUndefined();
+      expect(await other.take("key", "ben", LONG_MS)).toBeUndefined();
+      expect(await one.put("key", "anna", 1, LONG_MS)).toBe(false);
+      expect(await other.put("key", "ben", 2, LONG_MS)).toBe(true);
+    });
+
     test("a value that nobody has taken is anybody's, and one is gone after its time", async () => {
       await using pair = await createPair();
       await pair.one.owned.put("key", "anna", 1, 20);

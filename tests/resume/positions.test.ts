@@ -1,10 +1,12 @@
 /** From where a returning client goes on, and who may: to the message. */
 import { describe, expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { PresenceChangedDocument } from "../support/generated/graphql.ts";
+import type { TestClient } from "../support/client.ts";
 import { createTestBus } from "../support/bus.ts";
 import { createScene, OF_TEAM, send, sendAtOnce } from "../support/resume-scene.ts";
 import { tell } from "../support/events.ts";
-import { MESSAGES, visit } from "../support/returning-client.ts";
+import { MESSAGES, visit, type Visit } from "../support/returning-client.ts";
 import { startRelay } from "../support/relay.ts";
 import { numbered } from "../support/transcript.ts";
 
@@ -85,9 +87,17 @@ describe("what has arrived for certain", () => {
   });
 });
 
+/** Closes with 1000. Resolves when the gateway has heard of it, as another client sees by her presence. */
+async function leaveForGood(leaving: Visit, watcher: TestClient): Promise<void> {
+  const presence = watcher.subscribe(PresenceChangedDocument);
+  await presence.next();
+  await leaving.leave(1000);
+  await presence.next();
+}
+
 describe("nothing is resumed", () => {
   test.each(["complete", "a normal close"])("after %s", async (end) => {
-    await using scene = await createScene();
+    await using scene = await createScene({ PRESENCE_GRACE: "0" });
     const { gateway, writer } = scene;
     await using first = await visit(gateway.wsUrl, alice.token);
     await first.follow("1", OF_TEAM);
@@ -95,7 +105,7 @@ describe("nothing is resumed", () => {
       first.socket.socket.send(JSON.stringify({ id: "1", type: "complete" }));
       await first.settled();
       await first.drop();
-    } else await first.leave(1000);
+    } else await leaveForGood(first, writer);
     await send(writer, ["a1"]);
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
