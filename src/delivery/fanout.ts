@@ -248,10 +248,9 @@ export class Fanout implements MembershipListener {
   /** What is missing cannot be had: that is said to whoever it is missing to. */
   #giveUp(room: Room, error: unknown): void {
     this.#options.log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-    const subscribers = [...room.audience.values(), room.direct].flatMap((of) => [
-      ...(of.get("message.created") ?? []),
-    ]);
-    for (const subscriber of subscribers) subscriber.end(new GatewayError("CURSOR_EXPIRED"));
+    const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
+    const subscribers = lists.flatMap((list) => [...(list ?? [])]);
+    subscribers.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED")));
   }
 
   /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */

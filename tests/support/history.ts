@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { print } from "graphql";
+import type { ClientOptions } from "graphql-ws";
 import { connect, type TestClient } from "./client.ts";
 import {
   MeDocument,
@@ -22,7 +23,11 @@ const ANSWERED_MS = 250;
 const HEALING_MS = 1000;
 
 /** Comes back at once, for as long as it takes. */
-export const STUBBORN = { retryAttempts: Infinity, shouldRetry: () => true, retryWait: backSoon };
+export const STUBBORN: Pick<ClientOptions, "retryAttempts" | "shouldRetry" | "retryWait"> = {
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  retryWait: backSoon,
+};
 
 export interface Listener {
   readonly name: string;
