@@ -24,7 +24,7 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { CLOCK_MARGIN_MS } from "./replay.ts";
-import { Room, type Subscribers } from "./room.ts";
+import { all, erase, insert, Room, type Subscribers } from "./room.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
 export interface Subscriber {
@@ -234,13 +234,17 @@ export class Fanout implements MembershipListener {
     const session = room.anyone;
     if (!session) return;
     const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
+    const serve = (event: ChatEvent): void => this.#serve(room, event, undefined);
     await room.hold(async () => {
       const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
-      for (const message of missing) {
-        const event: MessageCreated = { type: "message.created", chatId: room.chatId, message };
+      const events = missing.map((message): MessageCreated => ({
+        type: "message.created",
+        chatId: room.chatId,
+        message,
+      }));
+      for (const event of events) {
         // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
-        if (!isGiven(idOf(event)) || room.holds(message.id))
-          room.insert(event, (inserted) => this.#serve(room, inserted, undefined));
+        if (!isGiven(idOf(event)) || room.holds(event.message.id)) room.insert(event, serve);
       }
     });
   }
@@ -249,8 +253,7 @@ export class Fanout implements MembershipListener {
   #giveUp(room: Room, error: unknown): void {
     this.#options.log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
     const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
-    const subscribers = lists.flatMap((list) => [...(list ?? [])]);
-    subscribers.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED")));
+    lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
   }
 
   /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */
@@ -287,22 +290,4 @@ export class Fanout implements MembershipListener {
       subscriber.deliver(event, position);
     }
   }
-}
-
-/** A copy: serving them may change the set. */
-function all(subscribers: Subscribers | undefined): readonly Subscriber[] {
-  return [...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]);
-}
-
-function insert(subscribers: Subscribers, subscriber: Subscriber): void {
-  const { type } = subscriber.spec;
-  const ofType = subscribers.get(type);
-  if (ofType) ofType.add(subscriber);
-  else subscribers.set(type, new Set([subscriber]));
-}
-
-function erase(subscribers: Subscribers, subscriber: Subscriber): void {
-  const ofType = subscribers.get(subscriber.spec.type);
-  ofType?.delete(subscriber);
-  if (ofType?.size === 0) subscribers.delete(subscriber.spec.type);
 }

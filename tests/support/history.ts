@@ -58,8 +58,13 @@ export class History implements AsyncDisposable {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #clients = new AsyncDisposableStack();
 
-  /** A client that hears all chats of its user. Resolves when it is listening. */
-  async listen(name: string, wsUrl: string, token: string, chatIds: readonly string[]): Promise<Listener> {
+  /** A client that hears all chats of its user. A function tells it at each attempt where to connect. Resolves when it is listening. */
+  async listen(
+    name: string,
+    wsUrl: string | (() => string),
+    token: string,
+    chatIds: readonly string[],
+  ): Promise<Listener> {
     const heard: Heard[] = [];
     const state = { connections: 0, end: undefined as string | undefined };
     const client = this.#connect(wsUrl, token, () => state.connections++);
@@ -182,8 +187,8 @@ export class History implements AsyncDisposable {
     return faultsOf(heard, expected);
   }
 
-  #connect(wsUrl: string, token: string, onConnected?: () => void): TestClient {
-    const client = connect(wsUrl, token, STUBBORN);
+  #connect(url: string | (() => string), token: string, onConnected?: () => void): TestClient {
+    const client = connect("", token, { ...STUBBORN, url });
     this.#clients.defer(() => goodbye(client));
     if (onConnected) client.client.on("connected", onConnected);
     return client;
