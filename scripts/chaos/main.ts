@@ -19,6 +19,13 @@ const FAULTS_A_ROUND = 5;
 /** How long everything may take to come right when nothing breaks any more: more than PRESENCE_TTL. */
 const PATIENCE_MS = 15_000;
 
+const ENVIRONMENT = {
+  HTTP_API_IDEMPOTENT: "true",
+  // What a client has received is confirmed so often that a resume is never longer than is allowed.
+  HEARTBEAT_INTERVAL: "2000",
+  REPLAY_LIMIT: "10000",
+};
+
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "1" }, seed: { type: "string" } } });
 const seed = Number(values.seed ?? randomInt(2 ** 31));
 const durationMs = Number(values.minutes) * 60_000;
@@ -54,7 +61,7 @@ async function main(): Promise<void> {
   const random = createRandom(seed);
   const summary = new Summary(seed);
   const end = performance.now() + durationMs;
-  await using instances = await startInstances({ environment: { HTTP_API_IDEMPOTENT: "true" } });
+  await using instances = await startInstances({ environment: ENVIRONMENT });
   while (performance.now() < end) await round(instances, random, summary);
   for (const { process: gateway } of instances.all) {
     if (gateway.isOver) summary.complain("a gateway ended by itself");

@@ -187,6 +187,8 @@ export class RedisTopics<Event> {
     // Lost again meanwhile: what was read is read once more, with what has come since.
     if (topic.held !== held) return;
     if (from !== undefined && missed.since > from) {
+      // What this process has published and the log has lost would count as past from here on: who listens here has it first.
+      topic.giveAllExpected();
       topic.missed(from);
       topic.lastGiven = undefined;
     }

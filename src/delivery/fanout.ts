@@ -22,7 +22,7 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Gaps } from "./gaps.ts";
-import { Room, type Subscribers } from "./room.ts";
+import { all, erase, insert, Room, type Subscribers } from "./room.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
 export interface Subscriber {
@@ -242,10 +242,8 @@ export class Fanout implements MembershipListener {
   /** What is missing cannot be had: that is said to whoever it is missing to. */
   #giveUp(room: Room, error: unknown): void {
     this.#options.log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-    const subscribers = [...room.audience.values(), room.direct].flatMap((of) => [
-      ...(of.get("message.created") ?? []),
-    ]);
-    for (const subscriber of subscribers) subscriber.end(new GatewayError("CURSOR_EXPIRED"));
+    const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
+    lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
   }
 
   /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */
@@ -282,22 +280,4 @@ export class Fanout implements MembershipListener {
       subscriber.deliver(event, position);
     }
   }
-}
-
-/** A copy: serving them may change the set. */
-function all(subscribers: Subscribers | undefined): readonly Subscriber[] {
-  return [...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]);
-}
-
-function insert(subscribers: Subscribers, subscriber: Subscriber): void {
-  const { type } = subscriber.spec;
-  const ofType = subscribers.get(type);
-  if (ofType) ofType.add(subscriber);
-  else subscribers.set(type, new Set([subscriber]));
-}
-
-function erase(subscribers: Subscribers, subscriber: Subscriber): void {
-  const ofType = subscribers.get(subscriber.spec.type);
-  ofType?.delete(subscriber);
-  if (ofType?.size === 0) subscribers.delete(subscriber.spec.type);
 }

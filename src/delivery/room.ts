@@ -146,3 +146,21 @@ export class Room {
 }
 
 type Deliver = (event: ChatEvent, position: Position | undefined) => void;
+
+/** A copy: serving them may change the set. */
+export function all(subscribers: Subscribers | undefined): readonly Subscriber[] {
+  return [...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]);
+}
+
+export function insert(subscribers: Subscribers, subscriber: Subscriber): void {
+  const { type } = subscriber.spec;
+  const ofType = subscribers.get(type);
+  if (ofType) ofType.add(subscriber);
+  else subscribers.set(type, new Set([subscriber]));
+}
+
+export function erase(subscribers: Subscribers, subscriber: Subscriber): void {
+  const ofType = subscribers.get(subscriber.spec.type);
+  ofType?.delete(subscriber);
+  if (ofType?.size === 0) subscribers.delete(subscriber.spec.type);
+}

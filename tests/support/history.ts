@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { print } from "graphql";
+import type { ClientOptions } from "graphql-ws";
 import { connect, type TestClient } from "./client.ts";
 import {
   MeDocument,
@@ -22,7 +23,11 @@ const ANSWERED_MS = 250;
 const HEALING_MS = 1000;
 
 /** Comes back at once, for as long as it takes. */
-export const STUBBORN = { retryAttempts: Infinity, shouldRetry: () => true, retryWait: backSoon };
+export const STUBBORN: Pick<ClientOptions, "retryAttempts" | "shouldRetry" | "retryWait"> = {
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  retryWait: backSoon,
+};
 
 export interface Listener {
   readonly name: string;
@@ -53,8 +58,13 @@ export class History implements AsyncDisposable {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #clients = new AsyncDisposableStack();
 
-  /** A client that hears all chats of its user. Resolves when it is listening. */
-  async listen(name: string, wsUrl: string, token: string, chatIds: readonly string[]): Promise<Listener> {
+  /** A client that hears all chats of its user. A function tells it at each attempt where to connect. Resolves when it is listening. */
+  async listen(
+    name: string,
+    wsUrl: string | (() => string),
+    token: string,
+    chatIds: readonly string[],
+  ): Promise<Listener> {
     const heard: Heard[] = [];
     const state = { connections: 0, end: undefined as string | undefined };
     const client = this.#connect(wsUrl, token, () => state.connections++);
@@ -177,8 +187,8 @@ export class History implements AsyncDisposable {
     return faultsOf(heard, expected);
   }
 
-  #connect(wsUrl: string, token: string, onConnected?: () => void): TestClient {
-    const client = connect(wsUrl, token, STUBBORN);
+  #connect(url: string | (() => string), token: string, onConnected?: () => void): TestClient {
+    const client = connect("", token, { ...STUBBORN, url });
     this.#clients.defer(() => goodbye(client));
     if (onConnected) client.client.on("connected", onConnected);
     return client;
