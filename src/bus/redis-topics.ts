@@ -181,8 +181,12 @@ export class RedisTopics<Event> {
     const from = topic.position;
     const missed =
       from === undefined ? { since: await log.present(topic.name), entries: [] } : await this.#readAfter(topic, from);
-    // Lost again meanwhile: what was read is read once more, with what has come since.
-    if (topic.held !== held) return;
+    if (topic.held !== held) {
+      // Who subscribes is told that it stands: it stands from there.
+      if (from === undefined) topic.advance(missed.since);
+      // Lost again meanwhile, or too much has come: what was read is read once more, with what has come since.
+      return this.#topics.get(topic.name)?.held ? this.#join(topic) : undefined;
+    }
     if (from !== undefined && missed.since > from) {
       topic.missed(from);
       topic.lastGiven = undefined;
