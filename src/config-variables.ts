@@ -132,10 +132,20 @@ export const httpApiUrl: Variable<string | undefined> = {
 const REDIS_ADDRESS =
   /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
 
+/** A stray % in a password would otherwise be met when Redis is connected to, long after the other complaints. */
+function isDecodable(value: string): boolean {
+  try {
+    decodeURIComponent(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const redisUrl: Variable<string | undefined> = {
   default: undefined,
   expected: "a redis:// or rediss:// address, hosts comma-separated",
-  parse: optional(z.string().regex(REDIS_ADDRESS)),
+  parse: optional(z.string().regex(REDIS_ADDRESS).refine(isDecodable)),
   sentence:
     "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
 };

@@ -80,7 +80,14 @@ function clusterClients({ nodes }: RedisAddress, own: RedisOptions): RedisClient
   return { commands, subscriber: wanderingSubscriber(nodes, commands, own), isCluster: true };
 }
 
-/** A connection that tries another node of the cluster whenever the one that it was to is gone. */
+/**
+ * A connection that tries another node of the cluster whenever the one that it was to is gone.
+ *
+ * It listens by ordinary pub/sub, which the nodes pass on to one another: correct on every version, at the price that each event
+ * goes to every node. Sharded pub/sub (SSUBSCRIBE) would spare that; but there is then one connection for each node, and that nothing
+ * was overheard on a topic may only be concluded from a tick on the very connection which the topic is on, also after its slot has
+ * moved. Until that is kept apart by node, here and where a mark is taken, it would lose events that the broadcast does not.
+ */
 function wanderingSubscriber(nodes: RedisAddress["nodes"], cluster: Cluster, own: RedisOptions): Redis {
   const subscriber = new Redis({ ...own, ...nodes[0] });
   let turn = 0;

@@ -1,5 +1,5 @@
 /** One topic, as this process hears it: who listens, and up to where they have been given everything. */
-import type { TopicListener } from "./bus.ts";
+import { LOG_MAX_EVENTS, type TopicListener } from "./bus.ts";
 import { latest, type Position } from "./position.ts";
 
 /** Something received, or read from the log. */
@@ -23,6 +23,9 @@ interface Expected<Event> {
   /** Once Redis has said it. */
   position: Position | undefined;
 }
+
+/** Events that are held at most; the log keeps no more of a topic either. */
+const MAX_HELD = LOG_MAX_EVENTS;
 
 /** Of its own events that a topic waits for at most. */
 const MAX_EXPECTED = 10_000;
@@ -54,8 +57,13 @@ export class RedisTopic<Event> {
 
   /** Takes what came over Redis; in the order of the log, but for what has been there before. */
   receive(received: Received<Event>): void {
-    if (this.held) this.held.push(received);
-    else this.#take(received);
+    if (!this.held) return this.#take(received);
+    this.held.push(received);
+    // Whoever waits for the log finds another list here than before, and reads it again: what is logged is in it. Of the rest,
+    // which is nowhere else, the newest stay.
+    if (this.held.length > MAX_HELD) {
+      this.held = this.held.filter(({ position }) => position === undefined).slice(-MAX_HELD / 2);
+    }
   }
 
   /** Gives what was read, and then what has been held meanwhile. */

@@ -184,8 +184,12 @@ export class RedisTopics<Event> {
     await channels.join([channel]);
     const from = topic.position;
     const missed = from === undefined ? await this.#begin(topic) : await this.#readAfter(topic, from);
-    // Lost again meanwhile: what was read is read once more, with what has come since.
-    if (topic.held !== held) return;
+    if (topic.held !== held) {
+      // Who subscribes is told that it stands: it stands from there.
+      if (from === undefined) topic.advance(missed.since);
+      // Lost again meanwhile, or too much has come: what was read is read once more, with what has come since.
+      return this.#topics.get(topic.name)?.held ? this.#join(topic) : undefined;
+    }
     if (from !== undefined && missed.since > from) {
       // What this process has published and the log has lost would count as past from here on: who listens here has it first.
       topic.giveAllExpected();

@@ -2,7 +2,7 @@
  * What comes before the live events of a subscription that goes on from somewhere: out of the log, and out of the REST API's history
  * where the log does not reach.
  */
-import { whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
+import { EVENT_ID_TTL_MS, whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
 import { earlier, parsePosition, positionAt, type Position } from "../bus/position.ts";
 import { isCreatedAfter, type Place } from "../chat/cursor.ts";
 import { chatTopic, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
@@ -20,8 +20,11 @@ export type Since = { readonly place: Place } | { readonly mark: Mark };
 /** How far the clocks of the REST API and of the bus may be apart, and how long a message may take from its creation to the bus. */
 export const CLOCK_MARGIN_MS = 10_000;
 
-/** How long after a replay a message that is in it may still come by live: it was read from the history before it was published. */
-const OVERLAP_MS = 15_000;
+/**
+ * How long after a replay a message that is in it may still come by live: it was read from the history before it was published, which
+ * an instance that is cut off does late.
+ */
+const OVERLAP_MS = EVENT_ID_TTL_MS;
 
 export interface Replayed {
   readonly event: CountedEvent;
@@ -31,8 +34,7 @@ export interface Replayed {
 
 /** What comes first, and how it joins what is live. */
 export class Replay {
-  /** In the order in which they are to be given: in each chat the log's, between chats that of time. */
-  readonly events: readonly Replayed[];
+  #events: readonly Replayed[];
   readonly #readTo: ReadonlyMap<string, Position>;
   readonly #place: Place | undefined;
   /** Messages out of the history: they may come by again on the bus. */
@@ -40,12 +42,19 @@ export class Replay {
   readonly #until = performance.now() + OVERLAP_MS;
 
   constructor(chats: readonly ChatReplay[], place: Place | undefined) {
-    this.events = merge(chats.map(({ events }) => events));
+    this.#events = merge(chats.map(({ events }) => events));
     this.#readTo = new Map(chats.map(({ topic, readTo }) => [topic, readTo]));
     this.#place = place;
-    for (const { event, position } of this.events) {
+    for (const { event, position } of this.#events) {
       if (position === undefined && event.type === "message.created") this.#ids.add(event.message.id);
     }
+  }
+
+  /** In the order in which they are to be given: in each chat the log's, between chats that of time. Once: they are many. */
+  takeEvents(): readonly Replayed[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 
   /** Whether nothing that comes by from now on can be in it any more. */
@@ -192,7 +201,7 @@ function fromLog(
 }
 
 /** The history has the order of creation. What the log still has goes in the log's, in which everybody else was given it. */
-function inLogOrder(messages: readonly Message[], entries: readonly LogEntry<BusEvent>[]): readonly Message[] {
+export function inLogOrder(messages: readonly Message[], entries: readonly LogEntry<BusEvent>[]): readonly Message[] {
   const ids = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message.id] : []));
   const places = new Map(ids.map((id, index) => [id, index]));
   const known = messages

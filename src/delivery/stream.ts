@@ -122,7 +122,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     const held = this.#held ?? [];
     this.#held = undefined;
     if (this.#done) return;
-    for (const { event, position } of this.#replay?.events ?? []) {
+    for (const { event, position } of this.#replay?.takeEvents() ?? []) {
       // The viewer may have left the chat while the rest was being read.
       if (!this.spec.session.viewer.chats.has(event.chatId)) continue;
       if (isOfType(event, this.spec.type) && this.spec.takes(event)) this.#enqueue(event, event, position);

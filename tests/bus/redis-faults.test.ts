@@ -213,6 +213,58 @@ describe("a Redis that dies", () => {
     expect(entries.at(-1)?.event.n).toBe(count - 1);
   });
 
+  test("and comes back from an old snapshot: nothing is missing or comes twice, and the log does not vouch for what was before", async () => {
+    await using server = await startRedis();
+    const open = family(server.url);
+    await using publisher = await open();
+    await using other = await open();
+    const there = await record(other);
+    for (const n of numbers(10)) await publisher.publish("topic", { n });
+    await server.control.save();
+    for (const n of numbers(10, 10)) await publisher.publish("topic", { n });
+    await expect.poll(() => there.numbers.length, PATIENTLY).toBe(20);
+    await server.kill();
+    await connected(other, false);
+    await server.restart();
+    await connected(publisher);
+    await connected(other);
+    await publisher.publish("topic", { n: 20 });
+    await expect.poll(() => there.numbers.at(-1), PATIENTLY).toBe(20);
+    expect(there.numbers).toEqual(numbers(21));
+    expect(await other.log.read("topic", there.positions[5] ?? "")).toBeUndefined();
+    const { since, entries } = await other.log.tail("topic");
+    expect(since > String(there.positions[19])).toBe(true);
+    expect(entries.at(-1)?.event.n).toBe(20);
+  });
+
+  test("and comes back from an old snapshot when nobody remembers what was published since: who had not got it is told", async () => {
+    await using server = await startRedis();
+    await using relay = await startRelay(server.url);
+    const open = family(server.url);
+    await using other = await open({ url: relay.url });
+    const there = await record(other);
+    {
+      await using publisher = await open();
+      await publisher.publish("topic", { n: 0 });
+      await expect.poll(() => there.numbers, PATIENTLY).toEqual([0]);
+      await server.control.save();
+      relay.freeze();
+      await publisher.publish("topic", { n: 1 });
+    }
+    await server.kill();
+    await connected(other, false);
+    await server.restart();
+    // What the relay holds is gone with the connections.
+    relay.cut();
+    relay.thaw();
+    await connected(other);
+    await other.publish("topic", { n: 2 });
+    await expect.poll(() => there.numbers.at(-1), PATIENTLY).toBe(2);
+    expect(there.numbers).toEqual([0, 2]);
+    expect(there.missed.length).toBeGreaterThan(0);
+    expect(await other.log.read("topic", there.positions[0] ?? "")).toBeUndefined();
+  });
+
   test("is found out in bounded time by whoever asks for something, and nothing hangs", async () => {
     await using server = await startRedis();
     await using bus = await family(server.url)();

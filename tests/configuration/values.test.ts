@@ -245,6 +245,16 @@ test("a password in an address is not shown", () => {
   );
 });
 
+test.each(["p%", "100%!", "p%4", "%zz", "%C3", "user:%ff"])(
+  "a password with a malformed escape in the address of Redis is refused, and not shown: %s",
+  (credentials) => {
+    const [user, password] = credentials.includes(":") ? credentials.split(":") : ["", credentials];
+    expect(complaint({ REDIS_URL: `redis://${user}:${password}@redis.example` })).toBe(
+      'REDIS_URL: expected a redis:// or rediss:// address, hosts comma-separated, got "redis://…@redis.example"',
+    );
+  },
+);
+
 test.each([
   ["true", true],
   ["on", true],

@@ -25,7 +25,7 @@ export interface RedisServer extends AsyncDisposable {
   readonly control: Redis;
   /** Ends it as a crash would: nothing is said to anybody, and nothing kept. */
   kill(): Promise<void>;
-  /** Starts it again at the same address, empty. */
+  /** Starts it again at the same address: empty, or with what was there at the last SAVE. */
   restart(): Promise<void>;
   /** The id of the process that runs now. */
   readonly pid: number;
