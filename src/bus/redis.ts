@@ -168,17 +168,22 @@ class RedisBus<Event> implements Bus<Event> {
   async #restore(isEmptied: boolean): Promise<void> {
     // The tick's channel comes first: what is heard on it later says that nothing on any other has been overheard.
     await this.#channels.join([this.#tickChannel]).catch(() => undefined);
-    // No topic is live yet: where each stands is known, and what is subscribed to from now on begins now.
-    await this.#present(this.#tickChannel).then(
-      (position) => this.#topics.hear(position),
-      () => undefined,
-    );
+    if (!this.#isStarted) await this.#beginHere();
     await this.#topics.heal();
     if (!this.#connection.isConnected) return;
     this.#arrived.resolve();
     if (this.#isAway) this.#options.onReturn?.();
     this.#isAway = false;
     if (this.#isStarted) this.#tellRestored(isEmptied);
+  }
+
+  /** Nothing has been subscribed to yet: everything that was published before now is past. */
+  async #beginHere(): Promise<void> {
+    await this.#present(this.#tickChannel).then(
+      (position) => this.#topics.hear(position),
+      // The first tick will tell.
+      () => undefined,
+    );
   }
 
   #noteOutage(): void {

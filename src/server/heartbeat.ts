@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 
 /** A client is asked whether what was written has arrived after so many events at the latest, heartbeat or not. */
-const MAX_UNCONFIRMED = 100;
+const MAX_UNCONFIRMED = 500;
 
 /** And not more often than this, where they are fewer: what was written since comes once more to a client that loses its connection. */
 const CONFIRMATION_INTERVAL_MS = 5000;

@@ -32,19 +32,19 @@ test("a ping that falls between the writes of one event to several subscriptions
     arrived = had.map(({ all }) => all.map(contentOf));
     pings.put();
   });
-  // Of three times 84 events the 100th is the first subscription's.
-  for (let n = 1; n <= 84; n++) await send(writer, team, `a${n}`);
+  // Of three times 180 events the 500th falls in the middle of the subscriptions.
+  for (let n = 1; n <= 180; n++) await send(writer, team, `a${n}`);
   await pings.take(2);
   // What came after the last ping is taken for lost on the way.
   await first.settled();
   await first.drop();
   await using second = await visit(gateway.wsUrl, alice.token);
   const again = await Promise.all(ids.map((id) => second.follow(id)));
-  await send(writer, team, "a85");
+  await send(writer, team, "a181");
   for (const [index, after] of again.entries()) {
-    await after.has("a85");
+    await after.has("a181");
     const whole = [...(arrived[index] ?? []), ...after.all];
-    expect([...new Set(whole)], `subscription ${index}`).toEqual(Array.from({ length: 85 }, (_, n) => `a${n + 1}`));
+    expect([...new Set(whole)], `subscription ${index}`).toEqual(Array.from({ length: 181 }, (_, n) => `a${n + 1}`));
   }
 });
 
