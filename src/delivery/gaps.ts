@@ -3,7 +3,8 @@ import { whereReachable, type Bus } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
 import { chatTopic, idOf, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
-import { CLOCK_MARGIN_MS, inLogOrder } from "./replay.ts";
+import type { Message } from "../chat/model.ts";
+import { CLOCK_MARGIN_MS, withLog } from "./replay.ts";
 import type { Room } from "./room.ts";
 
 interface GapsOptions {
@@ -33,10 +34,11 @@ export class Gaps {
     const session = room.anyone;
     if (!session) return;
     const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
+    const isWanted = ({ createdAt }: Message): boolean => createdAt >= since;
     await room.hold(after, async () => {
-      const missing = await history.select(session, room.chatId, ({ createdAt }) => createdAt >= since, replayLimit);
+      const missing = await history.select(session, room.chatId, isWanted, replayLimit);
       const tail = await whereReachable(this.#options.bus.log.tail(chatTopic(room.chatId)), undefined);
-      for (const message of inLogOrder(missing, tail?.entries ?? [])) {
+      for (const message of withLog(missing, tail?.entries ?? [], isWanted)) {
         const event = { type: "message.created", chatId: room.chatId, message } as const;
         // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
         if (!isGiven(idOf(event)) || room.holds(message.id)) this.#insert(room, event, undefined);

@@ -4,7 +4,7 @@
  */
 import { EVENT_ID_TTL_MS, whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
 import { earlier, parsePosition, positionAt, type Position } from "../bus/position.ts";
-import { isCreatedAfter, type Place } from "../chat/cursor.ts";
+import { compareByCreation, isCreatedAfter, type Place } from "../chat/cursor.ts";
 import { chatTopic, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
@@ -180,7 +180,7 @@ export class Replays {
     const { base, topics } = log.mark([topic]);
     const messages = await history.select(session, chatId, isWanted, limit);
     const tail = await whereReachable(log.tail(topic), undefined);
-    const events = inLogOrder(messages, tail?.entries ?? []).map((message): Replayed => ({
+    const events = withLog(messages, tail?.entries ?? [], isWanted).map((message): Replayed => ({
       event: { type: "message.created", chatId, message },
       position: undefined,
     }));
@@ -200,15 +200,24 @@ function fromLog(
   return { topic: chatTopic(chatId), events, readTo: entries.at(-1)?.position ?? after };
 }
 
-/** The history has the order of creation. What the log still has goes in the log's, in which everybody else was given it. */
-export function inLogOrder(messages: readonly Message[], entries: readonly LogEntry<BusEvent>[]): readonly Message[] {
-  const ids = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message.id] : []));
-  const places = new Map(ids.map((id, index) => [id, index]));
-  const known = messages
+/**
+ * The history has the order of creation. What the log has goes in the log's, in which everybody else was given it, though the history
+ * has not got it: it is read in pages, and may have been written to a page that had been read before.
+ */
+export function withLog(
+  messages: readonly Message[],
+  entries: readonly LogEntry<BusEvent>[],
+  isWanted: (message: Message) => boolean,
+): readonly Message[] {
+  const logged = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message] : []));
+  const wanted = new Map([...logged.filter(isWanted), ...messages].map((message) => [message.id, message]));
+  const places = new Map(logged.map(({ id }, index) => [id, index]));
+  const ordered = [...wanted.values()].toSorted(compareByCreation);
+  const known = ordered
     .filter(({ id }) => places.has(id))
     .toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
   let next = 0;
-  return messages.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
+  return ordered.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
 }
 
 function isMessage(event: BusEvent): event is MessageCreated {
