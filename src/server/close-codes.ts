@@ -2,7 +2,9 @@
 export const CloseCode = {
   /** The client has no more to ask. */
   normal: 1000,
-  /** Nobody has said why. It is in no frame. */
+  /** The client has closed without a word of why, as `close()` without arguments does. It is in no frame. */
+  noStatus: 1005,
+  /** The connection is gone without a close. It is in no frame. */
   abnormal: 1006,
   /** The gateway is restarting. */
   serviceRestart: 1012,

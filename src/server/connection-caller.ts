@@ -67,8 +67,10 @@ export class ConnectionCaller implements Caller, Resumable {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    // What ends with its session or its socket the client will ask for again.
-    this.#isUnwanted = this.#connection.isOpen && !this.#connection.session?.ended;
+    // What ends with its session or its socket the client will ask for again; but not what it completed just before, while that was
+    // still being opened.
+    const { isOpen, session, inbox } = this.#connection;
+    this.#isUnwanted = (isOpen && !session?.ended) || inbox?.isCompleted(this.#request.id) === true;
     if (this.#point) this.#connection.letGo(this.#point, this.#isUnwanted);
     this.#connection.release(this.#isSubscription);
   }

@@ -8,6 +8,7 @@ import type { Caller } from "../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
 import { ConnectionCaller, type SubscribeRequest } from "./connection-caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import type { Inbox } from "./inbox.ts";
 import type { LiveSubscription } from "./live-subscription.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
@@ -21,6 +22,8 @@ export class Connection {
   readonly socket: WebSocket;
   readonly outbox: Outbox;
   readonly heartbeat: Heartbeat;
+  /** What the client sends goes through it. */
+  inbox: Inbox | undefined;
   /** The subscriptions that write to the outbox by themselves. */
   readonly live = new Set<LiveSubscription>();
   /** The `Authorization` header of the upgrade request. */
@@ -171,7 +174,8 @@ export class Connection {
 
   #conclude(point: ResumePoint, code: number): void {
     // It has said good-bye: it will not come back for what it has missed.
-    if (code === CloseCode.normal && !this.#hasSaidClose) point.forget();
+    const isGoodbye = code === CloseCode.normal || code === CloseCode.noStatus;
+    if (isGoodbye && !this.#hasSaidClose) point.forget();
     else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
 

@@ -30,6 +30,11 @@ export class Inbox {
     this.#onFlood = onFlood;
   }
 
+  /** Whether an operation that is not over yet has been completed by the client. */
+  isCompleted(id: string): boolean {
+    return this.#running.get(id)?.isCompleted ?? false;
+  }
+
   receive(message: ParsedMessage): void {
     const id = typeof message?.id === "string" ? message.id : undefined;
     const running = id === undefined ? undefined : this.#running.get(id);

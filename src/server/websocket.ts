@@ -167,6 +167,7 @@ export class WebSockets {
         handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
       () => connection.close(CloseCode.badRequest, "Too many messages"),
     );
+    connection.inbox = inbox;
     connection.socket.on("message", (data) => {
       // What a client sends after it was told to go is not executed, though it may not have heard of it yet.
       if (!connection.isOpen) return;

@@ -87,16 +87,16 @@ describe("what has arrived for certain", () => {
   });
 });
 
-/** Closes with 1000. Resolves when the gateway has heard of it, as another client sees by her presence. */
-async function leaveForGood(leaving: Visit, watcher: TestClient): Promise<void> {
+/** Closes. Resolves when the gateway has heard of it, as another client sees by her presence. */
+async function leaveForGood(leaving: Visit, watcher: TestClient, code: number | undefined): Promise<void> {
   const presence = watcher.subscribe(PresenceChangedDocument);
   await presence.next();
-  await leaving.leave(1000);
+  await leaving.leave(code);
   await presence.next();
 }
 
 describe("nothing is resumed", () => {
-  test.each(["complete", "a normal close"])("after %s", async (end) => {
+  test.each(["complete", "a normal close", "a close without a code"])("after %s", async (end) => {
     await using scene = await createScene({ PRESENCE_GRACE: "0" });
     const { gateway, writer } = scene;
     await using first = await visit(gateway.wsUrl, alice.token);
@@ -105,7 +105,7 @@ describe("nothing is resumed", () => {
       first.socket.socket.send(JSON.stringify({ id: "1", type: "complete" }));
       await first.settled();
       await first.drop();
-    } else await leaveForGood(first, writer);
+    } else await leaveForGood(first, writer, end === "a normal close" ? 1000 : undefined);
     await send(writer, ["a1"]);
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);

@@ -17,8 +17,8 @@ export interface Visit extends AsyncDisposable {
   settled(): Promise<void>;
   /** Drops the connection without a word. */
   drop(): Promise<void>;
-  /** Closes it with a code of the client's. */
-  leave(code: number): Promise<void>;
+  /** Closes it with a code of the client's, or without one. */
+  leave(code: number | undefined): Promise<void>;
   /** Resolves to the code with which the socket was closed. */
   readonly closed: Promise<number>;
 }
