@@ -1,10 +1,9 @@
 /** What a chat's listeners on this process have not heard: it is put in where it belongs, while what is newer is held. */
 import { whereReachable, type Bus } from "../bus/bus.ts";
-import { parsePosition, type Position } from "../bus/position.ts";
+import type { Position } from "../bus/position.ts";
 import { chatTopic, idOf, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
-import type { Message } from "../chat/model.ts";
-import { CLOCK_MARGIN_MS, withLog } from "./replay.ts";
+import { isCreatedSince, withLog } from "./replay.ts";
 import type { Room } from "./room.ts";
 
 interface GapsOptions {
@@ -33,8 +32,7 @@ export class Gaps {
     const { history, replayLimit } = this.#options;
     const session = room.anyone;
     if (!session) return;
-    const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
-    const isWanted = ({ createdAt }: Message): boolean => createdAt >= since;
+    const isWanted = isCreatedSince(after);
     await room.hold(after, async () => {
       const missing = await history.select(session, room.chatId, isWanted, replayLimit);
       const tail = await whereReachable(this.#options.bus.log.tail(chatTopic(room.chatId)), undefined);

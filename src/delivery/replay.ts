@@ -18,7 +18,7 @@ export type CountedEvent = Exclude<ChatEvent, { type: "typing.changed" }>;
 export type Since = { readonly place: Place } | { readonly mark: Mark };
 
 /** How far the clocks of the REST API and of the bus may be apart, and how long a message may take from its creation to the bus. */
-export const CLOCK_MARGIN_MS = 10_000;
+const CLOCK_MARGIN_MS = 10_000;
 
 /**
  * How long after a replay a message that is in it may still come by live: it was read from the history before it was published, which
@@ -129,8 +129,7 @@ export class Replays {
       if (entries) return fromLog(chatId, after, entries, (event) => event.type === type);
       // Who read a message when, the history does not tell.
       if (type !== "message.created") throw new GatewayError("CURSOR_EXPIRED");
-      const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
-      return this.#fromHistory(session, chatId, ({ createdAt }) => createdAt >= since);
+      return this.#fromHistory(session, chatId, isCreatedSince(after));
     };
   }
 
@@ -218,6 +217,12 @@ export function withLog(
     .toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
   let next = 0;
   return ordered.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
+}
+
+/** Whether a message may have been published after a position, as far as the instant of its creation tells. */
+export function isCreatedSince(after: Position): (message: Pick<Message, "createdAt">) => boolean {
+  const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
+  return ({ createdAt }) => createdAt >= since;
 }
 
 function isMessage(event: BusEvent): event is MessageCreated {
