@@ -42,7 +42,6 @@ export class Connection {
   readonly #orphaned = new Set<ResumePoint>();
   #hasSaidClose = false;
   #closeCode: number | undefined;
-  #unconfirmed = 0;
 
   constructor(options: ConnectionOptions) {
     const { socket, transport, flusher, budgetBytes, authorization, sessions, heartbeatMs } = options;
@@ -53,8 +52,8 @@ export class Connection {
       this.#unthrottle();
       for (const subscription of this.live) subscription.resume();
     };
-    const beforeFlush = (): void => this.heartbeat.beforeFlush(this.#unconfirmed);
-    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, beforeFlush });
+    const onUnconfirmed = (): void => this.heartbeat.ask();
+    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, onUnconfirmed });
     this.heartbeat = new Heartbeat(this, heartbeatMs);
   }
 
@@ -132,14 +131,8 @@ export class Connection {
     if (!this.#isDraining) this.socket.resume();
   }
 
-  /** An event has been handed to the outbox. */
-  countWritten(): void {
-    this.#unconfirmed++;
-  }
-
   /** A ping is about to be written. */
   noteResumePoints(): void {
-    this.#unconfirmed = 0;
     for (const point of this.#points) point.note();
   }
 

@@ -35,6 +35,29 @@ export function pingFrame(data: string): Buffer {
   return frame;
 }
 
+/** One frame that is to be written. What it shares with others it does not own: it is put together where it leaves. */
+export class Frame {
+  readonly #bytes: Buffer;
+  readonly #idStart: number;
+  readonly #id: string;
+
+  /** @param id goes to `idStart`, where there is room for it. */
+  constructor(bytes: Buffer, idStart = 0, id = "") {
+    this.#bytes = bytes;
+    this.#idStart = idStart;
+    this.#id = id;
+  }
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  copyTo(target: Buffer, start: number): void {
+    this.#bytes.copy(target, start);
+    if (this.#id !== "") target.write(this.#id, start + this.#idStart, "latin1");
+  }
+}
+
 /** Frames of `next` messages that differ in their id alone. It remembers the last payload, which goes to everybody before the next. */
 export class NextFrames {
   #payload: { readonly json: string } | undefined;
@@ -43,12 +66,9 @@ export class NextFrames {
   #idStart = 0;
 
   /** @param id as {@link idText} gives it. */
-  frame(id: string, payload: { readonly json: string }): Buffer {
+  frame(id: string, payload: { readonly json: string }): Frame {
     if (payload !== this.#payload || id.length !== this.#idLength) this.#prepare(id, payload);
-    const frame = Buffer.allocUnsafe(this.#template.length);
-    this.#template.copy(frame);
-    frame.write(id, this.#idStart, "latin1");
-    return frame;
+    return new Frame(this.#template, this.#idStart, id);
   }
 
   #prepare(id: string, payload: { readonly json: string }): void {

@@ -1,11 +1,5 @@
 import type { Connection } from "./connection.ts";
 
-/** A client is asked whether what was written has arrived after so many events at the latest, heartbeat or not. */
-const MAX_UNCONFIRMED = 500;
-
-/** And not more often than this, where they are fewer: what was written since comes once more to a client that loses its connection. */
-const CONFIRMATION_INTERVAL_MS = 5000;
-
 /**
  * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
  * alive until something is sent. What was written before a ping that is answered has arrived.
@@ -16,7 +10,6 @@ export class Heartbeat {
   /** Whether any pong has come since the last beat. */
   #isAlive = true;
   #sent = 0;
-  #sentAt = -Infinity;
   #answered = 0;
 
   constructor(connection: Connection, intervalMs: number) {
@@ -25,13 +18,11 @@ export class Heartbeat {
     this.#timer = setInterval(() => this.#beat(), intervalMs);
   }
 
-  /** Something is about to be written, and so many events since the last ping. */
-  beforeFlush(unconfirmed: number): void {
+  /** Events are about to be written, whose arrival is to be asked after. */
+  ask(): void {
     // One at a time: what is written while it is under way has the next one. And not in the middle of an event, which may have others
     // of the connection's subscriptions still to come to: outboxes are flushed at the end of a turn.
-    if (unconfirmed === 0 || this.#answered !== this.#sent || !this.#connection.isOpen) return;
-    const isDue = unconfirmed >= MAX_UNCONFIRMED || performance.now() - this.#sentAt >= CONFIRMATION_INTERVAL_MS;
-    if (isDue) this.#ping();
+    if (this.#answered === this.#sent && this.#connection.isOpen) this.#ping();
   }
 
   stop(): void {
@@ -54,7 +45,6 @@ export class Heartbeat {
 
   #ping(): void {
     this.#connection.noteResumePoints();
-    this.#sentAt = performance.now();
     this.#connection.outbox.ping(String(++this.#sent));
   }
 

@@ -7,6 +7,7 @@ import { toClientError } from "../graphql/errors.ts";
 import type { Selection } from "../graphql/selections.ts";
 import type { Connection } from "./connection.ts";
 import { idText } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
 
 /**
  * What graphql-ws gets for such a subscription: results that never come. It waits until the stream ends, which completes the
@@ -14,6 +15,7 @@ import { idText } from "./frames.ts";
  */
 export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, undefined>, Sink {
   readonly #connection: Connection;
+  readonly #outbox: Outbox;
   readonly #stream: Stream;
   readonly #selection: Selection;
   readonly #id: string;
@@ -28,6 +30,7 @@ export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, u
     context: Context,
   ) {
     this.#connection = connection;
+    this.#outbox = connection.outbox;
     this.#stream = stream;
     this.#selection = selection;
     this.#id = idText(id);
@@ -37,17 +40,14 @@ export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, u
   }
 
   get isLagging(): boolean {
-    return this.#connection.outbox.isLagging;
+    return this.#outbox.isLagging;
   }
 
   write(event: DeliveredEvent): void {
     const rendered = this.#selection.render(event);
     // Some clients would show a result with errors for ever: it ends the subscription instead.
     if ("error" in rendered) this.#stream.end(rendered.error);
-    else if (this.#connection.isOpen) {
-      this.#connection.outbox.next(this.#id, rendered.payload);
-      this.#connection.countWritten();
-    }
+    else this.#outbox.next(this.#id, rendered.payload);
   }
 
   /** The connection has room again. */

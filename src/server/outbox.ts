@@ -4,19 +4,34 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { nextMessage, NextFrames, pingFrame, textFrame } from "./frames.ts";
+import { Frame, nextMessage, NextFrames, pingFrame, textFrame } from "./frames.ts";
+import { WriteMemory } from "./write-memory.ts";
+
+/** The client is asked whether what was written has arrived after so many events at the latest, heartbeat or not. */
+const MAX_UNCONFIRMED = 500;
+
+/** And not more often than this, where they are fewer: what was written since comes once more to a client that loses its connection. */
+const CONFIRMATION_INTERVAL_MS = 5000;
 
 /** Writes the outboxes of one server at the end of the turn in which they got something. */
 export class Flusher {
   #outboxes: Outbox[] = [];
   /** Frames that a server's sockets share. */
   readonly frames = new NextFrames();
+  readonly memory = new WriteMemory();
+  #turnAt = -Infinity;
+
+  /** When this turn's writing began, as `performance.now()` tells it; before that, when the last one's did. */
+  get turnAt(): number {
+    return this.#turnAt;
+  }
 
   add(outbox: Outbox): void {
     if (this.#outboxes.push(outbox) === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
+    this.#turnAt = performance.now();
     const outboxes = this.#outboxes;
     this.#outboxes = [];
     for (const outbox of outboxes) outbox.flush();
@@ -44,8 +59,8 @@ export interface OutboxOptions {
   readonly transport: Socket;
   readonly flusher: Flusher;
   readonly budgetBytes: number;
-  /** What waits is about to be written: a ping may still be put behind it. */
-  readonly beforeFlush: () => void;
+  /** Events are about to be written whose arrival is to be asked after: a ping may still be put behind them. */
+  readonly onUnconfirmed: () => void;
   /** The client has read, and there is room again. */
   readonly onRoom: () => void;
 }
@@ -56,55 +71,94 @@ export function createOutbox(options: OutboxOptions): Outbox {
     : new PlainOutbox(options);
 }
 
+/** When the client is asked what has arrived. It lies in the outbox itself: a look elsewhere at every write would cost as much as the rest. */
+abstract class ConfirmedOutbox {
+  protected readonly flusher: Flusher;
+  readonly #onUnconfirmed: () => void;
+  /** Events since the last ping. */
+  #unconfirmed = 0;
+  #pingedAt = -Infinity;
+
+  constructor({ flusher, onUnconfirmed }: OutboxOptions) {
+    this.flusher = flusher;
+    this.#onUnconfirmed = onUnconfirmed;
+  }
+
+  protected countEvent(): void {
+    this.#unconfirmed++;
+  }
+
+  protected countPing(): void {
+    this.#unconfirmed = 0;
+    this.#pingedAt = performance.now();
+  }
+
+  /** What waits is about to be written. */
+  protected confirm(): void {
+    if (this.#unconfirmed === 0) return;
+    const isDue =
+      this.#unconfirmed >= MAX_UNCONFIRMED || this.flusher.turnAt - this.#pingedAt >= CONFIRMATION_INTERVAL_MS;
+    if (isDue) this.#onUnconfirmed();
+  }
+}
+
 /** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
-class PlainOutbox implements Outbox {
-  readonly #options: OutboxOptions;
+class PlainOutbox extends ConfirmedOutbox implements Outbox {
+  readonly #socket: WebSocket;
+  readonly #transport: Socket;
+  readonly #budgetBytes: number;
+  readonly #onRoom: () => void;
   /** Made when something waits: an array that is kept for the next turn makes V8 take all of them for long-lived ones. */
-  #frames: Buffer[] | undefined;
+  #frames: Frame[] | undefined;
   #callbacks: (() => void)[] | undefined;
   #bytes = 0;
   #hasLagged = false;
+  /** Whether the system took the last write at once. */
+  #isPrompt = true;
 
   constructor(options: OutboxOptions) {
-    this.#options = options;
+    super(options);
+    this.#socket = options.socket;
+    this.#transport = options.transport;
+    this.#budgetBytes = options.budgetBytes;
+    this.#onRoom = options.onRoom;
   }
 
   get isLagging(): boolean {
-    const { transport, budgetBytes } = this.#options;
-    const isLagging = this.#bytes + transport.writableLength > budgetBytes;
+    const isLagging = this.#bytes + this.#transport.writableLength > this.#budgetBytes;
     this.#hasLagged ||= isLagging;
     return isLagging;
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    this.#push(this.#options.flusher.frames.frame(id, payload));
+    this.#push(this.flusher.frames.frame(id, payload));
+    this.countEvent();
   }
 
   send(message: string, onSent?: () => void): void {
     if (onSent) (this.#callbacks ??= []).push(onSent);
-    this.#push(textFrame(message));
+    this.#push(new Frame(textFrame(message)));
   }
 
   ping(data: string): void {
-    this.#push(pingFrame(data));
+    this.countPing();
+    this.#push(new Frame(pingFrame(data)));
   }
 
   flush(): void {
-    if (this.#frames) this.#options.beforeFlush();
     const frames = this.#frames;
-    const callbacks = this.#callbacks;
     if (!frames) return;
-    this.#frames = undefined;
-    this.#callbacks = undefined;
-    this.#bytes = 0;
-    const { socket, transport } = this.#options;
+    // May put a ping behind them.
+    this.confirm();
+    const [bytes, callbacks] = [this.#bytes, this.#callbacks];
+    this.#clear();
     // A socket that is closing takes nothing after its close frame.
-    if (socket.readyState === socket.OPEN && transport.writable) {
-      transport.write(frames.length === 1 ? (frames[0] ?? "") : Buffer.concat(frames));
-      // As a rule the system takes it at once. Where it does not, an empty chunk behind it tells when it has: a callback with each
-      // write would cost all of them a tick.
-      if (transport.writableLength > 0) {
-        transport.write("", () => this.#onWritten(callbacks));
+    if (this.#socket.readyState === this.#socket.OPEN && this.#transport.writable) {
+      this.#write(frames, bytes);
+      // Where the system does not take it at once an empty chunk behind it tells when it has: a callback with each write would cost
+      // all of them a tick.
+      if (!this.#isPrompt) {
+        this.#transport.write("", () => this.#onWritten(callbacks));
         return;
       }
     }
@@ -112,44 +166,59 @@ class PlainOutbox implements Outbox {
   }
 
   discard(): boolean {
-    const hadFrames = this.#frames !== undefined;
-    const callbacks = this.#callbacks;
-    this.#frames = undefined;
-    this.#callbacks = undefined;
-    this.#bytes = 0;
+    const [hadFrames, callbacks] = [this.#frames !== undefined, this.#callbacks];
+    this.#clear();
     callbacks?.forEach((callback) => callback());
     return hadFrames;
   }
 
-  #push(frame: Buffer): void {
+  #push(frame: Frame): void {
     if (this.#frames) this.#frames.push(frame);
     else {
       this.#frames = [frame];
-      this.#options.flusher.add(this);
+      this.flusher.add(this);
     }
     this.#bytes += frame.length;
+  }
+
+  #clear(): void {
+    this.#frames = undefined;
+    this.#callbacks = undefined;
+    this.#bytes = 0;
+  }
+
+  #write(frames: readonly Frame[], bytes: number): void {
+    const { memory } = this.flusher;
+    // What waits has memory of its own, as much as it needs: the budget counts that.
+    const lent = this.#isPrompt ? memory.lend(bytes) : undefined;
+    const data = lent ?? Buffer.allocUnsafeSlow(bytes);
+    let end = 0;
+    for (const frame of frames) {
+      frame.copyTo(data, end);
+      end += frame.length;
+    }
+    this.#transport.write(data);
+    this.#isPrompt = this.#transport.writableLength === 0;
+    if (lent && this.#isPrompt) memory.giveBack();
   }
 
   /** Not at `drain`: the budget may be less than what a stream calls full, and then there is none. */
   #onWritten(callbacks: readonly (() => void)[] | undefined): void {
     callbacks?.forEach((callback) => callback());
-    this.#onRoom();
-  }
-
-  #onRoom(): void {
     if (!this.#hasLagged || this.isLagging) return;
     this.#hasLagged = false;
-    this.#options.onRoom();
+    this.#onRoom();
   }
 }
 
 /** Compression is per socket and takes its time: ws does it, and keeps the order. */
-class CompressedOutbox implements Outbox {
+class CompressedOutbox extends ConfirmedOutbox implements Outbox {
   readonly #options: OutboxOptions;
   #isCorked = false;
   #hasLagged = false;
 
   constructor(options: OutboxOptions) {
+    super(options);
     this.#options = options;
   }
 
@@ -161,6 +230,7 @@ class CompressedOutbox implements Outbox {
 
   next(id: string, payload: { readonly json: string }): void {
     this.send(nextMessage(id, payload.json));
+    this.countEvent();
   }
 
   send(message: string, onSent?: () => void): void {
@@ -171,21 +241,15 @@ class CompressedOutbox implements Outbox {
     });
   }
 
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#options.transport.cork();
-    this.#options.flusher.add(this);
-  }
-
   ping(data: string): void {
+    this.countPing();
     this.#cork();
     this.#options.socket.ping(data);
   }
 
   flush(): void {
     if (!this.#isCorked) return;
-    this.#options.beforeFlush();
+    this.confirm();
     this.#isCorked = false;
     this.#options.transport.uncork();
   }
@@ -193,6 +257,13 @@ class CompressedOutbox implements Outbox {
   /** What was handed to ws waits in the corked transport, and the connection is cut off where something does. */
   discard(): boolean {
     return this.#isCorked;
+  }
+
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#options.transport.cork();
+    this.flusher.add(this);
   }
 
   #onRoom(): void {

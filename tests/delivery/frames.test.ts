@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { idText, NextFrames, nextMessage, textFrame } from "../../src/server/frames.ts";
+import { idText, NextFrames, type Frame, nextMessage, textFrame } from "../../src/server/frames.ts";
 import { Inbox } from "../support/inbox.ts";
 
 const closing = new AsyncDisposableStack();
@@ -32,6 +32,12 @@ afterAll(() => closing.disposeAsync());
 async function readBack(frames: readonly Buffer[]): Promise<readonly string[]> {
   transport.write(Buffer.concat(frames));
   return received.take(frames.length);
+}
+
+function bytesOf(frame: Frame): Buffer {
+  const bytes = Buffer.alloc(frame.length);
+  frame.copyTo(bytes, 0);
+  return bytes;
 }
 
 /** What is around the data in a `next` message with this id and a payload of ASCII. */
@@ -62,7 +68,7 @@ test("a next message arrives as the message that it is, whatever the payload and
       const sent = payloads.flatMap((json) => {
         // One object for all who get it: what is kept of it is told apart by it.
         const payload = { json };
-        return ids.map((id) => ({ id, json, frame: frames.frame(idText(id), payload) }));
+        return ids.map((id) => ({ id, json, frame: bytesOf(frames.frame(idText(id), payload)) }));
       });
       const texts = await readBack(sent.map(({ frame }) => frame));
       for (const [index, { id, json }] of sent.entries()) {
@@ -90,7 +96,7 @@ test("every length of a message is framed rightly, and the id put in its place",
   const frames = new NextFrames();
   for (const length of lengths) {
     const payload = { json: payloadFor("first", length) };
-    const texts = await readBack([frames.frame("first", payload), frames.frame("other", payload)]);
+    const texts = await readBack([frames.frame("first", payload), frames.frame("other", payload)].map(bytesOf));
     expect(Buffer.byteLength(texts[0] ?? ""), "the length that was meant").toBe(length);
     const wrong = ["first", "other"].filter((id, index) => texts[index] !== nextMessage(id, payload.json));
     expect(wrong, `ids in messages of ${length} bytes`).toEqual([]);
