@@ -200,7 +200,10 @@ export class RedisPublisher<Event> {
   }
 
   #accept(item: Item<Event>, { position, isNew }: Place): void {
-    this.#parts.topics.get(item.topic)?.published(item.id, isNew ? position : undefined);
+    const { topics } = this.#parts;
+    topics.get(item.topic)?.published(item.id, isNew ? position : undefined);
+    // What is published next comes after it, on whichever node of a cluster.
+    if (position !== undefined) topics.hear(position);
     item.published.resolve({ reach: "everywhere", position });
     if (item.kind === "logged") this.#remember(item);
   }

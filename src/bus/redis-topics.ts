@@ -49,7 +49,7 @@ export class RedisTopics<Event> {
   readonly #parts: TopicsParts<Event>;
   readonly #topics = new Map<string, RedisTopic<Event>>();
   readonly #given = givenEvents();
-  /** The greatest position that was received, from whichever server. */
+  /** The greatest position that was met, from whichever server. */
   #heard: Position = positionAt(Date.now() - CLOCK_SLACK_MS, 0);
   #isClosed = false;
 
@@ -62,7 +62,7 @@ export class RedisTopics<Event> {
     return this.#heard;
   }
 
-  /** Something with that position has come, over whichever connection. */
+  /** That position has been met. */
   hear(position: Position): void {
     this.#heard = latest(this.#heard, position);
   }
