@@ -4,8 +4,8 @@ import { startRedis, turn, type RedisServer } from "./redis.ts";
 export interface RedisClusterOptions {
   /** The first master has a replica, which takes its place when it is gone. */
   readonly replica?: boolean;
-  /** Of each server, as the command line takes them. */
-  readonly arguments?: readonly string[];
+  /** Of each master by its place, as the command line takes them. */
+  readonly argumentsOf?: (index: number) => readonly string[];
 }
 
 export interface RedisCluster extends AsyncDisposable {
@@ -13,8 +13,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly nodes: readonly [RedisServer, RedisServer, RedisServer];
   readonly replica: RedisServer | undefined;
   readonly url: string;
-  /** The master whose the slot of a key is at the start. */
-  homeOf(key: string): Promise<RedisServer>;
+  /** A name whose slot is the master's with that place at the start, if it is in braces. */
+  nameOn(index: number): Promise<string>;
 }
 
 const SLOTS = 16_384;
@@ -22,11 +22,11 @@ const SLOTS = 16_384;
 /** Starts three masters and makes a cluster of them, which stays one for what it has when some of it is gone. Resolves when it serves. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   await using starting = new AsyncDisposableStack();
-  const own = { cluster: true, arguments: options.arguments ?? [] };
-  const start = async (): Promise<RedisServer> => starting.use(await startRedis(own));
+  const start = async (index: number): Promise<RedisServer> =>
+    starting.use(await startRedis({ cluster: true, arguments: options.argumentsOf?.(index) ?? [] }));
   const [nodes, replica] = await Promise.all([
-    Promise.all([start(), start(), start()]),
-    options.replica ? start() : undefined,
+    Promise.all([start(0), start(1), start(2)]),
+    options.replica ? start(0) : undefined,
   ]);
   const share = Math.ceil(SLOTS / nodes.length);
   for (const [index, { control }] of nodes.entries()) {
@@ -45,10 +45,10 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     nodes,
     replica,
     url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
-    async homeOf(key) {
-      const home = nodes[Math.floor((await slotOf(nodes[0], key)) / share)];
-      if (!home) throw new Error("a slot has a node");
-      return home;
+    async nameOn(index) {
+      for (let n = 0; ; n++) {
+        if (Math.floor((await slotOf(nodes[0], `chat:${n}`)) / share) === index) return `chat:${n}`;
+      }
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
@@ -62,6 +62,24 @@ export async function slotOf({ control }: RedisServer, key: string): Promise<num
 /** How the cluster calls a node. */
 export async function nodeId({ control }: RedisServer): Promise<string> {
   return String(await control.call("CLUSTER", "MYID"));
+}
+
+/** Moves a slot with what is in it, as `redis-cli --cluster reshard` does. Every node knows of it when it is done. */
+export async function moveSlot(
+  slot: number,
+  from: RedisServer,
+  to: RedisServer,
+  others: readonly RedisServer[],
+): Promise<void> {
+  await to.control.call("CLUSTER", "SETSLOT", slot, "IMPORTING", await nodeId(from));
+  await from.control.call("CLUSTER", "SETSLOT", slot, "MIGRATING", await nodeId(to));
+  for (;;) {
+    const keys = (await from.control.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
+    if (keys.length === 0) break;
+    await from.control.call("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", ...keys);
+  }
+  const target = await nodeId(to);
+  for (const { control } of [to, from, ...others]) await control.call("CLUSTER", "SETSLOT", slot, "NODE", target);
 }
 
 async function replicate(master: RedisServer, replica: RedisServer): Promise<void> {
