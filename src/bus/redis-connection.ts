@@ -137,18 +137,24 @@ export class RedisConnection {
 
   /** Learns whom it is talking to, before anybody else talks. */
   async #introduce(): Promise<void> {
-    if (this.#isClosed || this.#hasCommands) return;
+    if (!this.#isNew()) return;
     const { all } = this.shards;
     const answers = await Promise.allSettled(all.map((shard) => shard.greet()));
     const serving = all.filter((_, index) => answers[index]?.status === "fulfilled");
-    if (this.#isClosed || this.#hasCommands || this.#clients.commands.status !== "ready") return;
+    // That took a while.
+    if (!this.#isNew()) return;
     // It takes connections but does not serve (it is loading, or read-only): another attempt, on a new one.
     if (serving.length === 0) return this.#reconnect();
     const isEmptied = this.#meet(answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])));
     this.#hasCommands = true;
-    this.#events?.commandsReady(isEmptied);
     for (const shard of serving) this.#serve(shard, isEmptied);
+    this.#events?.commandsReady(isEmptied);
     for (const shard of all) void this.#probe(shard);
+  }
+
+  /** Whether the commands' connection is open, and nobody knows yet. */
+  #isNew(): boolean {
+    return this.#clients.commands.status === "ready" && !this.#hasCommands && !this.#isClosed;
   }
 
   /** Whether one of them is another process of Redis than those before. One that did not answer has not been replaced for that. */
@@ -169,15 +175,15 @@ export class RedisConnection {
       else this.#suspect(error);
       return;
     }
-    if (!this.#hasCommands) return;
+    if (!this.hasCommands) return;
     const isEmptied = this.#meet([runId]);
     if (isEmptied) {
       // Behind an address that stayed, or in a cluster, one Redis took another's place: as if the connection had been lost.
       this.#withdraw(shard);
       if (shard.isStanding) shard.hangUp();
-      this.#events?.commandsReady(true);
     }
     this.#serve(shard, isEmptied);
+    if (isEmptied) this.#events?.commandsReady(true);
   }
 
   #serve(shard: RedisShard, isEmptied: boolean): void {

@@ -125,7 +125,7 @@ export class RedisShard {
     if (this.#isSharded === undefined) throw new Error("it is not known yet how this server is listened to");
     const missing = channels.filter((channel) => !this.#joined.has(channel));
     for (const together of this.#isSharded ? bySlot(missing) : inSlices(missing)) this.#subscribe(together);
-    await Promise.all(channels.map((channel) => this.#joined.get(channel)));
+    await Promise.all(channels.map((channel) => this.#joined.get(channel) ?? Promise.resolve()));
   }
 
   leave(channel: string): void {

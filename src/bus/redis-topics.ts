@@ -123,11 +123,14 @@ export class RedisTopics<Event> {
     }
   }
 
-  /** Brings every topic of the server that is not live up to date, as far as the server answers. */
-  async heal(shard: RedisShard): Promise<void> {
-    if (!shard.isConnected) return;
-    const waiting = this.#on(shard, (topic) => !topic.isLive);
-    if (waiting.length === 0) return;
+  /**
+   * Brings every topic of the server that is not live up to date, as far as the server answers. Resolves to whether one came back that
+   * somebody had listened to before: what is not in the log may have gone by.
+   */
+  async heal(shard: RedisShard): Promise<boolean> {
+    const waiting = shard.isConnected ? this.#on(shard, (topic) => !topic.isLive) : [];
+    if (waiting.length === 0) return false;
+    const interrupted = waiting.filter(({ position }) => position !== undefined);
     for (const topic of waiting) topic.held ??= [];
     try {
       await this.#parts.channels.join(waiting.map(({ channel }) => channel));
@@ -143,6 +146,7 @@ export class RedisTopics<Event> {
       }
     });
     await Promise.all(workers);
+    return interrupted.some(({ isLive }) => isLive);
   }
 
   /** Everybody is given what this process has published on that server and has not been sent back. */

@@ -63,8 +63,9 @@ class RedisBus<Event> implements Bus<Event> {
   #garbage = 0;
   #lastError: unknown;
   #isAway = false;
-  /** Since others were told last: something that was shared is gone. */
+  /** Since observers were told last: something that was shared is gone; something may have been missed. */
   #isEmptied = false;
+  #isRestored = false;
   /** Servers whose topics are being brought up to date. */
   #healing = 0;
   /** Whether the start has waited for Redis to the end; whoever comes back later is told of. */
@@ -126,11 +127,11 @@ class RedisBus<Event> implements Bus<Event> {
         this.#publisher.lost();
         this.#noteOutage();
       },
-      connected: (shard) => void this.#restore(shard),
+      connected: (shard) => void this.#heal(shard, true),
       heard: (shard, position) => {
         this.#topics.hear(position);
         // Topics that Redis refused the last time.
-        void this.#topics.heal(shard);
+        void this.#heal(shard);
       },
       deaf: (shard) => this.#topics.giveExpected(shard),
       received: (channel, message) => this.#channels.receive(channel, message),
@@ -141,6 +142,7 @@ class RedisBus<Event> implements Bus<Event> {
     });
     await withinMs(this.#arrived.promise, START_PATIENCE_MS);
     this.#isStarted = true;
+    this.#isRestored = false;
     if (!this.#connection.isWhole) this.#noteOutage();
   }
 
@@ -173,16 +175,21 @@ class RedisBus<Event> implements Bus<Event> {
     await this.#connection.close();
   }
 
-  /** What lies on that server can be published and heard. */
-  async #restore(shard: RedisShard): Promise<void> {
+  /**
+   * Brings what lies on that server up to date. `isBack`: it could not be published or heard for a while. Who observes is told when
+   * that, or a slot that moved, may have let something pass which is not in the log.
+   */
+  async #heal(shard: RedisShard, isBack = false): Promise<void> {
     this.#healing++;
-    await this.#topics.heal(shard);
+    const isHealed = await this.#topics.heal(shard);
     this.#healing--;
-    if (!shard.isConnected) return;
-    this.#noteReturn();
     // Several that are back at the same time are told of once.
-    if (this.#healing > 0 || !this.#isStarted) return;
+    this.#isRestored ||= isHealed || (isBack && shard.isConnected);
+    if (this.#healing > 0) return;
+    this.#noteReturn();
+    if (!this.#isStarted || !this.#isRestored) return;
     const isEmptied = this.#isEmptied;
+    this.#isRestored = false;
     this.#isEmptied = false;
     this.#tellRestored(isEmptied);
   }
@@ -190,12 +197,11 @@ class RedisBus<Event> implements Bus<Event> {
   /** Events and topics go where their slots went. */
   #followSlots(): void {
     this.#publisher.flush();
-    for (const shard of this.#connection.shards.all) void this.#topics.heal(shard);
-    this.#noteReturn();
+    for (const shard of this.#connection.shards.all) void this.#heal(shard);
   }
 
   #noteReturn(): void {
-    if (!this.#connection.isWhole || this.#healing > 0) return;
+    if (!this.#connection.isWhole) return;
     this.#arrived.resolve();
     if (this.#isAway) this.#options.onReturn?.();
     this.#isAway = false;
