@@ -80,10 +80,10 @@ export class RedisConnection {
       changed: () => {
         events.changed();
         // The library has forgotten its connection to a node that was gone, and has made another one now.
-        for (const shard of this.shards.all) if (!shard.isServing) void this.#probe(shard);
+        for (const shard of this.shards.all) if (shard.isServing !== true) void this.#probe(shard);
       },
       closed: (shard) => {
-        if (shard.isServing) this.#countOutage();
+        if (shard.isServing === true) this.#countOutage();
         events.disturbed();
         // Was it the connection alone? Nothing is sent to a server that is gone.
         void this.#probe(shard);
@@ -101,7 +101,6 @@ export class RedisConnection {
    * known to be away, and within little more than a second where it does not answer; then it may have been done nevertheless.
    */
   async run<T>(key: string, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    // Of whom nothing is known yet, the library may know.
     if (!this.#hasCommands || this.shards.of(key)?.isServing === false) throw new BusUnavailable();
     try {
       return await withinTime(send(this.#clients.commands));
@@ -187,14 +186,14 @@ export class RedisConnection {
   }
 
   #serve(shard: RedisShard, isEmptied: boolean): void {
-    if (shard.isServing) return;
+    if (shard.isServing === true) return;
     shard.isServing = true;
     this.#events?.serves(shard, isEmptied);
     if (shard.isStanding) this.#noteConnected(shard);
   }
 
   #withdraw(shard: RedisShard): void {
-    if (!shard.isServing) return;
+    if (shard.isServing === false) return;
     if (shard.isConnected) this.#countOutage();
     shard.isServing = false;
     this.#events?.disturbed();

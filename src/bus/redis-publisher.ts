@@ -128,7 +128,9 @@ export class RedisPublisher<Event> {
 
   #isAway(item: Item<Event>): boolean {
     const { connection, sender } = this.#parts;
-    return connection.shards.at(item.slot)?.isServing !== true || this.#blocked.has(sender.laneOf(item));
+    const shard = connection.shards.at(item.slot);
+    if (!connection.hasCommands || !shard || shard.isServing === false) return true;
+    return this.#blocked.has(sender.laneOf(item));
   }
 
   /** In the next microtask, so that what is published in one turn goes out together. */
@@ -162,13 +164,17 @@ export class RedisPublisher<Event> {
   #next(shard: RedisShard): readonly Item<Event>[] {
     const { connection, sender } = this.#parts;
     this.#behind.delete(shard);
-    if (!shard.isServing) return [];
+    if (shard.isServing !== true) return [];
     const count = sender.isAlone ? 1 : SENT_AT_ONCE;
+    const refused = new Set<string>();
     const batch: Item<Event>[] = [];
     for (const item of this.#queue) {
+      const lane = sender.laneOf(item);
       if (connection.shards.at(item.slot) !== shard || this.#isAway(item)) continue;
-      if (this.#busy.has(sender.laneOf(item))) continue;
+      if (this.#busy.has(lane) || refused.has(lane)) continue;
       batch.push(item);
+      // Alone, so that it is known whether it is the one which is refused.
+      if (item.refusals > 0) refused.add(lane);
       if (batch.length === count) break;
     }
     if (batch[SENT_AT_ONCE - 1]?.isSettled === true) this.#behind.add(shard);

@@ -42,8 +42,8 @@ interface ShardParts {
 
 export class RedisShard {
   readonly #parts: ShardParts;
-  /** Whether the server takes commands, as its owner has found. */
-  isServing = false;
+  /** Whether the server takes commands, as its owner has found; undefined while it has not been asked yet. */
+  isServing: boolean | undefined;
   #isOpen = false;
   #isStanding = false;
   /** The greatest position that has come over this connection. */
@@ -68,7 +68,7 @@ export class RedisShard {
 
   /** Whether it can be both published to and listened to. */
   get isConnected(): boolean {
-    return this.isServing && this.#isStanding;
+    return this.isServing === true && this.#isStanding;
   }
 
   /** Everything that was published on this server up to there has been received, on the channels that are joined. */

@@ -1,7 +1,8 @@
 /** What becomes of events when a part of a cluster fails, or changes. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { moveSlot, slotOf, startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
+import { slotOf } from "../../src/bus/redis-slot.ts";
+import { keySlot, moveSlot, startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import { turn, type RedisServer } from "../support/redis.ts";
 import { connected, family, numbers, PATIENTLY, publishSteadily, record } from "./redis-scene.ts";
 
@@ -39,6 +40,23 @@ describe("a cluster that stays", () => {
     await settled(cluster.nodes);
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
+
+  test("has each name in the slot that the gateway looks for it in", async () => {
+    const names = [
+      "",
+      "foo",
+      "chat:log:{chat:1}",
+      "{}x",
+      "a{}{b}",
+      "{a}{b}",
+      "{{a}}",
+      "}{",
+      "{a",
+      "é:{ü}",
+      "chat:tick:1:{12}",
+    ];
+    for (const name of names) expect(slotOf(name)).toBe(await keySlot(cluster.nodes[0], name));
+  });
 
   test("passes each event on by the node that it lies on, to those alone who listen there", async () => {
     const prefix = `${randomUUID()}:`;
@@ -98,7 +116,7 @@ describe("a cluster that stays", () => {
       const topic = await cluster.nameOn(0);
       const histories = [await record(publisher, topic), await record(other, topic)];
       const [home, away, witness] = cluster.nodes;
-      const slot = await slotOf(home, topic);
+      const slot = await keySlot(home, topic);
       let told = 0;
       other.observe({ restored: () => void told++ });
       const load = publishSteadily(publisher, { topic, kind });

@@ -47,7 +47,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
     async nameOn(index) {
       for (let n = 0; ; n++) {
-        if (Math.floor((await slotOf(nodes[0], `chat:${n}`)) / share) === index) return `chat:${n}`;
+        if (Math.floor((await keySlot(nodes[0], `chat:${n}`)) / share) === index) return `chat:${n}`;
       }
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
@@ -55,7 +55,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
 }
 
 /** What the server calls the slot of a key. */
-export async function slotOf({ control }: RedisServer, key: string): Promise<number> {
+export async function keySlot({ control }: RedisServer, key: string): Promise<number> {
   return Number(await control.call("CLUSTER", "KEYSLOT", key));
 }
 
