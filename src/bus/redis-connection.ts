@@ -75,24 +75,24 @@ export class RedisConnection {
     commands.on("close", () => this.#loseCommands());
     this.shards.start({
       ...events,
-      opened: (shard) => void this.#probe(shard),
+      opened: (shard) => void this.#ask(shard),
       stands: (shard) => this.#noteConnected(shard),
       changed: () => {
         events.changed();
         // The library has forgotten its connection to a node that was gone, and has made another one now.
-        for (const shard of this.shards.all) if (shard.isServing !== true) void this.#probe(shard);
+        for (const shard of this.shards.all) if (shard.isServing !== true) void this.#ask(shard);
       },
       closed: (shard) => {
         if (shard.isServing === true) this.#countOutage();
         events.disturbed();
         // Was it the connection alone? Nothing is sent to a server that is gone.
-        void this.#probe(shard);
+        void this.#ask(shard);
       },
     });
     // Failures come as events too, and are followed by another attempt.
     commands.connect().catch(() => undefined);
     this.#timer = setInterval(() => {
-      for (const shard of this.shards.all) void this.#probe(shard);
+      for (const shard of this.shards.all) void this.#ask(shard, () => shard.probe());
     }, PROBE_MS);
   }
 
@@ -148,7 +148,6 @@ export class RedisConnection {
     this.#hasCommands = true;
     for (const shard of serving) this.#serve(shard, isEmptied);
     this.#events?.commandsReady(isEmptied);
-    for (const shard of all) void this.#probe(shard);
   }
 
   /** Whether the commands' connection is open, and nobody knows yet. */
@@ -163,11 +162,12 @@ export class RedisConnection {
     return isEmptied;
   }
 
-  async #probe(shard: RedisShard): Promise<void> {
+  /** Finds out whether the server takes commands, and whether it is the one that it was. */
+  async #ask(shard: RedisShard, ask = (): Promise<string> => shard.greet()): Promise<void> {
     if (!this.#hasCommands || this.#isClosed) return;
     let runId: string;
     try {
-      runId = await shard.probe();
+      runId = await ask();
     } catch (error) {
       this.#events?.failed(error);
       if (this.isCluster) this.#withdraw(shard);

@@ -98,21 +98,21 @@ export class RedisShard {
     this.#heard = latest(this.#heard, position);
   }
 
-  /** Resolves to which process of Redis it is. Rejects where the server does not take commands. */
+  /** Resolves to which process of Redis it is; from then on, if not before, ticks are heard. Rejects where it does not take commands. */
   async greet(): Promise<string> {
-    return (await this.#tick()).runId;
+    const { runId, isSharded } = await this.#tick();
+    if (this.#isOpen) void this.#listen(isSharded);
+    return runId;
   }
 
-  /** Finds out whether the server serves and the connection lives; what is dead is hung up on. Resolves and rejects as `greet` does. */
+  /** The same from time to time: a connection that is dead is found out, and hung up on. */
   async probe(): Promise<string> {
     // Two ticks that went out and were not heard: it is dead, however open it looks.
     if (this.#isOpen && this.#unheard >= 2) this.hangUp();
     this.#unheard++;
     if (!this.#isStanding && this.#unheard >= 2) this.#parts.events.deaf(this);
     try {
-      const { runId, isSharded } = await this.#tick();
-      if (this.#isOpen) void this.#listen(isSharded);
-      return runId;
+      return await this.greet();
     } catch (error) {
       // It did not go out: that it is not heard says nothing of the connection.
       this.#unheard = Math.max(0, this.#unheard - 1);
