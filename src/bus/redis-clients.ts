@@ -55,7 +55,9 @@ export function createRedisClients(
 
 function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): RedisClients {
   const [{ host, port }] = nodes;
-  const place: RedisOptions = kind === "sentinel" ? { sentinels: [...nodes], name } : { host, port };
+  // A sentinel that has fallen silent is not waited for: the next one is asked.
+  const asked: RedisOptions = { sentinels: [...nodes], name, sentinelCommandTimeout: ANSWER_TIMEOUT_MS };
+  const place: RedisOptions = kind === "sentinel" ? asked : { host, port };
   return {
     commands: new Redis({ ...own, ...place }),
     subscriber: new Redis({ ...own, ...place }),

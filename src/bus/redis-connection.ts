@@ -148,6 +148,8 @@ export class RedisConnection {
     try {
       const isEmptied = await this.#meet();
       if (this.#clients.commands.status !== "ready") return;
+      // After a failover the one that is listened to may be the former master: silent, or going on as if nothing had been.
+      if (isEmptied && !this.isCluster) this.#dropSubscriber();
       this.#hasCommands = true;
       this.#isEmptied ||= isEmptied;
       this.#events?.commandsReady(isEmptied);
@@ -163,8 +165,8 @@ export class RedisConnection {
     const { commands } = this.#clients;
     const found = await withinTime("nodes" in commands ? this.#probeCluster(commands) : this.#probeServer(commands));
     const known = this.#runIds;
-    // In a cluster one that did not answer this time has not been replaced for that.
-    this.#runIds = new Set([...known, ...found]);
+    // In a cluster one that did not answer this time has not been replaced for that; a single one has, and may be back some day.
+    this.#runIds = new Set(this.isCluster ? [...known, ...found] : found);
     return known.size > 0 && found.some((id) => !known.has(id));
   }
 
@@ -184,7 +186,7 @@ export class RedisConnection {
     if (!this.#hasCommands) return;
     // Two probes that went out and were not heard: the connection that listens is dead, however open it looks.
     if (this.#hasSubscriber && this.#unheard >= 2) {
-      this.#clients.subscriber.disconnect(true);
+      hangUp(this.#clients.subscriber);
       return;
     }
     this.#unheard++;
@@ -199,7 +201,7 @@ export class RedisConnection {
     this.#loseCommands();
     this.#isEmptied = true;
     this.#hasCommands = true;
-    this.#clients.subscriber.disconnect(true);
+    hangUp(this.#clients.subscriber);
     this.#events?.commandsReady(true);
   }
 
@@ -212,7 +214,13 @@ export class RedisConnection {
   }
 
   #reconnect(): void {
-    if (!this.#isClosed) this.#clients.commands.disconnect(true);
+    if (!this.#isClosed) hangUp(this.#clients.commands);
+  }
+
+  /** What still comes over it does not count. */
+  #dropSubscriber(): void {
+    this.#loseSubscriber();
+    hangUp(this.#clients.subscriber);
   }
 
   #gainSubscriber(): void {
@@ -249,6 +257,11 @@ export class RedisConnection {
   #countOutage(): void {
     if (this.isConnected && !this.#isClosed) this.outages++;
   }
+}
+
+/** Another connection is made. Where one is being made already, hanging up would end the library's attempts, while it asks a sentinel. */
+function hangUp(client: Redis | Cluster): void {
+  if (client.status !== "connecting") client.disconnect(true);
 }
 
 class Silence extends Error {

@@ -119,6 +119,11 @@ export class RedisTopics<Event> {
     }
   }
 
+  /** Redis is another one than before. */
+  replaced(): void {
+    for (const topic of this.#topics.values()) topic.isElsewhere = topic.position !== undefined;
+  }
+
   /** Brings every topic that is not live up to date, as far as Redis answers. */
   async heal(): Promise<void> {
     const waiting = [...this.#topics.values()].filter(({ isLive }) => !isLive);
@@ -196,7 +201,7 @@ export class RedisTopics<Event> {
       topic.missed(from);
       topic.lastGiven = undefined;
     }
-    topic.advance(missed.since);
+    topic.begin(missed.since);
     topic.catchUp(missed.entries);
     topic.lastGiven ??= topic.position;
     topic.isLive = true;
@@ -217,7 +222,8 @@ export class RedisTopics<Event> {
     after: Position,
   ): Promise<{ readonly since: Position; readonly entries: readonly Received<Event>[] }> {
     const { log } = this.#parts;
-    const read = await log.read(topic.name, after);
+    // One Redis took another's place, perhaps while the former one went on for some: then all that it was told is looked at.
+    const read = topic.isElsewhere ? undefined : await log.read(topic.name, after);
     const { since, entries } = read ? { since: after, entries: read } : await log.tail(topic.name);
     return { since, entries: entries.map((entry) => this.#toReceived(entry)) };
   }

@@ -112,6 +112,7 @@ class RedisBus<Event> implements Bus<Event> {
     await this.#channels.listen(this.#tickChannel, (payload) => this.#hearTick(payload));
     this.#connection.start({
       commandsReady: (isEmptied) => {
+        if (isEmptied) this.#topics.replaced();
         this.#publisher.resume(isEmptied);
         this.#heartbeat.resume(isEmptied);
       },

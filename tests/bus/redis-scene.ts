@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
-import type { Bus } from "../../src/bus/bus.ts";
+import type { Bus, EventKind } from "../../src/bus/bus.ts";
 import type { Position } from "../../src/bus/position.ts";
 import { createRedisBus, type RedisBusOptions } from "../../src/bus/redis.ts";
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
@@ -65,15 +65,23 @@ export async function connected(bus: Bus<TestEvent>, isConnected = true): Promis
 }
 
 /** Publishes numbers in their order, some at a time, until told to stop; how many is what `stop` resolves to. */
-export function publishSteadily(bus: Bus<TestEvent>, from = 0): { readonly stop: () => Promise<number> } {
+export function publishSteadily(
+  bus: Bus<TestEvent>,
+  {
+    topic = "topic",
+    from = 0,
+    kind = "logged",
+    paceMs = 4,
+  }: { topic?: string; from?: number; kind?: EventKind; paceMs?: number } = {},
+): { readonly stop: () => Promise<number> } {
   const stopping = new AbortController();
   const done = (async () => {
     const published = [];
     let n = from;
     while (!stopping.signal.aborted) {
-      for (let i = 0; i < 3; i++) published.push(bus.publish("topic", { n: n++ }));
+      for (let i = 0; i < 3; i++) published.push(bus.publish(topic, { n: n++, kind }));
       // The pace.
-      await delay(4);
+      await delay(paceMs);
     }
     await Promise.all(published);
     return n - from;
