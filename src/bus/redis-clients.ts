@@ -57,9 +57,18 @@ export function createRedisClients(
   return { commands: watched(clients.commands), listenTo: (node) => watched(clients.listenTo(node)) };
 }
 
+/**
+ * Has another connection made. Where one is being made already, hanging up would end the library's attempts while it asks a sentinel.
+ */
+export function hangUp(client: Redis | Cluster): void {
+  if (client.status !== "connecting") client.disconnect(true);
+}
+
 function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): RedisClients {
   const [{ host, port }] = nodes;
-  const place: RedisOptions = kind === "sentinel" ? { sentinels: [...nodes], name } : { host, port };
+  // A sentinel that has fallen silent is not waited for: the next one is asked.
+  const asked: RedisOptions = { sentinels: [...nodes], name, sentinelCommandTimeout: ANSWER_TIMEOUT_MS };
+  const place: RedisOptions = kind === "sentinel" ? asked : { host, port };
   return {
     commands: new Redis({ ...own, ...place }),
     listenTo: () => new Redis({ ...own, ...place }),

@@ -2,7 +2,7 @@
 import type { Cluster, Redis } from "ioredis";
 import { BusUnavailable } from "./bus.ts";
 import type { Position } from "./position.ts";
-import type { RedisClients } from "./redis-clients.ts";
+import { hangUp, type RedisClients } from "./redis-clients.ts";
 import type { RedisKeys } from "./redis-keys.ts";
 import { isSilence, withinTime } from "./redis-patience.ts";
 import { runScript, type Script } from "./redis-script.ts";
@@ -34,7 +34,7 @@ export class RedisConnection {
   #events: ConnectionEvents | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The processes of Redis that were met. */
-  readonly #runIds = new Set<string>();
+  #runIds: ReadonlySet<string> = new Set();
   #hasCommands = false;
   #isClosed = false;
   outages = 0;
@@ -145,6 +145,8 @@ export class RedisConnection {
     // It takes connections but does not serve (it is loading, or read-only): another attempt, on a new one.
     if (serving.length === 0) return this.#reconnect();
     const isEmptied = this.#meet(answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])));
+    // After a failover the one that is listened to may be the former master: silent, or going on as if nothing had been.
+    if (isEmptied && !this.isCluster) for (const shard of serving) shard.abandon();
     this.#hasCommands = true;
     for (const shard of serving) this.#serve(shard, isEmptied);
     this.#events?.commandsReady(isEmptied);
@@ -155,11 +157,14 @@ export class RedisConnection {
     return this.#clients.commands.status === "ready" && !this.#hasCommands && !this.#isClosed;
   }
 
-  /** Whether one of them is another process of Redis than those before. One that did not answer has not been replaced for that. */
+  /**
+   * Whether one of them is another process of Redis than those before. In a cluster one that did not answer this time has not been
+   * replaced for that; a single one has, and may be back some day.
+   */
   #meet(runIds: readonly string[]): boolean {
-    const isEmptied = this.#runIds.size > 0 && runIds.some((id) => !this.#runIds.has(id));
-    for (const id of runIds) this.#runIds.add(id);
-    return isEmptied;
+    const known = this.#runIds;
+    this.#runIds = new Set(this.isCluster ? [...known, ...runIds] : runIds);
+    return known.size > 0 && runIds.some((id) => !known.has(id));
   }
 
   /** Finds out whether the server takes commands, and whether it is the one that it was. */
@@ -179,7 +184,7 @@ export class RedisConnection {
     if (isEmptied) {
       // Behind an address that stayed, or in a cluster, one Redis took another's place: as if the connection had been lost.
       this.#withdraw(shard);
-      if (shard.isStanding) shard.hangUp();
+      if (shard.isStanding) shard.abandon();
     }
     this.#serve(shard, isEmptied);
     if (isEmptied) this.#events?.commandsReady(true);
@@ -212,7 +217,7 @@ export class RedisConnection {
   }
 
   #reconnect(): void {
-    if (!this.#isClosed) this.#clients.commands.disconnect(true);
+    if (!this.#isClosed) hangUp(this.#clients.commands);
   }
 
   #loseCommands(): void {

@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import { latest, type Position } from "./position.ts";
+import { hangUp } from "./redis-clients.ts";
 import { withinTime } from "./redis-patience.ts";
 import { slotOf } from "./redis-slot.ts";
 import { positionOfTick, type SendTick } from "./redis-tick.ts";
@@ -150,7 +151,13 @@ export class RedisShard {
 
   /** The connection is not to be trusted: another one is made. */
   hangUp(): void {
-    this.#parts.client.disconnect(true);
+    hangUp(this.#parts.client);
+  }
+
+  /** Another server has taken its place, and this one may go on as if nothing had been: what still comes from it does not count. */
+  abandon(): void {
+    this.#lose();
+    this.hangUp();
   }
 
   /** Says goodbye, or hangs up where nobody answers. */

@@ -43,6 +43,8 @@ export class RedisTopic<Event> {
   /** Under way to live. */
   joining: Promise<void> | undefined;
   leaving: NodeJS.Timeout | undefined;
+  /** Whether Redis was replaced by another since: what the former one gave last may be news to nobody who is with the other one. */
+  isElsewhere = false;
   /** Where the last one that was given stands, or the place from which on it would have been given. */
   lastGiven: Position | undefined;
   /** Events of this process that were published and have not come back, by id, in the order of publishing. */
@@ -130,6 +132,13 @@ export class RedisTopic<Event> {
   /** Everything up to there counts as given. */
   advance(position: Position): void {
     this.position = latest(this.position, position);
+  }
+
+  /** The server that is there now has everything from there on. What of it was given before is known by its id. */
+  begin(since: Position): void {
+    if (this.isElsewhere) this.position = since;
+    else this.advance(since);
+    this.isElsewhere = false;
   }
 
   #isPast(position: Position): boolean {

@@ -123,6 +123,11 @@ export class RedisTopics<Event> {
     }
   }
 
+  /** The server is another one than before. */
+  replaced(shard: RedisShard): void {
+    for (const topic of this.#on(shard, ({ position }) => position !== undefined)) topic.isElsewhere = true;
+  }
+
   /**
    * Brings every topic of the server that is not live up to date, as far as the server answers. Resolves to whether one came back that
    * somebody had listened to before: what is not in the log may have gone by.
@@ -216,7 +221,7 @@ export class RedisTopics<Event> {
       topic.missed(from);
       topic.lastGiven = undefined;
     }
-    topic.advance(missed.since);
+    topic.begin(missed.since);
     topic.catchUp(missed.entries);
     topic.lastGiven ??= topic.position;
     topic.isLive = true;
@@ -237,7 +242,8 @@ export class RedisTopics<Event> {
     after: Position,
   ): Promise<{ readonly since: Position; readonly entries: readonly Received<Event>[] }> {
     const { log } = this.#parts;
-    const read = await log.read(topic.name, after);
+    // One Redis took another's place, perhaps while the former one went on for some: then all that it was told is looked at.
+    const read = topic.isElsewhere ? undefined : await log.read(topic.name, after);
     const { since, entries } = read ? { since: after, entries: read } : await log.tail(topic.name);
     return { since, entries: entries.map((entry) => this.#toReceived(entry)) };
   }

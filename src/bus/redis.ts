@@ -121,6 +121,7 @@ class RedisBus<Event> implements Bus<Event> {
       },
       serves: (shard, isEmptied) => {
         this.#isEmptied ||= isEmptied;
+        if (isEmptied) this.#topics.replaced(shard);
         this.#publisher.resume(shard, isEmptied);
       },
       disturbed: () => {

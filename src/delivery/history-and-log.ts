@@ -34,22 +34,35 @@ export async function readMessages(
 
 /**
  * The history has the order of creation. What the log has goes in the log's, in which everybody else was given it, though the history
- * has not got it: it is read in pages, and may have been written to a page that had been read before.
+ * has not got it: it is read in pages, and may have been written to a page that had been read before. What the log has not got may be
+ * on its way there, behind what its sender said before: a log that has just been begun anew has some of it, in an order of its own.
  */
-function withLog(
+export function withLog(
   messages: readonly Message[],
   entries: readonly LogEntry<BusEvent>[],
   isWanted: (message: Message) => boolean,
 ): readonly Message[] {
-  const logged = entries.flatMap(({ event }) => (event.type === "message.created" ? [event.message] : []));
-  const wanted = new Map([...logged.filter(isWanted), ...messages].map((message) => [message.id, message]));
-  const places = new Map(logged.map(({ id }, index) => [id, index]));
-  const ordered = [...wanted.values()].toSorted(compareByCreation);
-  const known = ordered
-    .filter(({ id }) => places.has(id))
-    .toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
-  let next = 0;
-  return ordered.map((message) => (places.has(message.id) ? (known[next++] ?? message) : message));
+  const read = new Map(messages.map((message) => [message.id, message]));
+  const logged = new Map(
+    entries.flatMap(({ event }) =>
+      event.type === "message.created" ? [[event.message.id, event.message] as const] : [],
+    ),
+  );
+  const spine = [...logged.values()].flatMap((message) => read.get(message.id) ?? (isWanted(message) ? message : []));
+  // What stands right before each of the logged ones, and after the last.
+  const between: Message[][] = Array.from({ length: spine.length + 1 }, () => []);
+  for (const message of messages.filter(({ id }) => !logged.has(id)).toSorted(compareByCreation)) {
+    between[placeAmong(spine, message)]?.push(message);
+  }
+  return between.flatMap((before, index) => [...before, ...spine.slice(index, index + 1)]);
+}
+
+/** Before what was created later, but after everything of its sender that was created before. */
+function placeAmong(spine: readonly Message[], message: Message): number {
+  const isEarlier = (other: Message): boolean => compareByCreation(other, message) < 0;
+  const start = spine.findLastIndex((other) => other.sender.id === message.sender.id && isEarlier(other)) + 1;
+  const index = spine.findIndex((other, at) => at >= start && !isEarlier(other));
+  return index === -1 ? spine.length : index;
 }
 
 /** Whether a message may have been published after a position, as far as the instant of its creation tells. */

@@ -5,7 +5,7 @@
 import { EVENT_ID_TTL_MS, whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
 import { earlier, positionAt, type Position } from "../bus/position.ts";
 import { isCreatedAfter, PUBLICATION_MARGIN_MS, type Place } from "../chat/cursor.ts";
-import { chatTopic, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
+import { chatTopic, idOf, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
@@ -35,17 +35,15 @@ export class Replay {
   #events: readonly Replayed[];
   readonly #readTo: ReadonlyMap<string, Position>;
   readonly #place: Place | undefined;
-  /** Messages out of the history: they may come by again on the bus. */
-  readonly #ids = new Set<string>();
+  /** They may come by again on the bus: out of the history with a position, out of the log without one where Redis was away. */
+  readonly #ids: ReadonlySet<string>;
   readonly #until = performance.now() + OVERLAP_MS;
 
   constructor(chats: readonly ChatReplay[], place: Place | undefined) {
     this.#events = merge(chats.map(({ events }) => events));
     this.#readTo = new Map(chats.map(({ topic, readTo }) => [topic, readTo]));
     this.#place = place;
-    for (const { event, position } of this.#events) {
-      if (position === undefined && event.type === "message.created") this.#ids.add(event.message.id);
-    }
+    this.#ids = new Set(this.#events.map(({ event }) => idOf(event)));
   }
 
   /** In the order in which they are to be given: in each chat the log's, between chats that of time. Once: they are many. */
@@ -66,7 +64,7 @@ export class Replay {
       const readTo = this.#readTo.get(chatTopic(event.chatId));
       if (readTo !== undefined && position <= readTo) return true;
     }
-    return event.type === "message.created" && (this.#ids.has(event.message.id) || this.#wasSeen(event.message));
+    return isCounted(event) && (this.#ids.has(idOf(event)) || (isMessage(event) && this.#wasSeen(event.message)));
   }
 
   /** A cursor out of the history may be from before the publication of what its page had. */

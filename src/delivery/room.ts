@@ -23,8 +23,8 @@ export class Room {
   /** What arrives while what is missing before it is being fetched. */
   #held: (() => void)[] | undefined;
   #heldAfter: Position | undefined;
-  /** What is to be done before that ends. */
-  #next: (() => Promise<void>) | undefined;
+  /** What is still to be done before that ends. */
+  #fills: (() => Promise<void>)[] = [];
   readonly #heldMessages = new Set<string>();
   readonly #recent = new Set<string>();
   /** Who types here, with the end of the indicator if nobody says otherwise. */
@@ -75,23 +75,20 @@ export class Room {
 
   /**
    * Holds what arrives until `fill` has given what is missing after that position. Where that is going on already, for what was missing
-   * before, it is done once more before anything else: what is missing now may not have been there to be read.
+   * before, this is done next, before anything else: what is missing now may not have been there to be read.
    */
   async hold(after: Position, fill: () => Promise<void>): Promise<void> {
-    if (this.#held) {
-      this.#next = fill;
-      return;
-    }
+    this.#fills.push(fill);
+    if (this.#held) return;
     this.#held = [];
     this.#heldAfter = after;
-    this.#next = fill;
     try {
-      for (let next = this.#takeNext(); next; next = this.#takeNext()) await next();
+      for (let next = this.#fills.shift(); next; next = this.#fills.shift()) await next();
     } finally {
       const held = this.#held;
       this.#held = undefined;
       this.#heldAfter = undefined;
-      this.#next = undefined;
+      this.#fills = [];
       this.#heldMessages.clear();
       for (const deliver of held) deliver();
     }
@@ -120,12 +117,6 @@ export class Room {
     // Who has sent a message has stopped typing it, on whichever instance that was.
     if (event.type === "message.created") this.#stopTyping(event.message.sender.id);
     deliver(event, position);
-  }
-
-  #takeNext(): (() => Promise<void>) | undefined {
-    const next = this.#next;
-    this.#next = undefined;
-    return next;
   }
 
   #isNews(id: string): boolean {

@@ -14,6 +14,8 @@ export interface RedisServerOptions {
   readonly tls?: boolean;
   /** As a node of a cluster, which has no slots yet. */
   readonly cluster?: boolean;
+  /** The port of the server that it follows. */
+  readonly replicaOf?: number;
   /** As the command line takes them. */
   readonly arguments?: readonly string[];
 }
@@ -91,11 +93,14 @@ function argumentsFor(options: RedisServerOptions, directory: string, port: numb
   return [
     ...where,
     ...`--bind 127.0.0.1 --dir ${directory} --appendonly no --loglevel warning`.split(" "),
+    // Whichever of two servers is the master one day, the other is told all that there is at once.
+    ..."--repl-diskless-sync yes --repl-diskless-sync-delay 0".split(" "),
     "--save",
     "",
     ...(options.password ? ["--requirepass", options.password] : []),
     ...(options.cluster ? ["--cluster-enabled", "yes", "--cluster-config-file", `nodes-${port}.conf`] : []),
     ...(options.cluster ? "--cluster-node-timeout 2000 --cluster-require-full-coverage no".split(" ") : []),
+    ...(options.replicaOf === undefined ? [] : ["--replicaof", "127.0.0.1", String(options.replicaOf)]),
     ...(options.arguments ?? []),
   ];
 }
@@ -104,12 +109,18 @@ function launch(args: readonly string[]): ChildProcess {
   return spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** A port that is free now may be somebody else's when the server gets to it: then another is tried. */
+/**
+ * A port that is free now may be somebody else's when the server gets to it: then another is tried.
+ *
+ * @param prepare what has to be there before a server can be launched at a port.
+ */
 export async function listenSomewhere(
   launchAt: (port: number) => ChildProcess,
+  prepare?: (port: number) => Promise<void>,
 ): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const port = await freePort();
+    await prepare?.(port);
     const child = launchAt(port);
     const gone = once(child, "exit").then(() => "gone" as const);
     if ((await Promise.race([gone, answers(port, child)])) === "answers") return { child, port };

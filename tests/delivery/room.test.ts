@@ -1,0 +1,26 @@
+/** What a chat's listeners wait for while something is missing. */
+import { expect, test } from "vitest";
+import { Room } from "../../src/delivery/room.ts";
+
+test("of holes that open while one is being filled each is filled, in their order, before anything goes on", async () => {
+  const room = new Room(
+    "chat",
+    async () => async () => undefined,
+    () => undefined,
+  );
+  const filled: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const fill = (name: string, until: Promise<void> = Promise.resolve()) =>
+    room.hold(name, async () => {
+      await until;
+      filled.push(name);
+    });
+  const filling = fill("1", first.promise);
+  await Promise.all([fill("2"), fill("3")]);
+  const typing = { chatId: "chat", user: { id: "ann", name: "Ann" }, isTyping: true };
+  room.pass({ type: "typing.changed", chatId: "chat", change: typing }, undefined, () => void filled.push("live"));
+  expect([filled, room.behind]).toEqual([[], "1"]);
+  first.resolve();
+  await filling;
+  expect([filled, room.behind]).toEqual([["1", "2", "3", "live"], undefined]);
+});
