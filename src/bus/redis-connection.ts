@@ -15,7 +15,7 @@ const PROBE_MS = 1000;
 /** What hears of the connections' fate. None may throw. */
 export interface ConnectionEvents extends Pick<
   ShardsEvents,
-  "heard" | "deaf" | "received" | "lost" | "changed" | "garbage" | "failed"
+  "listening" | "heard" | "deaf" | "received" | "lost" | "changed" | "garbage" | "failed"
 > {
   /** Commands are taken. `isEmptied`: not by the Redis that was there before, or not by all of it. */
   commandsReady(isEmptied: boolean): void;

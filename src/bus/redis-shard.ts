@@ -16,6 +16,8 @@ const CHANNELS_AT_ONCE = 500;
 export interface ShardEvents {
   /** The connection is open; nothing is subscribed to on it. */
   opened(shard: RedisShard): void;
+  /** Channels can be joined from now on; whether all that comes is heard is not known yet. */
+  listening(shard: RedisShard): void;
   /** A tick has come back. */
   heard(shard: RedisShard, position: Position): void;
   /** It is the first one on this connection: from now on nothing is overheard on it. */
@@ -52,7 +54,7 @@ export class RedisShard {
   /** Ticks sent since the last one that came back. */
   #unheard = 0;
   #tickChannel: string | undefined;
-  /** How it is listened to: as the server publishes. Undefined until the server has been asked on this connection. */
+  /** How it is listened to: as the server publishes, or did when it was asked last. Undefined until it has been for the first time. */
   #isSharded: boolean | undefined;
   /** Subscribed to on the present connection; by channel, when the server has said so. */
   readonly #joined = new Map<string, Promise<void>>();
@@ -187,13 +189,16 @@ export class RedisShard {
 
   /** Makes sure that ticks are heard, in the way in which the server publishes now: it may have been allowed another meanwhile. */
   async #listen(isSharded: boolean): Promise<void> {
-    if (this.#isSharded !== undefined && this.#isSharded !== isSharded) return this.hangUp();
+    const wasSharded = this.#isSharded;
     this.#isSharded = isSharded;
-    const channel = this.#tickChannel;
-    if (channel === undefined || this.#joined.has(channel)) return;
+    if (isSharded !== (wasSharded ?? isSharded)) return this.hangUp();
     try {
+      this.#tickChannel ??= this.#parts.tickChannel();
+      if (this.#joined.has(this.#tickChannel)) return;
       // The first of all channels: what is heard on it later says that nothing on any other has been overheard.
-      await this.join([channel]);
+      const joined = this.join([this.#tickChannel]);
+      this.#parts.events.listening(this);
+      await joined;
       await this.#tick();
     } catch (error) {
       // The next probe tries again.
@@ -239,6 +244,8 @@ export class RedisShard {
     this.#unheard = 0;
     this.#heard = undefined;
     this.#tickChannel = undefined;
+    // Most likely as before; the answer to the tick corrects it.
+    if (this.#isSharded !== undefined) void this.#listen(this.#isSharded);
     this.#parts.events.opened(this);
   }
 
@@ -248,7 +255,6 @@ export class RedisShard {
     const wasStanding = this.#isStanding;
     this.#isStanding = false;
     this.#unheard = 0;
-    this.#isSharded = undefined;
     this.#parts.events.lost(this, new Set(this.#joined.keys()));
     this.#joined.clear();
     if (wasStanding) this.#parts.events.closed(this);

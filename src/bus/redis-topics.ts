@@ -133,15 +133,9 @@ export class RedisTopics<Event> {
    * somebody had listened to before: what is not in the log may have gone by.
    */
   async heal(shard: RedisShard): Promise<boolean> {
-    const waiting = shard.isConnected ? this.#on(shard, (topic) => !topic.isLive) : [];
-    if (waiting.length === 0) return false;
+    if (!shard.isConnected) return false;
+    const waiting = await this.rejoin(shard);
     const interrupted = waiting.filter(({ position }) => position !== undefined);
-    for (const topic of waiting) topic.held ??= [];
-    try {
-      await this.#parts.channels.join(waiting.map(({ channel }) => channel));
-    } catch {
-      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
-    }
     const next = waiting.values();
     const workers = Array.from({ length: HEALED_AT_ONCE }, async () => {
       for (const topic of next) {
@@ -152,6 +146,22 @@ export class RedisTopics<Event> {
     });
     await Promise.all(workers);
     return interrupted.some(({ isLive }) => isLive);
+  }
+
+  /**
+   * Subscribes to every topic of the server that is not live: what comes from now on is held until the log has been read, and need
+   * not be in it. Resolves to them.
+   */
+  async rejoin(shard: RedisShard): Promise<readonly RedisTopic<Event>[]> {
+    const waiting = this.#on(shard, (topic) => !topic.isLive);
+    if (waiting.length === 0) return [];
+    for (const topic of waiting) topic.held ??= [];
+    try {
+      await this.#parts.channels.join(waiting.map(({ channel }) => channel));
+    } catch {
+      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
+    }
+    return waiting;
   }
 
   /** Everybody is given what this process has published on that server and has not been sent back. */

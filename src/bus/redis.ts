@@ -129,6 +129,7 @@ class RedisBus<Event> implements Bus<Event> {
         this.#noteOutage();
       },
       connected: (shard) => void this.#heal(shard, true),
+      listening: (shard) => void this.#topics.rejoin(shard),
       heard: (shard, position) => {
         this.#topics.hear(position);
         // Topics that Redis refused the last time.
