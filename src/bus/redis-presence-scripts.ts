@@ -69,21 +69,21 @@ return 1
 `);
 
 /**
- * The leases that an instance holds, and no others of it. ARGV: name, whether the others know that the user is online, whether Redis has lost
- * its memory, its leases' common beginning, leases… 1: to be announced.
+ * The leases that an instance holds, and no others of it. ARGV: name, whether the others know that the user is online, its leases'
+ * common beginning, leases… 1: to be announced.
  */
 export const RETURN = defineScript(`${HELPERS}
 local exists = redis.call('EXISTS', KEYS[1]) == 1
-dropLeases(ARGV[4])
-for i = 5, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], 1) end
-local isMine = string.sub(get('by') or '', 1, #ARGV[4]) == ARGV[4]
+dropLeases(ARGV[3])
+for i = 4, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], 1) end
+local isMine = string.sub(get('by') or '', 1, #ARGV[3]) == ARGV[3]
 arrive(ARGV[1])
-local isKnown, isEmptied = ARGV[2] == '1', ARGV[3] == '1'
+local isKnown = ARGV[2] == '1'
 -- Put online by one of these leases, and the answer was lost: nobody has said so yet.
 if get('online') then return isMine and not isKnown and 1 or 0 end
-putOnline(ARGV[5])
--- Known to be online, and forgotten by Redis or remembered as of another day: nothing has happened. Put offline by another: something has.
-if isKnown and (isEmptied or not exists) then return 0 end
+putOnline(ARGV[4])
+-- Known to be online, and forgotten by Redis: nothing has happened. Put offline by another, were it since Redis forgot: something has.
+if isKnown and not exists then return 0 end
 return 1
 `);
 

@@ -8,7 +8,7 @@ import { Turns } from "./turns.ts";
 /** Users that are made known at the same time. */
 const AT_ONCE = 64;
 
-/** How long after an emptied Redis everybody else has said again who is online. */
+/** How long after an emptied Redis everybody else has said again who is online. Longer than they wait between attempts to connect. */
 const RETURN_MS = 2000;
 
 /** A user with a lease here, or whose last one was given back and nobody has settled. */
@@ -89,6 +89,11 @@ export class RedisPresence implements PresenceStore {
   settle(userId: string): Promise<boolean> {
     return this.#turns.take(userId, async () => {
       const local = this.#users.get(userId);
+      if (local && this.#isQuiet) {
+        // The user may be with an instance that has not said so yet.
+        local.isDirty = true;
+        return false;
+      }
       try {
         const farewell = local?.farewell ?? this.#farewell();
         const isOffline = (await this.#script(SETTLE, userId, [farewell])) === 1;
@@ -104,14 +109,11 @@ export class RedisPresence implements PresenceStore {
   }
 
   async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
-    const { connection, keys } = this.#parts;
-    // Sent together, since none of them waits for another's answer.
-    const fields = userIds.map((id) => connection.run((client) => client.hmget(keys.user(id), "online", "seen")));
-    return (await Promise.all(fields)).map(([online, seen]) =>
-      online !== null && online !== undefined
-        ? { online: true, lastSeenAt: undefined }
-        : { online: false, lastSeenAt: toInstant(seen) },
-    );
+    const states = await this.#readNow(userIds);
+    if (!this.#isQuiet || states.every(({ online }) => online)) return states;
+    // Whom an emptied Redis does not know may be with an instance that has not said so yet.
+    await new Promise((resolve) => setTimeout(resolve, this.#quietUntil - performance.now()).unref());
+    return this.#readNow(userIds);
   }
 
   onTransition(listener: (user: PresentUser) => void): void {
@@ -142,12 +144,12 @@ export class RedisPresence implements PresenceStore {
    */
   async reconcile(): Promise<void> {
     this.#recheckAt = Infinity;
-    const isQuiet = performance.now() < this.#quietUntil;
+    const isQuiet = this.#isQuiet;
     const overdue = performance.now() - this.#parts.graceMs - RETURN_MS;
     const due = [...this.#users.values()].filter(({ leases, isDirty, isKnown, leftAt }) =>
       leases.size > 0 ? isDirty && (isKnown || !isQuiet) : !isQuiet && (isDirty || leftAt < overdue),
     );
-    await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local, isQuiet)));
+    await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
   }
 
   /** Removes the leases of a dead instance, and puts the users offline who had no others. Rejects where Redis is away meanwhile. */
@@ -161,20 +163,35 @@ export class RedisPresence implements PresenceStore {
     });
   }
 
+  get #isQuiet(): boolean {
+    return performance.now() < this.#quietUntil;
+  }
+
+  async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {
+    const { connection, keys } = this.#parts;
+    // Sent together, since none of them waits for another's answer.
+    const fields = userIds.map((id) => connection.run((client) => client.hmget(keys.user(id), "online", "seen")));
+    return (await Promise.all(fields)).map(([online, seen]) =>
+      online !== null && online !== undefined
+        ? { online: true, lastSeenAt: undefined }
+        : { online: false, lastSeenAt: toInstant(seen) },
+    );
+  }
+
   /** In turn, so that nothing of a user that is under way is overtaken. */
-  async #update(local: LocalUser, isEmptied: boolean): Promise<void> {
+  async #update(local: LocalUser): Promise<void> {
     if (this.#users.get(local.user.id) !== local) return;
     try {
-      await (local.leases.size > 0 ? this.#return(local, isEmptied) : this.#withdraw(local));
+      await (local.leases.size > 0 ? this.#return(local) : this.#withdraw(local));
     } catch {
       local.isDirty = true;
     }
   }
 
-  async #return(local: LocalUser, isEmptied: boolean): Promise<void> {
+  async #return(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const leases = [...local.leases].map((lease) => this.#lease(lease));
-    const args = [name, local.isKnown ? 1 : 0, isEmptied ? 1 : 0, this.#lease(""), ...leases];
+    const args = [name, local.isKnown ? 1 : 0, this.#lease(""), ...leases];
     const [answer] = await Promise.all([this.#script(RETURN, id, args), this.#list(id)]);
     local.isKnown = true;
     local.isDirty = false;

@@ -248,10 +248,8 @@ export class Fanout implements MembershipListener {
 
   /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */
   async #refreshAll(): Promise<void> {
-    for (const subscriber of this.#subscribers) {
-      subscriber.resume();
-      await subscriber.refresh();
-    }
+    for (const subscriber of this.#subscribers) subscriber.resume();
+    for (const subscriber of this.#subscribers) await subscriber.refresh();
   }
 
   /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */

@@ -67,6 +67,8 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   #inHand: Waiting<EventOf<Type>> | undefined;
   /** The keys whose state the reader knows to be true, where a stream is of states; of all others it is false. */
   #known: Set<string> | undefined;
+  /** Of which it has been told something that may not be so any more: whatever is heard of them next is news. */
+  #doubtful: Set<string> | undefined;
   /** For each snapshot that is being read, the keys of the events that came meanwhile: they know better than it. */
   #newer: Set<Set<string>> | undefined;
   #waiting: PromiseWithResolvers<IteratorResult<EventOf<Type>, undefined>> | undefined;
@@ -108,7 +110,9 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
     this.#newer.add(newer);
     try {
       const present = new Map((await snapshot()).map((event) => [stateOf(event).key, event]));
-      for (const key of this.#known ?? []) if (!present.has(key) && !newer.has(key)) this.#known?.delete(key);
+      for (const key of this.#known ?? []) {
+        if (!present.has(key) && !newer.has(key)) (this.#doubtful ??= new Set()).add(key);
+      }
       for (const [key, event] of present) if (!newer.has(key)) this.deliver(event, undefined);
     } finally {
       this.#newer.delete(newer);
@@ -209,7 +213,8 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
   #deliverState(event: EventOf<Type>, key: string, value: boolean): void {
     for (const keys of this.#newer ?? []) keys.add(key);
     this.#known ??= new Set();
-    if (this.#known.has(key) === value) return;
+    const isDoubtful = this.#doubtful?.delete(key) ?? false;
+    if (this.#known.has(key) === value && !isDoubtful) return;
     if (value) this.#known.add(key);
     else this.#known.delete(key);
     if (this.#sink && !this.#sink.isLagging && this.#queue.size === 0) {

@@ -189,6 +189,36 @@ describe("while Redis is away", () => {
     expect(announced.flat()).toHaveLength(2);
   });
 
+  test("and comes back empty, nobody is taken for offline whose instance is back a little later than the others", async () => {
+    await using server = await startRedis();
+    await using relay = await startRelay(server.url);
+    const open = family(server.url);
+    await using one = await open();
+    await using late = await open({ url: relay.url });
+    const announced = [told(one), told(late)];
+    const both = { id: "both", name: "BOTH" };
+    await late.presence.enter(anna, "1");
+    await late.presence.enter(both, "1");
+    await one.presence.enter(both, "2");
+    await server.kill();
+    await Promise.all([connected(one, false), connected(late, false)]);
+    relay.freeze();
+    await server.restart();
+    await connected(one);
+    const read = one.presence.read(["anna", "both"]);
+    expect(await one.presence.leave("both", "2")).toBe(true);
+    expect(await one.presence.settle("both")).toBe(false);
+    relay.cut();
+    relay.thaw();
+    await connected(late);
+    expect(await read).toEqual([ONLINE, ONLINE]);
+    await late.presence.leave("anna", "1");
+    await late.presence.settle("anna");
+    await expect.poll(() => announced.flat(), PATIENTLY).toEqual([anna]);
+    expect(await one.presence.read(["anna", "both"])).toEqual([OFFLINE, ONLINE]);
+    expect(announced.flat()).toEqual([anna]);
+  });
+
   test("for as long as it takes an instance to count as dead, nobody counts as dead for that", async () => {
     await using server = await startRedis();
     const prefix = `${randomUUID()}:`;
