@@ -12,6 +12,12 @@ export interface Fault {
   befall(instances: Instances, random: Random): Promise<void>;
 }
 
+/** How often the fault is one that takes long. */
+const LONG_SHARE = 0.05;
+
+/** Long enough that a busy chat's log does not reach back to its beginning, and that every heartbeat is missed. */
+const LONG_MS = 30_000;
+
 async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   const instance = random.pick(all);
   await instance.stop(signal);
@@ -20,7 +26,7 @@ async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIG
   await instance.answersReady(200);
 }
 
-export const FAULTS: readonly [Fault, ...Fault[]] = [
+const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "sockets of one instance cut",
     isOutage: false,
@@ -77,3 +83,17 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
     },
   },
 ];
+
+const LONG_FAULT: Fault = {
+  name: "Redis stopped for 30 s",
+  isOutage: true,
+  async befall({ redis }) {
+    redis.pause();
+    await sleep(LONG_MS);
+    redis.resume();
+  },
+};
+
+export function nextFault(random: Random): Fault {
+  return random.next() < LONG_SHARE ? LONG_FAULT : random.pick(FAULTS);
+}

@@ -8,7 +8,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect, parseArgs } from "node:util";
 import { startInstances, type Instances } from "../../tests/support/instances.ts";
-import { FAULTS, type Fault } from "./faults.ts";
+import { nextFault, type Fault } from "./faults.ts";
 import { People } from "./people.ts";
 import { createRandom, type Random } from "./random.ts";
 import { Summary } from "./summary.ts";
@@ -46,7 +46,7 @@ async function round(instances: Instances, random: Random, summary: Summary): Pr
   const faults = (async () => {
     for (let count = 0; count < FAULTS_A_ROUND; count++) {
       await sleep(random.between(200, 1500));
-      const fault = random.pick(FAULTS);
+      const fault = nextFault(random);
       summary.note(fault.name);
       await befall(fault, instances, people, random);
     }

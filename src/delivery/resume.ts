@@ -4,6 +4,7 @@
  * the same id and payload.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
 import { BusUnavailable, type Bus, type Mark } from "../bus/bus.ts";
@@ -12,6 +13,9 @@ import type { Log } from "../log.ts";
 
 /** Positions that this instance remembers having written at most: for when the bus has lost them, or cannot be reached. */
 const REMEMBERED = 100_000;
+
+/** How long a client that comes back waits for a bus that is away: only the bus knows where it stood, if that was with another instance. */
+const PATIENCE_MS = 1500;
 
 const markShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
 
@@ -41,11 +45,14 @@ export class ResumePoints {
   readonly #options: ResumePointsOptions;
   readonly #remembered = new LRUCache<string, Remembered>({ max: REMEMBERED });
   readonly #stopObserving: () => void;
+  #restored = Promise.withResolvers<void>();
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
     this.#stopObserving = options.bus.observe({
       restored: (isEmptied) => {
+        this.#restored.resolve();
+        this.#restored = Promise.withResolvers();
         if (isEmptied) this.#restore();
       },
     });
@@ -58,10 +65,10 @@ export class ResumePoints {
   /** Takes over what is kept under a key, of a connection that is gone or taken for gone. Never rejects. */
   async take(key: string): Promise<ResumePoint> {
     const owner = randomUUID();
-    const { bus, windowMs, log } = this.#options;
+    const { windowMs, log } = this.#options;
     let found: unknown;
     try {
-      found = await bus.owned.take(key, owner, windowMs);
+      found = await this.#takeOver(key, owner);
     } catch (error) {
       if (!(error instanceof BusUnavailable)) throw error;
       log.debug({ err: error }, "where a client stood is known here alone");
@@ -71,6 +78,21 @@ export class ResumePoints {
     // Until the client confirms something it is remembered here alone, should the bus lose its memory.
     if (mark) this.#remembered.set(key, { owner, mark }, { ttl: windowMs });
     return new ResumePoint(this, key, owner, mark);
+  }
+
+  /** Rejects with {@link BusUnavailable} where it is known here, or the bus does not come back soon. */
+  async #takeOver(key: string, owner: string): Promise<unknown> {
+    const { bus, windowMs } = this.#options;
+    const until = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const restored = this.#restored.promise;
+      try {
+        return await bus.owned.take(key, owner, windowMs);
+      } catch (error) {
+        if (!(error instanceof BusUnavailable) || this.#remembered.has(key) || performance.now() > until) throw error;
+      }
+      await Promise.race([restored, sleep(until - performance.now(), undefined, { ref: false })]);
+    }
   }
 
   get saveIntervalMs(): number {
