@@ -1,4 +1,5 @@
 /** Who is measured: how each server is started and what its clients speak. */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { graphqlTransportWs, jsonFrames, socketIo, type Protocol } from "./load/protocols.ts";
@@ -131,11 +132,18 @@ async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Pro
   const port = await freePort();
   return {
     file: process.execPath,
-    args: [...settle, `${GATEWAY_ROOT}/src/main.ts`],
+    args: [...settle, ...startArguments()],
     env: gatewayEnvironment(env, port),
     core: SERVER_CORE,
     port: { number: port, path: "/ready" },
   };
+}
+
+/** What `npm start` gives to Node.js. */
+function startArguments(): readonly string[] {
+  const manifest = JSON.parse(readFileSync(`${GATEWAY_ROOT}/package.json`, "utf8")) as { scripts: { start: string } };
+  const [, ...args] = manifest.scripts.start.split(" ");
+  return args.map((argument) => (argument.startsWith("src/") ? `${GATEWAY_ROOT}/${argument}` : argument));
 }
 
 function profiled(command: Command, profile: string): Command {

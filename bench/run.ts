@@ -163,11 +163,12 @@ async function main(): Promise<void> {
     const date = new Date().toISOString();
     const samples = await measure(scenario, options);
     measured[scenario.name] = { date, command, rounds, windowMs: scale.windowMs, machine, versions, samples };
-  }
-  if (options.write) {
-    const results = { ...readResults(), ...measured };
-    writeResults(results);
-    writeReport(toMarkdown(SCENARIOS, results, scale), toSvg(SCENARIOS, results, scale));
+    // After each, so that a run that is broken off has not been for nothing.
+    if (options.write) {
+      const results = { ...readResults(), ...measured };
+      writeResults(results);
+      writeReport(toMarkdown(SCENARIOS, results, scale), toSvg(SCENARIOS, results, scale));
+    }
   }
   process.stdout.write(`${toMarkdown(options.scenarios, measured, scale)}\n`);
   if (!Object.values(measured).every(({ samples }) => samples.every(isExact))) process.exitCode = 1;

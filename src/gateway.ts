@@ -186,7 +186,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     prefix: config.REDIS_PREFIX,
     presenceTtlMs: config.PRESENCE_TTL,
     presenceGraceMs: config.PRESENCE_GRACE,
-    onOutage: (error) => log.warn({ err: error }, "Redis is away"),
+    onOutage: (error) => log.warn({ err: error }, "Redis, or a node of it, is away"),
     onReturn: () => log.info("Redis is there"),
     onGivenUp: (count, error) => log.error({ count, err: error }, "events were given up: other instances miss them"),
   });

@@ -3,38 +3,41 @@ import { performance } from "node:perf_hooks";
 import type { Stage } from "../peers.ts";
 import { crowdOf, type Case, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
 
-const CONNECTIONS = 2000;
+const CONNECTING_CONNECTIONS = 2000;
+/** Many, so that what a heap holds in reserve, some megabytes, is little beside them. */
+const IDLE_CONNECTIONS = 8000;
 const CHAT_SIZE = 10;
-/** Connected before the measurement, so that what is made once is not counted. */
-const WARM_UP = 200;
+/** The part that is connected before the measurement, so that what is made once is not counted. */
+const WARM_UP_SHARE = 0.1;
 /** For what a server does a while after somebody connected. */
 const SETTLE_MS = 1000;
 
-const CASE = `${CONNECTIONS} connections`;
-
-function cases({ quick }: Scale): readonly Case[] {
-  const people = (quick ? 500 : CONNECTIONS) + WARM_UP;
-  return [{ name: CASE, world: { people, chatSize: CHAT_SIZE, chatsPerUser: 1 } }];
+function caseOf(count: number, { quick }: Scale): Case {
+  const people = (quick ? 500 : count) * (1 + WARM_UP_SHARE);
+  return { name: nameOf(count), world: { people, chatSize: CHAT_SIZE, chatsPerUser: 1 } };
 }
+
+const nameOf = (count: number): string => `${count} connections`;
 
 function usersOf(stage: Stage): { warmUp: number[]; measured: number[] } {
   const users = Array.from({ length: stage.world.people }, (_, user) => user);
-  return { warmUp: users.slice(0, WARM_UP), measured: users.slice(WARM_UP) };
+  const warmUp = Math.round(users.length * (WARM_UP_SHARE / (1 + WARM_UP_SHARE)));
+  return { warmUp: users.slice(0, warmUp), measured: users.slice(warmUp) };
 }
 
 const MEMORY: readonly Column[] = [
-  { heading: "KiB per idle connection", case: CASE, value: "perConnection", digits: 1 },
+  { heading: "KiB per idle connection", case: nameOf(IDLE_CONNECTIONS), value: "perConnection", digits: 1 },
 ];
 
 export const memory: Scenario = {
   name: "memory",
   title: "Memory of an idle connection",
   text:
-    "2,000 authenticated connections of 2,000 people; in GraphQL each with the four subscriptions of an open chat frontend " +
+    "8,000 authenticated connections of 8,000 people; in GraphQL each with the four subscriptions of an open chat frontend " +
     "(messages, typing, presence, receipts), else joined to its chats. Resident memory after minus before, both after a " +
     "garbage collection that gives back empty pages; a server under load holds more. What the kernel holds for a socket is not in it.",
   persist: "rest",
-  cases,
+  cases: (scale) => [caseOf(IDLE_CONNECTIONS, scale)],
   columns: () => MEMORY,
   charts: () => [{ kind: "bars", title: "Memory", unit: "KiB per idle connection", columns: MEMORY }],
   async measure(stage) {
@@ -53,8 +56,8 @@ export const memory: Scenario = {
 };
 
 const CONNECTING: readonly Column[] = [
-  { heading: "connections per second", case: CASE, value: "perSecond", digits: 0 },
-  { heading: "µs per connection", case: CASE, value: "cost", digits: 0 },
+  { heading: "connections per second", case: nameOf(CONNECTING_CONNECTIONS), value: "perSecond", digits: 0 },
+  { heading: "µs per connection", case: nameOf(CONNECTING_CONNECTIONS), value: "cost", digits: 0 },
 ];
 
 export const connecting: Scenario = {
@@ -64,7 +67,7 @@ export const connecting: Scenario = {
     "2,000 people connect, 64 at a time: TCP, the upgrade, authentication with the profile and the list of chats from the REST " +
     "API. Clients and the REST API share a core, which limits the rate of the cheaper servers; the processor time of the server is not touched by that.",
   persist: "rest",
-  cases,
+  cases: (scale) => [caseOf(CONNECTING_CONNECTIONS, scale)],
   columns: () => CONNECTING,
   charts: () => [
     {

@@ -31,12 +31,15 @@ export interface Published {
 
 /** Whether the instances can reach one another. */
 export interface ConnectionListener {
-  /** The bus is back after having been away. `isEmptied`: what was shared before is gone, and with it whatever others knew of it. */
+  /**
+   * The bus, or a part of it, is back after having been away: what is in no log may have gone by. `isEmptied`: what was shared
+   * there before is gone, and with it whatever others knew of it.
+   */
   restored(isEmptied: boolean): void;
 }
 
 export interface Bus<Event> {
-  /** Whether this process reaches what it shares with others. Of a bus within one process always. */
+  /** Whether this process reaches what it shares with others, or some of it. Of a bus within one process always. */
   readonly isConnected: boolean;
   readonly statistics: BusStatistics;
   /**
@@ -72,7 +75,7 @@ export interface BusStatistics {
   readonly garbage: number;
   /** Events that wait until the others can be reached. */
   readonly queued: number;
-  /** Times that the connection was lost. */
+  /** Times that a connection was lost. */
   readonly outages: number;
 }
 

@@ -1,16 +1,18 @@
-/** The two connections to Redis, as ioredis makes them: one for commands, one that does nothing but listen. */
+/** The connections to Redis, as ioredis makes them: one for commands, and for each server one that does nothing but listen. */
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { parseRedisAddress, type RedisAddress } from "./redis-address.ts";
 
 export interface RedisClients {
   readonly commands: Redis | Cluster;
-  /** In a cluster a connection to one of its nodes: what is published on one of them is heard on all. */
-  readonly subscriber: Redis;
-  readonly isCluster: boolean;
+  /** Makes a connection that listens: to that node of the cluster (`host:port`), or to the server where there is no cluster. */
+  readonly listenTo: (node: string) => Redis;
 }
 
 /** How long Redis may take for an answer before it counts as gone. */
 export const ANSWER_TIMEOUT_MS = 1000;
+
+/** How often a cluster is asked which node has which slots, beside when one of them says that it has not. */
+const SLOTS_REFRESH_MS = 2000;
 
 const RETRY_STEP_MS = 50;
 const RETRY_MAX_MS = 1000;
@@ -39,7 +41,7 @@ const COMMON: RedisOptions = {
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
 };
 
-/** Neither connects by itself. Every later failure is told to `onError`. */
+/** None connects by itself. Every later failure is told to `onError`. */
 export function createRedisClients(
   url: string,
   options: { readonly tls?: RedisOptions["tls"]; readonly onError: (error: Error) => void },
@@ -48,9 +50,18 @@ export function createRedisClients(
   const { tls = address.credentials.tls } = options;
   const own: RedisOptions = { ...COMMON, ...address.credentials, ...(tls ? { tls } : {}) };
   const clients = address.kind === "cluster" ? clusterClients(address, own) : plainClients(address, own);
-  clients.commands.on("error", options.onError);
-  clients.subscriber.on("error", options.onError);
-  return clients;
+  const watched = <Client extends Redis | Cluster>(client: Client): Client => {
+    client.on("error", options.onError);
+    return client;
+  };
+  return { commands: watched(clients.commands), listenTo: (node) => watched(clients.listenTo(node)) };
+}
+
+/**
+ * Has another connection made. Where one is being made already, hanging up would end the library's attempts while it asks a sentinel.
+ */
+export function hangUp(client: Redis | Cluster): void {
+  if (client.status !== "connecting") client.disconnect(true);
 }
 
 function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): RedisClients {
@@ -60,8 +71,7 @@ function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): R
   const place: RedisOptions = kind === "sentinel" ? asked : { host, port };
   return {
     commands: new Redis({ ...own, ...place }),
-    subscriber: new Redis({ ...own, ...place }),
-    isCluster: false,
+    listenTo: () => new Redis({ ...own, ...place }),
   };
 }
 
@@ -75,30 +85,17 @@ function clusterClients({ nodes }: RedisAddress, own: RedisOptions): RedisClient
     maxRedirections: 4,
     retryDelayOnFailover: 100,
     retryDelayOnClusterDown: 100,
+    // A slot on its way to another node: what waits for it is sent again by us, and holds nothing else up.
+    retryDelayOnTryAgain: 25,
     slotsRefreshTimeout: ANSWER_TIMEOUT_MS,
-    slotsRefreshInterval: 5000,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
     redisOptions: ofNode,
   });
-  return { commands, subscriber: wanderingSubscriber(nodes, commands, own), isCluster: true };
-}
-
-/**
- * A connection that tries another node of the cluster whenever the one that it was to is gone.
- *
- * It listens by ordinary pub/sub, which the nodes pass on to one another: correct on every version, at the price that each event
- * goes to every node. Sharded pub/sub (SSUBSCRIBE) would spare that; but there is then one connection for each node, and that nothing
- * was overheard on a topic may only be concluded from a tick on the very connection which the topic is on, also after its slot has
- * moved. Until that is kept apart by node, here and where a mark is taken, it would lose events that the broadcast does not.
- */
-function wanderingSubscriber(nodes: RedisAddress["nodes"], cluster: Cluster, own: RedisOptions): Redis {
-  const subscriber = new Redis({ ...own, ...nodes[0] });
-  let turn = 0;
-  subscriber.on("close", () => {
-    const known = cluster.nodes("master").map(({ options: { host, port } }) => ({ host, port }));
-    const candidates = known.length > 0 ? known : nodes;
-    turn++;
-    // Read again at every connect.
-    Object.assign(subscriber.options, candidates[turn % candidates.length]);
-  });
-  return subscriber;
+  return {
+    commands,
+    listenTo(node) {
+      const colon = node.lastIndexOf(":");
+      return new Redis({ ...own, host: node.slice(0, colon), port: Number(node.slice(colon + 1)) });
+    },
+  };
 }

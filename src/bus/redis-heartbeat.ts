@@ -88,8 +88,15 @@ export class RedisHeartbeat {
   async #beatNow(): Promise<void> {
     const { connection, presence } = this.#parts;
     const isHearing = performance.now() - this.#hearsSince >= this.#deadAfterMs();
-    const dead = await this.#announce(isHearing);
+    // In a cluster what users hold may be within reach, though who lives cannot be told.
+    const [announced] = await Promise.allSettled([this.#announce(isHearing)]);
     await presence.reconcile();
+    if (announced.status === "rejected") {
+      this.lost();
+      return;
+    }
+    if (this.#hearsSince === Infinity) this.#hearsSince = performance.now();
+    const dead = announced.value;
     for (const [name, heardOfMs] of dead) {
       if (connection.hasCommands) await this.#bury(name, heardOfMs);
     }
@@ -119,12 +126,12 @@ export class RedisHeartbeat {
     const set = keys.usersOf(name);
     let cursor = "0";
     do {
-      const [next, userIds] = await connection.run((client) => client.sscan(set, cursor, "COUNT", PAGE));
+      const [next, userIds] = await connection.run(set, (client) => client.sscan(set, cursor, "COUNT", PAGE));
       cursor = next;
       await presence.bury(name, userIds, heardOfMs);
     } while (cursor !== "0");
-    await connection.run((client) => client.del(set));
-    await connection.run((client) => client.zrem(keys.sweeps, name));
+    await connection.run(set, (client) => client.del(set));
+    await connection.run(keys.sweeps, (client) => client.zrem(keys.sweeps, name));
   }
 
   #rename(): void {

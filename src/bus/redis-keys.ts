@@ -7,8 +7,8 @@ export interface RedisKeys {
   readonly instances: string;
   readonly sweeps: string;
   channel(topic: string): string;
-  /** Where an instance hears itself. */
-  tick(instanceId: string): string;
+  /** Where an instance hears itself; in a cluster, by each node on a channel that lies there. */
+  tick(instanceId: string, tag?: number): string;
   log(topic: string): string;
   eventId(topic: string, id: string): string;
   state(key: string): string;
@@ -26,7 +26,7 @@ export function redisKeys(prefix: string): RedisKeys {
     instances: `${prefix}{instances}`,
     sweeps: `${prefix}{instances}:sweeps`,
     channel: (topic) => `${prefix}events:{${topic}}`,
-    tick: (instanceId) => `${prefix}tick:${instanceId}`,
+    tick: (instanceId, tag) => `${prefix}tick:${instanceId}${tag === undefined ? "" : `:{${tag}}`}`,
     log: (topic) => `${prefix}log:{${topic}}`,
     eventId: (topic, id) => `${prefix}id:{${topic}}:${id}`,
     state: (key) => `${prefix}state:${key}`,

@@ -6,8 +6,8 @@ import type { RedisKeys } from "./redis-keys.ts";
 import { defineScript, toList } from "./redis-script.ts";
 
 // Since when the stream has everything is the latest of: its age's bound; when this process of Redis began to have it, which a
-// single server keeps to the ms, and a cluster's node knows by its uptime, in seconds, rounded to the safe side; and, where the
-// count's bound was reached, what comes right before its first entry.
+// single server keeps to the ms, and a cluster's node knows by its uptime, in seconds of the clock that it was taken from, rounded to
+// the safe side; and, where the count's bound was reached, what comes right before its first entry.
 const READ = defineScript(`
 local sinceMs = nowMs() - tonumber(ARGV[1])
 local since = toText(sinceMs, 0)
@@ -15,7 +15,9 @@ local epoch
 if KEYS[2] then
   epoch = logSince(KEYS[3], KEYS[2])
 else
-  epoch = toText(nowMs() - (tonumber(string.match(serverInfo(), 'uptime_in_seconds:(%d+)')) - 1) * 1000, 0)
+  local info = serverInfo()
+  local seconds = math.floor(tonumber(string.match(info, 'server_time_usec:(%d+)')) / 1000000)
+  epoch = toText((seconds - tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) + 1) * 1000, 0)
 end
 if epoch > since then since = epoch end
 local full = redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2])

@@ -170,7 +170,10 @@ export class RedisPresence implements PresenceStore {
   async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {
     const { connection, keys } = this.#parts;
     // Sent together, since none of them waits for another's answer.
-    const fields = userIds.map((id) => connection.run((client) => client.hmget(keys.user(id), "online", "seen")));
+    const fields = userIds.map((id) => {
+      const key = keys.user(id);
+      return connection.run(key, (client) => client.hmget(key, "online", "seen"));
+    });
     return (await Promise.all(fields)).map(([online, seen]) =>
       online !== null && online !== undefined
         ? { online: true, lastSeenAt: undefined }
@@ -235,12 +238,13 @@ export class RedisPresence implements PresenceStore {
     const { connection, keys } = this.#parts;
     const set = keys.usersOf(this.#instanceId);
     // Where it fails whoever buries this instance looks at one user for nothing.
-    await connection.run((client) => client.srem(set, userId)).catch(() => undefined);
+    await connection.run(set, (client) => client.srem(set, userId)).catch(() => undefined);
   }
 
   async #list(userId: string): Promise<void> {
     const { connection, keys } = this.#parts;
-    await connection.run((client) => client.sadd(keys.usersOf(this.#instanceId), userId));
+    const set = keys.usersOf(this.#instanceId);
+    await connection.run(set, (client) => client.sadd(set, userId));
   }
 
   #script(script: typeof ENTER, userId: string, args: readonly (string | number)[]): Promise<unknown> {

@@ -1,23 +1,16 @@
 /**
- * The way out: one queue, in which events wait for Redis in the order of publishing, a moment while Redis is there, longer while it
- * is not.
+ * The way out: a queue, in which events wait for Redis in the order of publishing, a moment while Redis is there, longer while it,
+ * or the part of it that they belong to, is not.
  */
-import {
-  BusUnavailable,
-  EVENT_ID_TTL_MS,
-  LOG_MAX_EVENTS,
-  type BusOptions,
-  type EventKind,
-  type Published,
-} from "./bus.ts";
-import { isPosition, type Position } from "./position.ts";
-import type { RedisChannels } from "./redis-channels.ts";
+import { BusUnavailable, type BusOptions, type Published } from "./bus.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisKeys } from "./redis-keys.ts";
-import { defineScript, isUnknownScript, toList } from "./redis-script.ts";
+import { isUnknownScript } from "./redis-script.ts";
+import { NOWHERE, type Outgoing, type Place, type RedisSender } from "./redis-sender.ts";
+import type { RedisShard } from "./redis-shard.ts";
 import type { RedisTopics } from "./redis-topics.ts";
 
-/** Sent without waiting for the answer to the one before. */
+/** Sent to one server without waiting for the answer to the one before. */
 const SENT_AT_ONCE = 128;
 
 /** Events that wait at most; then the oldest are given up. */
@@ -36,35 +29,13 @@ const RETRY_MS = 250;
 /** An event that Redis refuses so often is one that it will never take. */
 const MAX_REFUSALS = 20;
 
-// One step, so that the log and everybody who listens have one order. An id that is known has been published.
-const PUBLISH = defineScript(`
-local earlier = redis.call('GET', KEYS[1])
-if earlier then return {earlier, 0} end
-local ms, sequence
-if KEYS[3] then
-  ms, sequence = tick(KEYS[3], ARGV[6])
-else
-  ms, sequence = following(nowMs(), 0, ARGV[6])
-end
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-  local lastMs, lastSequence = string.match(last and last[1] or '0-0', '^(%d+)-(%d+)$')
-  ms, sequence = following(ms, sequence, toText(tonumber(lastMs), tonumber(lastSequence)))
-end
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[4], string.format('%.0f-%.0f', ms, sequence), 'event', ARGV[1])
-redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', nowMs() - ARGV[5]))
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
-local position = toText(ms, sequence)
-redis.call('SET', KEYS[1], position, 'PX', ARGV[3])
-redis.call('PUBLISH', ARGV[2], '{"position":"' .. position .. '","event":' .. ARGV[1] .. '}')
-return {position, 1}
-`);
+/** Failures that say nothing of the event: slots are on their way, or without a master, or a server starts, or is slow, or gone. */
+const PASSING =
+  /^(CLUSTERDOWN|TRYAGAIN|MOVED|ASK|LOADING|MASTERDOWN|READONLY|Too many Cluster redirections|Connection is closed|Command timed out|no answer)/;
 
-interface Item<Event> {
-  readonly topic: string;
-  readonly event: Event;
-  readonly kind: EventKind;
-  readonly id: string;
+interface Item<Event> extends Outgoing<Event> {
+  /** Of its channel: who has the slot has the event. */
+  readonly slot: number;
   readonly published: PromiseWithResolvers<Published>;
   /** Redis is away: who listens here has been given it. */
   isSettled: boolean;
@@ -73,20 +44,12 @@ interface Item<Event> {
   readonly at: number;
 }
 
-/** Where the log has an event, and whether it was put there now. */
-interface Place {
-  readonly position: Position | undefined;
-  readonly isNew: boolean;
-}
-
-const NOWHERE: Place = { position: undefined, isNew: false };
-
 interface PublisherParts<Event> {
   readonly options: BusOptions<Event>;
   readonly instanceId: string;
   readonly connection: RedisConnection;
-  readonly channels: RedisChannels;
   readonly topics: RedisTopics<Event>;
+  readonly sender: RedisSender<Event>;
   readonly keys: RedisKeys;
   /** Events that will not reach the others. */
   readonly onGivenUp: (count: number, cause?: unknown) => void;
@@ -97,11 +60,15 @@ export class RedisPublisher<Event> {
   #queue: Item<Event>[] = [];
   /** Published not long ago, oldest first. */
   #recent: { readonly item: Item<Event>; readonly at: number }[] = [];
-  #sending: Promise<void> | undefined;
+  /** To each server for itself: one that does not answer holds nobody else up. */
+  readonly #sending = new Map<RedisShard, Promise<void>>();
+  /** Those for which more is queued than is sent at once, since they were away. */
+  readonly #behind = new Set<RedisShard>();
+  /** Lanes of which something is under way. */
+  readonly #busy = new Set<string>();
+  /** Lanes that have been refused by a server that is there. */
+  readonly #blocked = new Map<string, NodeJS.Timeout>();
   #numbers = 0;
-  #retry: NodeJS.Timeout | undefined;
-  /** The text of the script is sent with the next event: this Redis does not know it. */
-  #isScriptUnknown = true;
 
   constructor(parts: PublisherParts<Event>) {
     this.#parts = parts;
@@ -113,134 +80,170 @@ export class RedisPublisher<Event> {
   }
 
   async publish(topic: string, event: Event): Promise<Published> {
-    const { options, instanceId, topics } = this.#parts;
+    const { options, instanceId, topics, keys, connection } = this.#parts;
     const kind = options.kindOf(event);
     const id = kind === "logged" ? options.idOf(event) : `${instanceId}:${this.#numbers++}`;
+    const slot = connection.shards.slot(keys.channel(topic));
     const published = Promise.withResolvers<Published>();
     const at = performance.now();
-    const item: Item<Event> = { topic, event, kind, id, published, isSettled: false, refusals: 0, at };
+    const item: Item<Event> = { topic, event, kind, id, slot, published, isSettled: false, refusals: 0, at };
     topics.get(topic)?.expect(id, event);
     this.#queue.push(item);
+    const shard = connection.shards.at(slot);
+    const isAway = this.#isAway(item);
     // Behind a backlog it would be long under way, though Redis is there again.
-    if (this.#isAway() || this.#queue[SENT_AT_ONCE]?.isSettled === true) {
+    if (isAway || (shard && this.#behind.has(shard))) {
       this.#settle(item);
       if (kind === "transient") this.#queue.pop();
     }
-    if (!this.#isAway()) this.#sendSoon();
+    if (!isAway && shard) this.#sendSoon(shard);
     this.#bound();
     return published.promise;
   }
 
-  /** Redis is away: whatever waits for it is given to who listens here. */
+  /** Redis, or a part of it, is away: whatever waits for it is given to who listens here. */
   lost(): void {
-    this.#isScriptUnknown = true;
-    if (!this.#sending) this.#settleHere(this.#queue);
+    this.#parts.sender.forget();
+    this.#settleAway();
   }
 
-  /** Redis is there. `isEmptied`: it has forgotten what it was told. */
-  resume(isEmptied: boolean): void {
-    if (isEmptied) this.#repeat();
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
-    this.#sendSoon();
+  /** The server takes commands. `isEmptied`: it has forgotten what it was told. */
+  resume(shard: RedisShard, isEmptied: boolean): void {
+    if (isEmptied) this.#repeat(shard);
+    for (const timer of this.#blocked.values()) clearTimeout(timer);
+    this.#blocked.clear();
+    this.flush();
+  }
+
+  /** Sends whatever can be sent, to whichever server it belongs to by now. */
+  flush(): void {
+    for (const shard of this.#parts.connection.shards.all) this.#sendSoon(shard);
   }
 
   /** Resolves when nothing waits any more, or nothing can be sent. */
   async drained(): Promise<void> {
-    while (this.#sending) await this.#sending;
-    clearTimeout(this.#retry);
+    while (this.#sending.size > 0) await Promise.all(this.#sending.values());
+    for (const timer of this.#blocked.values()) clearTimeout(timer);
   }
 
-  #isAway(): boolean {
-    return !this.#parts.connection.hasCommands || this.#retry !== undefined;
+  #isAway(item: Item<Event>): boolean {
+    const { connection, sender } = this.#parts;
+    const shard = connection.shards.at(item.slot);
+    if (!connection.hasCommands || !shard || shard.isServing === false) return true;
+    return this.#blocked.has(sender.laneOf(item));
   }
 
   /** In the next microtask, so that what is published in one turn goes out together. */
-  #sendSoon(): void {
-    this.#sending ??= Promise.resolve()
-      .then(() => this.#send())
+  #sendSoon(shard: RedisShard): void {
+    if (this.#sending.has(shard)) return;
+    const sending = Promise.resolve()
+      .then(() => this.#send(shard))
       .finally(() => {
-        this.#sending = undefined;
-        // Published between the last look at the queue and now.
-        if (this.#queue.length > 0 && !this.#isAway()) this.#sendSoon();
+        this.#sending.delete(shard);
+        // Published between the last look at the queue and now; or what another server had under way, until its slot came here.
+        for (const other of this.#parts.connection.shards.all) if (this.#next(other).length > 0) this.#sendSoon(other);
       });
+    this.#sending.set(shard, sending);
   }
 
-  async #send(): Promise<void> {
-    while (this.#queue.length > 0 && !this.#isAway()) {
-      // Alone where it takes the script along: were it sent behind others, it would overtake those that Redis does not understand.
-      const isAlone = this.#isScriptUnknown && !this.#parts.connection.isCluster;
-      const batch = this.#queue.slice(0, isAlone ? 1 : SENT_AT_ONCE);
-      const answers = await Promise.allSettled(batch.map((item) => this.#sendOne(item)));
-      const failed = answers.findIndex(({ status }) => status === "rejected");
-      const sent = failed === -1 ? batch.length : failed;
-      this.#accept(batch.slice(0, sent), answers);
-      const failure = answers[failed];
-      if (failure?.status === "rejected") this.#refused(batch[failed], failure.reason);
+  async #send(shard: RedisShard): Promise<void> {
+    const { sender } = this.#parts;
+    for (let batch = this.#next(shard); batch.length > 0; batch = this.#next(shard)) {
+      const lanes = new Set(batch.map((item) => sender.laneOf(item)));
+      for (const lane of lanes) this.#busy.add(lane);
+      const runs = sender.runsOf(batch);
+      const answers = await Promise.allSettled(runs.map((run) => sender.send(run)));
+      for (const lane of lanes) this.#busy.delete(lane);
+      this.#conclude(runs, answers);
       this.#settleOverdue();
     }
-    if (this.#isAway()) this.#settleHere(this.#queue);
+    this.#settleAway();
   }
 
-  async #sendOne({ topic, event, kind, id }: Item<Event>): Promise<Place> {
-    const { connection, channels, topics, keys, options } = this.#parts;
-    const channel = keys.channel(topic);
-    if (kind !== "logged") {
-      await connection.run(() => channels.publish(channel, { key: id, event }));
-      return NOWHERE;
+  /** What goes out next to that server, in the order of publishing; nothing of a lane of which something is under way. */
+  #next(shard: RedisShard): readonly Item<Event>[] {
+    const { connection, sender } = this.#parts;
+    this.#behind.delete(shard);
+    if (shard.isServing !== true) return [];
+    const count = sender.isAlone ? 1 : SENT_AT_ONCE;
+    const refused = new Set<string>();
+    const batch: Item<Event>[] = [];
+    for (const item of this.#queue) {
+      const lane = sender.laneOf(item);
+      if (connection.shards.at(item.slot) !== shard || this.#isAway(item)) continue;
+      if (this.#busy.has(lane) || refused.has(lane)) continue;
+      batch.push(item);
+      // Alone, so that it is known whether it is the one which is refused.
+      if (item.refusals > 0) refused.add(lane);
+      if (batch.length === count) break;
     }
-    const names = [keys.eventId(topic, id), keys.log(topic), ...(connection.isCluster ? [] : [keys.clock])];
-    const args = [
-      JSON.stringify(event),
-      channel,
-      EVENT_ID_TTL_MS,
-      LOG_MAX_EVENTS,
-      Math.ceil(options.logAgeMs),
-      topics.heard,
-    ];
-    const answer = await connection.run((client) =>
-      this.#isScriptUnknown
-        ? client.eval(PUBLISH.text, names.length, ...names, ...args)
-        : client.evalsha(PUBLISH.sha, names.length, ...names, ...args),
-    );
-    const [position, isNew] = toList(answer);
-    return typeof position === "string" && isPosition(position) ? { position, isNew: isNew === 1 } : NOWHERE;
+    if (batch[SENT_AT_ONCE - 1]?.isSettled === true) this.#behind.add(shard);
+    return batch;
   }
 
-  /** Those are out, in the order of the queue. */
-  #accept(items: readonly Item<Event>[], answers: readonly PromiseSettledResult<Place>[]): void {
-    const done = new Set(items);
-    this.#queue = this.#queue.filter((item) => !done.has(item));
-    for (const [index, item] of items.entries()) {
+  /**
+   * In each lane what failed, and all behind it, is sent again, in that order; that it had been done after all is told by its id. What
+   * was before it is out.
+   */
+  #conclude(
+    runs: readonly (readonly Item<Event>[])[],
+    answers: readonly PromiseSettledResult<readonly Place[]>[],
+  ): void {
+    const failed = new Map<string, { readonly item: Item<Event>; readonly reason: unknown }>();
+    const done = new Map<Item<Event>, Place>();
+    for (const [index, run] of runs.entries()) {
+      const [first] = run;
       const answer = answers[index];
-      const { position, isNew } = answer?.status === "fulfilled" ? answer.value : NOWHERE;
-      this.#parts.topics.get(item.topic)?.published(item.id, isNew ? position : undefined);
-      item.published.resolve({ reach: "everywhere", position });
-      if (item.kind === "logged") {
-        this.#remember(item);
-        // The nodes of a cluster would have to be told one by one: they get the text every time.
-        this.#isScriptUnknown &&= this.#parts.connection.isCluster;
-      }
+      if (!first || !answer) continue;
+      const lane = this.#parts.sender.laneOf(first);
+      if (failed.has(lane)) continue;
+      if (answer.status === "rejected") failed.set(lane, { item: first, reason: answer.reason });
+      else for (const [place, item] of run.entries()) done.set(item, answer.value[place] ?? NOWHERE);
     }
+    this.#queue = this.#queue.filter((item) => !done.has(item));
+    for (const [item, place] of done) this.#accept(item, place);
+    for (const [lane, { item, reason }] of failed) this.#refused(lane, item, reason);
   }
 
-  /** What failed, and all behind it, is sent again, in that order; that it had been done after all is told by its id. */
-  #refused(item: Item<Event> | undefined, reason: unknown): void {
+  #accept(item: Item<Event>, { position, isNew }: Place): void {
+    const { topics } = this.#parts;
+    topics.get(item.topic)?.published(item.id, isNew ? position : undefined);
+    // What is published next comes after it, on whichever node of a cluster.
+    if (position !== undefined) topics.hear(position);
+    item.published.resolve({ reach: "everywhere", position });
+    if (item.kind === "logged") this.#remember(item);
+  }
+
+  #refused(lane: string, item: Item<Event>, reason: unknown): void {
     const cause = reason instanceof BusUnavailable ? reason.cause : reason;
-    if (isUnknownScript(cause)) {
-      this.#isScriptUnknown = true;
-      return;
-    }
-    if (!item || !this.#parts.connection.hasCommands) return;
-    if (++item.refusals >= MAX_REFUSALS) {
+    if (isUnknownScript(cause)) return;
+    // When its server is there again it is sent again.
+    if (this.#parts.connection.shards.at(item.slot)?.isServing !== true) return;
+    const isPassing = cause instanceof Error && PASSING.test(cause.message);
+    if (!isPassing && ++item.refusals >= MAX_REFUSALS) {
       this.#settleHere([item]);
       this.#queue = this.#queue.filter((other) => other !== item);
       this.#parts.onGivenUp(1, cause);
     }
-    this.#retry ??= setTimeout(() => this.resume(false), RETRY_MS);
+    clearTimeout(this.#blocked.get(lane));
+    this.#blocked.set(
+      lane,
+      setTimeout(() => this.#unblock(lane), RETRY_MS),
+    );
   }
 
-  /** Gives what waits to who listens here, and lets go of what is not worth sending late. */
+  #unblock(lane: string): void {
+    this.#blocked.delete(lane);
+    this.flush();
+  }
+
+  /** Gives what waits for nobody knows how long to who listens here; what is under way may be answered yet. */
+  #settleAway(): void {
+    const { sender } = this.#parts;
+    this.#settleHere(this.#queue.filter((item) => this.#isAway(item) && !this.#busy.has(sender.laneOf(item))));
+  }
+
+  /** Gives it to who listens here, and lets go of what is not worth sending late. */
   #settleHere(items: readonly Item<Event>[]): void {
     for (const item of items) this.#settle(item);
     this.#queue = this.#queue.filter(({ kind, isSettled }) => kind !== "transient" || !isSettled);
@@ -280,13 +283,15 @@ export class RedisPublisher<Event> {
   }
 
   /**
-   * Redis has answered for events, and died before everybody had them. Whoever published one publishes it again; those who had it
+   * The server has answered for events, and died before everybody had them. Whoever published one publishes it again; those who had it
    * know it by its id, and the log has something to begin with. They go before what has waited, as they were published before it.
    */
-  #repeat(): void {
+  #repeat(shard: RedisShard): void {
     const oldest = performance.now() - REPEATED_MS;
-    const again = this.#recent.filter(({ at }) => at >= oldest).slice(-MAX_REPEATED);
-    this.#recent = [];
+    const { shards } = this.#parts.connection;
+    const isThere = ({ item }: { readonly item: Item<Event> }): boolean => shards.at(item.slot) === shard;
+    const again = this.#recent.filter((entry) => entry.at >= oldest && isThere(entry)).slice(-MAX_REPEATED);
+    this.#recent = this.#recent.filter((entry) => !isThere(entry));
     this.#queue = [...again.map(({ item }) => ({ ...item, isSettled: true, refusals: 0 })), ...this.#queue];
   }
 }

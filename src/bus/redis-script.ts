@@ -32,6 +32,19 @@ local function tick(clockKey, floor)
   redis.call('SET', clockKey, toText(ms, sequence))
   return ms, sequence
 end
+-- In a cluster: to the node's own subscribers where it can (sharded), else to everybody's. Whoever listens is told which by the node's
+-- ticks, which are published by this too, so that both always go the same way.
+local function publish(channel, message)
+  local answer = redis.pcall('SPUBLISH', channel, message)
+  if type(answer) == 'number' then return 1 end
+  for _, refusal in ipairs({'nknown', "can't run", 'NOPERM', 'ACL'}) do
+    if string.find(answer.err, refusal, 1, true) then
+      redis.call('PUBLISH', channel, message)
+      return 0
+    end
+  end
+  error(answer.err)
+end
 local function serverInfo() return redis.call('INFO', 'server') end
 -- Since when this process of Redis has the log, and what it is known by: what was published before may have died with the one before.
 local function logSince(epochKey, clockKey)

@@ -7,18 +7,22 @@ import { defineScript, toList } from "./redis-script.ts";
 export function createRedisState(connection: RedisConnection, keys: RedisKeys): SharedState {
   return {
     async get(key) {
-      const text = await connection.run((client) => client.get(keys.state(key)));
+      const name = keys.state(key);
+      const text = await connection.run(name, (client) => client.get(name));
       return text === null ? undefined : parse(text);
     },
     async set(key, value, ttlMs) {
-      await connection.run((client) => client.set(keys.state(key), JSON.stringify(value), "PX", wholeMs(ttlMs)));
+      const name = keys.state(key);
+      await connection.run(name, (client) => client.set(name, JSON.stringify(value), "PX", wholeMs(ttlMs)));
     },
     async claim(key, ttlMs) {
-      const set = connection.run((client) => client.set(keys.state(key), "true", "PX", wholeMs(ttlMs), "NX"));
+      const name = keys.state(key);
+      const set = connection.run(name, (client) => client.set(name, "true", "PX", wholeMs(ttlMs), "NX"));
       return (await set) !== null;
     },
     async release(key) {
-      await connection.run((client) => client.del(keys.state(key)));
+      const name = keys.state(key);
+      await connection.run(name, (client) => client.del(name));
     },
   };
 }
@@ -84,7 +88,8 @@ export function createRedisRosters(connection: RedisConnection, keys: RedisKeys)
       await connection.script(JOIN, [keys.roster(roster)], [member, wholeMs(ttlMs), JSON.stringify(value)]);
     },
     async remove(roster, member) {
-      await connection.run((client) => client.hdel(keys.roster(roster), member));
+      const name = keys.roster(roster);
+      await connection.run(name, (client) => client.hdel(name, member));
     },
     async list(rosters) {
       // Sent together, since none of them waits for another's answer.

@@ -32,6 +32,7 @@ const MAX_EXPECTED = 10_000;
 
 export class RedisTopic<Event> {
   readonly name: string;
+  readonly channel: string;
   readonly listeners = new Set<TopicListener<Event>>();
   /** Whether everything that is published on it arrives. */
   isLive = false;
@@ -51,8 +52,9 @@ export class RedisTopic<Event> {
   readonly #given: GivenEvents;
   readonly #onListenerError: (error: unknown) => void;
 
-  constructor(name: string, given: GivenEvents, onListenerError: (error: unknown) => void) {
+  constructor(name: string, channel: string, given: GivenEvents, onListenerError: (error: unknown) => void) {
     this.name = name;
+    this.channel = channel;
     this.#given = given;
     this.#onListenerError = onListenerError;
   }

@@ -15,6 +15,7 @@ import { openEnvelope } from "./redis-envelope.ts";
 import type { RedisKeys } from "./redis-keys.ts";
 import type { RedisLog } from "./redis-log.ts";
 import { REPEATED_MS } from "./redis-publisher.ts";
+import type { RedisShard } from "./redis-shard.ts";
 import { RedisTopic, type GivenEvents, type Received } from "./redis-topic.ts";
 
 /** How long a topic that everybody has left is still listened to: a page that is reloaded is back by then. */
@@ -26,7 +27,7 @@ const HEALED_AT_ONCE = 64;
 /** Events remembered as given. */
 const MAX_GIVEN = 50_000;
 
-/** What the nodes of a cluster may be apart, by their clocks and in what they have delivered. */
+/** What the nodes of a cluster may be apart by their clocks, and how long it may take until it is known that a slot has moved. */
 const CLUSTER_SLACK_MS = 5000;
 
 /** From its publication until it may be repeated, beyond the time after which nothing is. */
@@ -48,7 +49,7 @@ export class RedisTopics<Event> {
   readonly #parts: TopicsParts<Event>;
   readonly #topics = new Map<string, RedisTopic<Event>>();
   readonly #given = givenEvents();
-  /** The greatest position that was received: what was published before has been received before, on whichever topic. */
+  /** The greatest position that was met, from whichever server. */
   #heard: Position = positionAt(Date.now() - CLOCK_SLACK_MS, 0);
   #isClosed = false;
 
@@ -61,7 +62,7 @@ export class RedisTopics<Event> {
     return this.#heard;
   }
 
-  /** Something with that position has come over the subscriber's connection. */
+  /** That position has been met. */
   hear(position: Position): void {
     this.#heard = latest(this.#heard, position);
   }
@@ -108,46 +109,64 @@ export class RedisTopics<Event> {
     return topic?.isLive === true && topic.lastGiven !== undefined && topic.lastGiven <= after;
   }
 
-  /** Nothing comes any more: where each topic stands now is where it will be read on from. */
-  lost(): void {
-    const base = this.#base();
+  /**
+   * Nothing comes on these channels any more: where their topics stand now is where they will be read on from. `heard`: up to there
+   * whatever was published on them has come.
+   */
+  lost(channels: ReadonlySet<string>, heard: Position | undefined): void {
     for (const topic of this.#topics.values()) {
+      if (!channels.has(topic.channel)) continue;
       // What had not been read yet when the connection was lost again will be read with the rest.
-      if (topic.isLive) topic.advance(base);
+      if (topic.isLive && heard !== undefined) topic.advance(this.#safely(heard));
       topic.isLive = false;
       topic.held = undefined;
     }
   }
 
-  /** Redis is another one than before. */
-  replaced(): void {
-    for (const topic of this.#topics.values()) topic.isElsewhere = topic.position !== undefined;
+  /** The server is another one than before. */
+  replaced(shard: RedisShard): void {
+    for (const topic of this.#on(shard, ({ position }) => position !== undefined)) topic.isElsewhere = true;
   }
 
-  /** Brings every topic that is not live up to date, as far as Redis answers. */
-  async heal(): Promise<void> {
-    const waiting = [...this.#topics.values()].filter(({ isLive }) => !isLive);
-    if (waiting.length === 0) return;
-    for (const topic of waiting) topic.held ??= [];
-    try {
-      await this.#parts.channels.join(waiting.map(({ name }) => this.#parts.keys.channel(name)));
-    } catch {
-      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
-    }
+  /**
+   * Brings every topic of the server that is not live up to date, as far as the server answers. Resolves to whether one came back that
+   * somebody had listened to before: what is not in the log may have gone by.
+   */
+  async heal(shard: RedisShard): Promise<boolean> {
+    if (!shard.isConnected) return false;
+    const waiting = await this.rejoin(shard);
+    const interrupted = waiting.filter(({ position }) => position !== undefined);
     const next = waiting.values();
     const workers = Array.from({ length: HEALED_AT_ONCE }, async () => {
       for (const topic of next) {
         await this.#bringUp(topic);
         // That may have been an attempt on the connection before this one.
-        if (!topic.isLive && this.#parts.connection.isConnected) await this.#bringUp(topic);
+        if (!topic.isLive && shard.isConnected) await this.#bringUp(topic);
       }
     });
     await Promise.all(workers);
+    return interrupted.some(({ isLive }) => isLive);
   }
 
-  /** Everybody is given what this process has published and Redis has not sent back. */
-  giveExpected(): void {
-    for (const topic of this.#topics.values()) topic.giveAllExpected();
+  /**
+   * Subscribes to every topic of the server that is not live: what comes from now on is held until the log has been read, and need
+   * not be in it. Resolves to them.
+   */
+  async rejoin(shard: RedisShard): Promise<readonly RedisTopic<Event>[]> {
+    const waiting = this.#on(shard, (topic) => !topic.isLive);
+    if (waiting.length === 0) return [];
+    for (const topic of waiting) topic.held ??= [];
+    try {
+      await this.#parts.channels.join(waiting.map(({ channel }) => channel));
+    } catch {
+      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
+    }
+    return waiting;
+  }
+
+  /** Everybody is given what this process has published on that server and has not been sent back. */
+  giveExpected(shard: RedisShard): void {
+    for (const topic of this.#on(shard, () => true)) topic.giveAllExpected();
   }
 
   close(): void {
@@ -155,18 +174,29 @@ export class RedisTopics<Event> {
     for (const topic of this.#topics.values()) {
       clearTimeout(topic.leaving);
       topic.listeners.clear();
-      this.#parts.channels.ignore(this.#parts.keys.channel(topic.name));
+      this.#parts.channels.ignore(topic.channel);
     }
     this.#topics.clear();
   }
 
+  #on(shard: RedisShard, isMeant: (topic: RedisTopic<Event>) => boolean): RedisTopic<Event>[] {
+    const { shards } = this.#parts.connection;
+    return [...this.#topics.values()].filter((topic) => isMeant(topic) && shards.of(topic.channel) === shard);
+  }
+
+  /** Where every topic that is live stands at least. */
   #base(): Position {
-    return this.#parts.connection.isCluster ? earlier(this.#heard, CLUSTER_SLACK_MS) : this.#heard;
+    return this.#safely(this.#parts.connection.shards.heard ?? this.#heard);
+  }
+
+  /** A topic may have come from another node not long ago, with another clock. */
+  #safely(heard: Position): Position {
+    return this.#parts.connection.isCluster ? earlier(heard, CLUSTER_SLACK_MS) : heard;
   }
 
   #open(name: string): RedisTopic<Event> {
-    const { options } = this.#parts;
-    const topic = new RedisTopic<Event>(name, this.#given, options.onListenerError);
+    const { options, keys } = this.#parts;
+    const topic = new RedisTopic<Event>(name, keys.channel(name), this.#given, options.onListenerError);
     this.#topics.set(name, topic);
     return topic;
   }
@@ -181,10 +211,10 @@ export class RedisTopics<Event> {
   }
 
   async #join(topic: RedisTopic<Event>): Promise<void> {
-    const { connection, channels, keys } = this.#parts;
-    const channel = keys.channel(topic.name);
+    const { channels } = this.#parts;
+    const { channel } = topic;
     if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
-    if (!connection.isConnected) return this.#stayAway(topic);
+    if (!channels.isUp(channel)) return this.#stayAway(topic);
     const held = (topic.held ??= []);
     await channels.join([channel]);
     const from = topic.position;
@@ -240,7 +270,10 @@ export class RedisTopics<Event> {
   #receive(topic: RedisTopic<Event>, payload: unknown): void {
     const received = openEnvelope(payload, this.#parts.options);
     if (!received) return this.#parts.onGarbage();
-    if (received.position !== undefined) this.hear(received.position);
+    if (received.position !== undefined) {
+      this.hear(received.position);
+      this.#parts.connection.shards.of(topic.channel)?.hear(received.position);
+    }
     topic.receive(received);
   }
 
@@ -254,7 +287,7 @@ export class RedisTopics<Event> {
     // On its way in: who subscribed may be gone already, but the library must not be told before it has answered.
     if (topic.joining) return this.#leaveLater(topic);
     this.#topics.delete(topic.name);
-    this.#parts.channels.ignore(this.#parts.keys.channel(topic.name));
+    this.#parts.channels.ignore(topic.channel);
   }
 }
 

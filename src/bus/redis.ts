@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import type { RedisOptions } from "ioredis";
 import type { Bus, BusOptions, ConnectionListener } from "./bus.ts";
-import { positionIn } from "./redis-envelope.ts";
 import { RedisChannels } from "./redis-channels.ts";
 import { createRedisClients } from "./redis-clients.ts";
 import { RedisConnection } from "./redis-connection.ts";
@@ -12,6 +11,8 @@ import { createRedisLimiter } from "./redis-limiter.ts";
 import { RedisLog } from "./redis-log.ts";
 import { RedisPresence } from "./redis-presence.ts";
 import { RedisPublisher } from "./redis-publisher.ts";
+import { RedisSender } from "./redis-sender.ts";
+import type { RedisShard } from "./redis-shard.ts";
 import { createRedisOwnedState, createRedisRosters, createRedisState } from "./redis-state.ts";
 import { RedisTopics } from "./redis-topics.ts";
 
@@ -30,8 +31,8 @@ export interface RedisBusOptions<Event> extends BusOptions<Event> {
   readonly presenceGraceMs: number;
   /** Over what the address says: the certificates that are trusted. */
   readonly tls?: RedisOptions["tls"];
-  /** Hears, once an outage, that Redis is away, with what was last heard from its connections; and that it is back. */
-  readonly onOutage?: (error: Error | undefined) => void;
+  /** Hears, once an outage, that Redis or a node of it is away, with what was last heard from its connections; and that all is back. */
+  readonly onOutage?: (error: unknown) => void;
   readonly onReturn?: () => void;
   /** Hears of events that the other instances will not get: too many waited, or Redis refuses them. */
   readonly onGivenUp?: (count: number, cause?: unknown) => void;
@@ -58,12 +59,15 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #heartbeat: RedisHeartbeat;
   readonly #observers = new Set<ConnectionListener>();
   readonly #options: RedisBusOptions<Event>;
-  readonly #tickChannel: string;
-  readonly #present: RedisLog<Event>["present"];
   readonly #arrived = Promise.withResolvers<void>();
   #garbage = 0;
-  #lastError: Error | undefined;
+  #lastError: unknown;
   #isAway = false;
+  /** Since observers were told last: something that was shared is gone; something may have been missed. */
+  #isEmptied = false;
+  #isRestored = false;
+  /** Servers whose topics are being brought up to date. */
+  #healing = 0;
   /** Whether the start has waited for Redis to the end; whoever comes back later is told of. */
   #isStarted = false;
   #closed: Promise<void> | undefined;
@@ -74,8 +78,7 @@ class RedisBus<Event> implements Bus<Event> {
     const keys = redisKeys(prefix);
     const onGarbage = (): void => void this.#garbage++;
     const clients = createRedisClients(url, { tls, onError: (error) => (this.#lastError = error) });
-    this.#tickChannel = keys.tick(instanceId);
-    const connection = new RedisConnection(clients, keys, this.#tickChannel, () => this.#topics.heard);
+    const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.heard);
     const channels = new RedisChannels(connection);
     const log = new RedisLog(connection, keys, options, onGarbage);
     const topics = new RedisTopics({ options, connection, channels, log, keys, onGarbage });
@@ -84,8 +87,8 @@ class RedisBus<Event> implements Bus<Event> {
     this.#connection = connection;
     this.#channels = channels;
     this.#topics = topics;
-    this.#present = (topic) => log.present(topic);
-    this.#publisher = new RedisPublisher({ options, instanceId, connection, channels, topics, keys, onGivenUp });
+    const sender = new RedisSender({ options, connection, channels, topics, keys });
+    this.#publisher = new RedisPublisher({ options, instanceId, connection, topics, sender, keys, onGivenUp });
     this.presence = new RedisPresence({ connection, keys, graceMs, onListenerError }, instanceId);
     this.#heartbeat = new RedisHeartbeat({ connection, keys, presence: this.presence, instanceId, ttlMs, graceMs });
     this.state = createRedisState(connection, keys);
@@ -109,30 +112,40 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** Resolves when Redis is there, or has been waited for long enough. */
   async start(): Promise<void> {
-    await this.#channels.listen(this.#tickChannel, (payload) => this.#hearTick(payload));
     this.#connection.start({
-      commandsReady: (isEmptied) => {
-        if (isEmptied) this.#topics.replaced();
-        this.#publisher.resume(isEmptied);
-        this.#heartbeat.resume(isEmptied);
-      },
+      commandsReady: (isEmptied) => this.#heartbeat.resume(isEmptied),
       commandsLost: () => {
         this.#publisher.lost();
         this.#heartbeat.lost();
         this.#noteOutage();
       },
-      subscriberReady: () => undefined,
-      subscriberLost: () => {
-        this.#topics.lost();
-        this.#channels.forget();
+      serves: (shard, isEmptied) => {
+        this.#isEmptied ||= isEmptied;
+        if (isEmptied) this.#topics.replaced(shard);
+        this.#publisher.resume(shard, isEmptied);
+      },
+      disturbed: () => {
+        this.#publisher.lost();
         this.#noteOutage();
       },
-      deaf: () => this.#topics.giveExpected(),
-      connected: (isEmptied) => void this.#restore(isEmptied),
+      connected: (shard) => void this.#heal(shard, true),
+      listening: (shard) => void this.#topics.rejoin(shard),
+      heard: (shard, position) => {
+        this.#topics.hear(position);
+        // Topics that Redis refused the last time.
+        void this.#heal(shard);
+      },
+      deaf: (shard) => this.#topics.giveExpected(shard),
+      received: (channel, message) => this.#channels.receive(channel, message),
+      lost: (shard, lost) => this.#topics.lost(lost, shard.heard),
+      changed: () => this.#followSlots(),
+      garbage: () => void this.#garbage++,
+      failed: (error) => (this.#lastError = error),
     });
     await withinMs(this.#arrived.promise, START_PATIENCE_MS);
     this.#isStarted = true;
-    if (!this.isConnected) this.#noteOutage();
+    this.#isRestored = false;
+    if (!this.#connection.isWhole) this.#noteOutage();
   }
 
   async publish(topic: string, event: Event): ReturnType<Bus<Event>["publish"]> {
@@ -160,31 +173,40 @@ class RedisBus<Event> implements Bus<Event> {
   async #close(): Promise<void> {
     await withinMs(this.#publisher.drained(), CLOSE_PATIENCE_MS);
     this.#topics.close();
-    this.#channels.ignore(this.#tickChannel);
     await this.#heartbeat.close();
     await this.#connection.close();
   }
 
-  /** Both connections stand. */
-  async #restore(isEmptied: boolean): Promise<void> {
-    // The tick's channel comes first: what is heard on it later says that nothing on any other has been overheard.
-    await this.#channels.join([this.#tickChannel]).catch(() => undefined);
-    if (!this.#isStarted) await this.#beginHere();
-    await this.#topics.heal();
-    if (!this.#connection.isConnected) return;
+  /**
+   * Brings what lies on that server up to date. `isBack`: it could not be published or heard for a while. Who observes is told when
+   * that, or a slot that moved, may have let something pass which is not in the log.
+   */
+  async #heal(shard: RedisShard, isBack = false): Promise<void> {
+    this.#healing++;
+    const isHealed = await this.#topics.heal(shard);
+    this.#healing--;
+    // Several that are back at the same time are told of once.
+    this.#isRestored ||= isHealed || (isBack && shard.isConnected);
+    if (this.#healing > 0) return;
+    this.#noteReturn();
+    if (!this.#isStarted || !this.#isRestored) return;
+    const isEmptied = this.#isEmptied;
+    this.#isRestored = false;
+    this.#isEmptied = false;
+    this.#tellRestored(isEmptied);
+  }
+
+  /** Events and topics go where their slots went. */
+  #followSlots(): void {
+    this.#publisher.flush();
+    for (const shard of this.#connection.shards.all) void this.#heal(shard);
+  }
+
+  #noteReturn(): void {
+    if (!this.#connection.isWhole) return;
     this.#arrived.resolve();
     if (this.#isAway) this.#options.onReturn?.();
     this.#isAway = false;
-    if (this.#isStarted) this.#tellRestored(isEmptied);
-  }
-
-  /** Nothing has been subscribed to yet: everything that was published before now is past. */
-  async #beginHere(): Promise<void> {
-    await this.#present(this.#tickChannel).then(
-      (position) => this.#topics.hear(position),
-      // The first tick will tell.
-      () => undefined,
-    );
   }
 
   #noteOutage(): void {
@@ -201,15 +223,6 @@ class RedisBus<Event> implements Bus<Event> {
         this.#options.onListenerError(error);
       }
     }
-  }
-
-  #hearTick(payload: unknown): void {
-    const position = positionIn(payload);
-    if (position === undefined) return void this.#garbage++;
-    this.#topics.hear(position);
-    this.#connection.heard();
-    // Topics that Redis refused the last time.
-    void this.#topics.heal();
   }
 }
 

@@ -102,11 +102,15 @@ export class Access {
 
   /**
    * Asks who is in a chat before an event of `identity` goes out to it, where it is not known that this is a member: others may be
-   * connected who do not know of the chat either, created after they came. Never rejects: the event is about what has been
-   * done, whatever comes of this.
+   * connected who do not know of the chat either, created after they came. Undefined where it is known. Never rejects: the event is
+   * about what has been done, whatever comes of this.
    */
-  async learnMembers(identity: Identity, chatId: string): Promise<void> {
-    if (this.#directory.chat(chatId)?.participants.has(identity.user.id)) return;
+  learnMembers(identity: Identity, chatId: string): Promise<void> | undefined {
+    const isKnown = this.#directory.chat(chatId)?.participants.has(identity.user.id);
+    return isKnown ? undefined : this.#learn(identity, chatId);
+  }
+
+  async #learn(identity: Identity, chatId: string): Promise<void> {
     try {
       await this.requireMember(identity, chatId);
       await this.#directory.settled();

@@ -18,6 +18,12 @@ export interface Place {
 /** The first field tells a later gateway in which form the rest is. */
 const VERSION = "1";
 
+/**
+ * How long a message may take from its creation to the log, and how far the clocks of the REST API and of the bus may be apart: what
+ * was created so long before an instant may have been published after it.
+ */
+export const PUBLICATION_MARGIN_MS = 10_000;
+
 /** Ids that a cursor carries at most. */
 export const MAX_SEEN = 50;
 

@@ -4,7 +4,7 @@ import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
-import { compareByCreation, MAX_SEEN, parseCursor, type Place } from "./cursor.ts";
+import { compareByCreation, MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type Place } from "./cursor.ts";
 import { chatTopic, type BusEvent } from "./events.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
@@ -17,9 +17,6 @@ const MAX_UPSTREAM_PAGES = 1000;
 
 /** Messages of one page of the gateway at most. */
 export const MAX_PAGE_SIZE = 500;
-
-/** How long a message may take from its creation to the bus, and how far the clocks may be apart. */
-const PUBLICATION_MS = 10_000;
 
 interface Recent {
   readonly published: readonly Message[];
@@ -63,7 +60,9 @@ export class History {
     const { base, topics } = this.#log.mark([chatTopic(chatId)]);
     let newest: Message[] = [];
     let hasNextPage = false;
+    let requests = 0;
     for await (const messages of this.read(identity, chatId)) {
+      requests++;
       const older = end ? messages.filter((message) => compareByCreation(message, end) < 0) : messages;
       hasNextPage ||= older.length < messages.length;
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
@@ -71,19 +70,21 @@ export class History {
     }
     const { published, pending } = end
       ? NOTHING_RECENT
-      : await this.#recent(chatId, newest, topics[chatTopic(chatId)] ?? base);
+      : await this.#recent(chatId, newest, requests > 1, topics[chatTopic(chatId)] ?? base);
     newest = newestOf(distinct([...newest, ...published]), last + 1);
     return { messages: withSeen(newest, pending).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
   }
 
   /**
    * What became known while the newest messages were being read, in several requests perhaps: `published` then, though persisted
-   * in a page that had been read before; `pending`: read, and not published yet, so that it will come by live.
+   * in a page that had been read before; `pending`: read, and not published yet, so that it will come by live. One answer without
+   * recent messages has neither.
    */
-  async #recent(chatId: string, newest: readonly Message[], since: Position): Promise<Recent> {
-    const instant = new Date(Date.now() - PUBLICATION_MS).toISOString();
+  async #recent(chatId: string, newest: readonly Message[], isPaged: boolean, since: Position): Promise<Recent> {
+    const instant = new Date(Date.now() - PUBLICATION_MARGIN_MS).toISOString();
     const recent = newest.filter(({ createdAt }) => createdAt >= instant);
-    const start = earlier(since, PUBLICATION_MS);
+    if (!isPaged && recent.length === 0) return NOTHING_RECENT;
+    const start = earlier(since, PUBLICATION_MARGIN_MS);
     const entries = (await this.#read(chatId, start)) ?? (await this.#read(chatId, since)) ?? [];
     const messages = entries.flatMap(({ event, position }) =>
       event.type === "message.created" ? [{ ...event.message, position }] : [],

@@ -118,7 +118,7 @@ export class Messages {
         cause: new Error("POST /chats/:chatId/messages: answered with a message of another chat"),
       });
     }
-    await atMost(LEARNING_MS, learning);
+    if (learning) await atMost(LEARNING_MS, learning);
     const message = toMessage(wire, request.clientMessageId ?? null);
     await typing.stop(chatId, identity.user.id);
     return this.deliver(message);

@@ -108,12 +108,14 @@ export class Fanout implements MembershipListener {
     await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
   }
 
-  /** Of these chats those whose listeners have not been given everything that the bus has brought, and where they stand. */
-  *behind(chatIds: Iterable<string>): Generator<readonly [topic: string, after: Position]> {
+  /** Where the listeners of those of these chats stand that have not been given everything which the bus has brought, by topic. */
+  behind(chatIds: Iterable<string>): Readonly<Record<string, Position>> | undefined {
+    let behind: Record<string, Position> | undefined;
     for (const id of chatIds) {
       const after = this.#rooms.get(id)?.behind;
-      if (after !== undefined) yield [chatTopic(id), after];
+      if (after !== undefined) (behind ??= {})[chatTopic(id)] = after;
     }
+    return behind;
   }
 
   /** Somebody was found typing, and not heard to begin. */

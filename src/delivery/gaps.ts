@@ -3,7 +3,7 @@ import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import { chatTopic, idOf, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
-import { isCreatedSince, withLog } from "./replay.ts";
+import { isCreatedSince, readMessages } from "./history-and-log.ts";
 import type { Room } from "./room.ts";
 
 interface GapsOptions {
@@ -29,14 +29,13 @@ export class Gaps {
    * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
   async fill(room: Room, after: Position, isGiven: (id: string) => boolean): Promise<void> {
-    const { history, replayLimit } = this.#options;
+    const { bus, history, replayLimit } = this.#options;
     const session = room.anyone;
     if (!session) return;
     const isWanted = isCreatedSince(after);
     await room.hold(after, async () => {
-      const missing = await history.select(session, room.chatId, isWanted, replayLimit);
-      const tail = await whereReachable(this.#options.bus.log.tail(chatTopic(room.chatId)), undefined);
-      for (const message of withLog(missing, tail?.entries ?? [], isWanted)) {
+      const sources = { log: bus.log, history, limit: replayLimit };
+      for (const message of await readMessages(sources, session, room.chatId, isWanted)) {
         const event = { type: "message.created", chatId: room.chatId, message } as const;
         // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
         if (!isGiven(idOf(event)) || room.holds(message.id)) this.#insert(room, event, undefined);

@@ -3,22 +3,20 @@
  * where the log does not reach.
  */
 import { EVENT_ID_TTL_MS, whereReachable, type EventLog, type LogEntry, type Mark } from "../bus/bus.ts";
-import { earlier, parsePosition, positionAt, type Position } from "../bus/position.ts";
-import { compareByCreation, isCreatedAfter, type Place } from "../chat/cursor.ts";
+import { earlier, positionAt, type Position } from "../bus/position.ts";
+import { isCreatedAfter, PUBLICATION_MARGIN_MS, type Place } from "../chat/cursor.ts";
 import { chatTopic, idOf, placed, type BusEvent, type ChatEvent, type MessageCreated } from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
+import { isCreatedSince, readMessages } from "./history-and-log.ts";
 
 /** The events of which none may be missed. */
 export type CountedEvent = Exclude<ChatEvent, { type: "typing.changed" }>;
 
 /** From where: a place that the client names, or where it stood when its connection was lost. */
 export type Since = { readonly place: Place } | { readonly mark: Mark };
-
-/** How far the clocks of the REST API and of the bus may be apart, and how long a message may take from its creation to the bus. */
-const CLOCK_MARGIN_MS = 10_000;
 
 /**
  * How long after a replay a message that is in it may still come by live: it was read from the history before it was published, which
@@ -162,7 +160,7 @@ export class Replays {
     if (!entry) return undefined;
     // It may have been published long after it was created, and others that were created meanwhile before it.
     const created = positionOfInstant(createdAt);
-    return earlier(created < entry.position ? created : entry.position, CLOCK_MARGIN_MS);
+    return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 
   /** Undefined where the log does not reach, or cannot be reached. */
@@ -175,9 +173,8 @@ export class Replays {
     const topic = chatTopic(chatId);
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.mark([topic]);
-    const messages = await history.select(session, chatId, isWanted, limit);
-    const tail = await whereReachable(log.tail(topic), undefined);
-    const events = withLog(messages, tail?.entries ?? [], isWanted).map((message): Replayed => ({
+    const messages = await readMessages({ log, history, limit }, session, chatId, isWanted);
+    const events = messages.map((message): Replayed => ({
       event: { type: "message.created", chatId, message },
       position: undefined,
     }));
@@ -195,45 +192,6 @@ function fromLog(
     isCounted(event) && isWanted(event) ? [{ event: placed(event, position), position }] : [],
   );
   return { topic: chatTopic(chatId), events, readTo: entries.at(-1)?.position ?? after };
-}
-
-/**
- * The history has the order of creation. What the log has goes in the log's, in which everybody else was given it, though the history
- * has not got it: it is read in pages, and may have been written to a page that had been read before. What the log has not got may be
- * on its way there, behind what its sender said before: a log that has just been begun anew has some of it, in an order of its own.
- */
-export function withLog(
-  messages: readonly Message[],
-  entries: readonly LogEntry<BusEvent>[],
-  isWanted: (message: Message) => boolean,
-): readonly Message[] {
-  const read = new Map(messages.map((message) => [message.id, message]));
-  const logged = new Map(
-    entries.flatMap(({ event }) =>
-      event.type === "message.created" ? [[event.message.id, event.message] as const] : [],
-    ),
-  );
-  const spine = [...logged.values()].flatMap((message) => read.get(message.id) ?? (isWanted(message) ? message : []));
-  // What stands right before each of the logged ones, and after the last.
-  const between: Message[][] = Array.from({ length: spine.length + 1 }, () => []);
-  for (const message of messages.filter(({ id }) => !logged.has(id)).toSorted(compareByCreation)) {
-    between[placeAmong(spine, message)]?.push(message);
-  }
-  return between.flatMap((before, index) => [...before, ...spine.slice(index, index + 1)]);
-}
-
-/** Before what was created later, but after everything of its sender that was created before. */
-function placeAmong(spine: readonly Message[], message: Message): number {
-  const isEarlier = (other: Message): boolean => compareByCreation(other, message) < 0;
-  const start = spine.findLastIndex((other) => other.sender.id === message.sender.id && isEarlier(other)) + 1;
-  const index = spine.findIndex((other, at) => at >= start && !isEarlier(other));
-  return index === -1 ? spine.length : index;
-}
-
-/** Whether a message may have been published after a position, as far as the instant of its creation tells. */
-export function isCreatedSince(after: Position): (message: Pick<Message, "createdAt">) => boolean {
-  const since = new Date(Math.max(0, parsePosition(after).ms - CLOCK_MARGIN_MS)).toISOString();
-  return ({ createdAt }) => createdAt >= since;
 }
 
 function isMessage(event: BusEvent): event is MessageCreated {

@@ -144,17 +144,24 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
    */
   mark(): Mark | undefined {
     if (this.#held) return undefined;
-    const { chatId, session } = this.spec;
-    const chatIds = chatId === undefined ? [...session.viewer.chats.keys()] : [chatId];
-    const { base, topics } = this.#log.mark(chatIds.map(chatTopic));
+    const mark = this.#log.mark(this.#topics());
+    const behind = this.#fanout.behind(this.#chatIds());
+    // As nearly always, and it is asked for at every ping.
+    if (!behind && !this.#inHand && !this.#catchUp && this.#queue.size === 0) return mark;
     const unread = startsOf([...(this.#inHand ? [this.#inHand] : []), ...this.#queue.values()]);
     if (!unread) return undefined;
     const missed = [...(this.#catchUp?.behind ?? [])].map(([topic, { after }]) => [topic, after] as const);
     // What waits in the queue is older than what the log is to be read for.
-    return {
-      base,
-      topics: { ...topics, ...Object.fromEntries([...this.#fanout.behind(chatIds), ...missed]), ...unread },
-    };
+    return { base: mark.base, topics: { ...mark.topics, ...behind, ...Object.fromEntries(missed), ...unread } };
+  }
+
+  #chatIds(): Iterable<string> {
+    const { chatId, session } = this.spec;
+    return chatId === undefined ? session.viewer.chats.keys() : [chatId];
+  }
+
+  *#topics(): Generator<string> {
+    for (const id of this.#chatIds()) yield chatTopic(id);
   }
 
   /** Hands the stream over to a sink: what waits comes first. */

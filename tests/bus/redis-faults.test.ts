@@ -364,7 +364,12 @@ describe("a Redis that dies", () => {
     expect(bus.statistics.queued).toBe(10_000);
     expect(givenUp).toEqual([1000]);
     await server.restart();
-    await expect.poll(() => there.numbers.length, PATIENTLY).toBe(10_000);
-    expect(there.numbers).toEqual(numbers(10_000, 1000));
+    await expect.poll(() => there.numbers.at(-1), PATIENTLY).toBe(10_999);
+    // The log is shorter than what waited: who is back a little later than the publisher has what is left of it, and is told so.
+    const [first = 0] = there.numbers;
+    expect(first === 1000 || there.missed.length > 0).toBe(true);
+    expect(there.numbers).toEqual(numbers(11_000 - first, first));
+    expect(first).toBeGreaterThanOrEqual(1000);
+    expect(bus.statistics.queued).toBe(0);
   });
 });

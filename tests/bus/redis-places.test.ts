@@ -1,6 +1,7 @@
 /** Redis as it is found elsewhere: with a password, behind TLS, as a cluster. */
 import { describe, expect, test } from "vitest";
-import { startRedis, startRedisCluster } from "../support/redis.ts";
+import { startRedisCluster } from "../support/redis-cluster.ts";
+import { startRedis } from "../support/redis.ts";
 import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
 
 test("with a password", async () => {

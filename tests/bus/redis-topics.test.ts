@@ -6,6 +6,8 @@ import type { RedisChannels } from "../../src/bus/redis-channels.ts";
 import type { RedisConnection } from "../../src/bus/redis-connection.ts";
 import { redisKeys } from "../../src/bus/redis-keys.ts";
 import type { RedisLog } from "../../src/bus/redis-log.ts";
+import type { RedisShard } from "../../src/bus/redis-shard.ts";
+import type { RedisShards } from "../../src/bus/redis-shards.ts";
 import { RedisTopics } from "../../src/bus/redis-topics.ts";
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
 import { numbers, PATIENTLY } from "./redis-scene.ts";
@@ -19,6 +21,7 @@ test("too much for what may be held is read from the log again, in order; what i
   let send: (payload: unknown) => void = () => undefined;
   const channels: Partial<RedisChannels> = {
     has: () => false,
+    isUp: () => true,
     join: () => Promise.resolve(),
     async listen(_channel, receive) {
       send = receive;
@@ -34,9 +37,11 @@ test("too much for what may be held is read from the log again, in order; what i
       return entries;
     },
   };
+  const shard: Partial<RedisShard> = { isConnected: true, hear: () => undefined };
+  const shards: Partial<RedisShards> = { of: () => shard as RedisShard };
   const topics = new RedisTopics<TestEvent>({
     options: { ...TEST_EVENTS, onListenerError: (error) => expect.unreachable(String(error)) },
-    connection: { isConnected: true, isCluster: false } as RedisConnection,
+    connection: { isCluster: false, shards: shards as RedisShards } as RedisConnection,
     channels: channels as RedisChannels,
     log: log as RedisLog<TestEvent>,
     keys: redisKeys(""),
@@ -44,8 +49,8 @@ test("too much for what may be held is read from the log again, in order; what i
   });
   const given: number[] = [];
   await topics.subscribe("topic", { receive: ({ n }) => void given.push(n), missed: () => expect.unreachable() });
-  topics.lost();
-  const healed = topics.heal();
+  topics.lost(new Set(["events:{topic}"]), undefined);
+  const healed = topics.heal(shard as RedisShard);
   await expect.poll(() => reads.length, PATIENTLY).toBe(1);
   const count = 2 * LOG_MAX_EVENTS + 500;
   send({ key: "unlogged", event: { n: -1, kind: "queued" } });

@@ -16,6 +16,8 @@ export interface RedisServerOptions {
   readonly cluster?: boolean;
   /** The port of the server that it follows. */
   readonly replicaOf?: number;
+  /** As the command line takes them. */
+  readonly arguments?: readonly string[];
 }
 
 export interface RedisServer extends AsyncDisposable {
@@ -76,38 +78,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
-/** Starts three servers and makes a cluster of them. Resolves when they serve every slot. */
-export async function startRedisCluster(): Promise<
-  { readonly nodes: readonly RedisServer[]; readonly url: string } & AsyncDisposable
-> {
-  await using starting = new AsyncDisposableStack();
-  const nodes = await Promise.all([1, 2, 3].map(async () => starting.use(await startRedis({ cluster: true }))));
-  const [first, ...others] = nodes;
-  if (!first) throw new Error("a cluster has nodes");
-  const share = Math.ceil(16_384 / nodes.length);
-  for (const [index, { control }] of nodes.entries()) {
-    await control.call("CLUSTER", "ADDSLOTSRANGE", index * share, Math.min((index + 1) * share, 16_384) - 1);
-    await control.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
-  }
-  for (const { port } of others) await first.control.call("CLUSTER", "MEET", "127.0.0.1", port);
-  for (const { control } of nodes) {
-    while (!String(await control.call("CLUSTER", "INFO")).includes("cluster_state:ok")) await turn();
-    while (
-      String(await control.call("CLUSTER", "NODES"))
-        .trim()
-        .split("\n").length < nodes.length
-    )
-      await turn();
-  }
-  const started = starting.move();
-  return {
-    nodes,
-    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
-    [Symbol.asyncDispose]: () => started.disposeAsync(),
-  };
-}
-
-function turn(): Promise<void> {
+/** A moment, for who looks again and again. */
+export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
@@ -127,8 +99,9 @@ function argumentsFor(options: RedisServerOptions, directory: string, port: numb
     "",
     ...(options.password ? ["--requirepass", options.password] : []),
     ...(options.cluster ? ["--cluster-enabled", "yes", "--cluster-config-file", `nodes-${port}.conf`] : []),
-    ...(options.cluster ? ["--cluster-node-timeout", "2000"] : []),
+    ...(options.cluster ? "--cluster-node-timeout 2000 --cluster-require-full-coverage no".split(" ") : []),
     ...(options.replicaOf === undefined ? [] : ["--replicaof", "127.0.0.1", String(options.replicaOf)]),
+    ...(options.arguments ?? []),
   ];
 }
 
