@@ -103,7 +103,8 @@ export class Room {
   insert(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     this.#deliver(event, position, deliver);
     if (event.type === "typing.changed") return;
-    this.#inserted ??= new LRUCache({ max: MAX_INSERTED, ttl: EVENT_ID_TTL_MS });
+    // By size, not by `max`, for which the cache takes the memory at once: there are many rooms, and few such events in most.
+    this.#inserted ??= new LRUCache({ maxSize: MAX_INSERTED, sizeCalculation: () => 1, ttl: EVENT_ID_TTL_MS });
     this.#inserted.set(idOf(event), true);
   }
 
