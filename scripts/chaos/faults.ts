@@ -9,14 +9,19 @@ export interface Fault {
   readonly isOutage: boolean;
   /** Whether Redis forgets by it what has been said. */
   readonly losesLog?: true;
+  /** How many times as long everybody pauses between two messages meanwhile. */
+  readonly pace?: number;
   befall(instances: Instances, random: Random): Promise<void>;
 }
 
 /** How often the fault is one that takes long. */
 const LONG_SHARE = 0.05;
 
-/** Long enough that a busy chat's log does not reach back to its beginning, and that every heartbeat is missed. */
+/** Every heartbeat is missed. */
 const LONG_MS = 30_000;
+
+/** What waits so long in one chat is then less than its log keeps: what the log has lost has no order that all agree on. */
+const LONG_PACE = 4;
 
 async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   const instance = random.pick(all);
@@ -87,6 +92,7 @@ const FAULTS: readonly [Fault, ...Fault[]] = [
 const LONG_FAULT: Fault = {
   name: "Redis stopped for 30 s",
   isOutage: true,
+  pace: LONG_PACE,
   async befall({ redis }) {
     redis.pause();
     await sleep(LONG_MS);

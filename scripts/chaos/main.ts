@@ -37,7 +37,9 @@ async function befall(fault: Fault, instances: Instances, people: People, random
     await instances.answerReady(200);
   };
   if (fault.losesLog) people.history.logLost();
+  people.pace = fault.pace ?? 1;
   await (fault.isOutage ? people.history.during(work) : work());
+  people.pace = 1;
 }
 
 async function round(instances: Instances, random: Random, summary: Summary): Promise<void> {

@@ -26,6 +26,8 @@ export class People implements AsyncDisposable {
   readonly listeners: Listener[] = [];
   /** What was seen and must not be. */
   readonly complaints: string[] = [];
+  /** How many times as long as usual everybody pauses between two messages. */
+  pace = 1;
   readonly #instances: Instances;
   readonly #random: Random;
   readonly #stack = new AsyncDisposableStack();
@@ -63,7 +65,7 @@ export class People implements AsyncDisposable {
     const talk = async (talker: Talker): Promise<void> => {
       while (!day.isOver) {
         await talker.say().catch((error: unknown) => this.complaints.push(`a send was refused: ${String(error)}`));
-        await sleep(this.#random.between(0, 150));
+        await sleep(this.#random.between(0, 150) * this.pace);
       }
     };
     const visit = async (): Promise<void> => {

@@ -6,8 +6,10 @@ import type { Presence as PresenceValue, User } from "./model.ts";
 import type { Session } from "./session.ts";
 import type { SessionListener } from "./sessions.ts";
 
+type PresenceBus = Pick<Bus<BusEvent>, "presence" | "publish" | "observe">;
+
 export class Presence implements SessionListener {
-  readonly #bus: Bus<BusEvent>;
+  readonly #bus: PresenceBus;
   readonly #graceMs: number;
   readonly #log: Log;
   /** The last step of each session's lease that is under way: a release must not overtake the entry. */
@@ -15,13 +17,21 @@ export class Presence implements SessionListener {
   readonly #graceTimers = new Map<string, NodeJS.Timeout>();
   /** The sessions of each user that is connected here: all that is known while the bus cannot be reached. */
   readonly #here = new Map<string, number>();
+  /** Of whom the others could not be told, by id. */
+  readonly #untold = new Map<string, User>();
+  readonly #stopObserving: () => void;
 
-  constructor(bus: Bus<BusEvent>, graceMs: number, log: Log) {
+  constructor(bus: PresenceBus, graceMs: number, log: Log) {
     this.#bus = bus;
     this.#graceMs = graceMs;
     this.#log = log;
-    bus.presence.onTransition((user) => {
-      this.#announce(user).catch((error: unknown) => log.error({ err: error }, "a presence could not be announced"));
+    bus.presence.onTransition((user) => this.#announceSoon(user));
+    this.#stopObserving = bus.observe({
+      restored: () => {
+        const untold = [...this.#untold.values()];
+        this.#untold.clear();
+        for (const user of untold) this.#announceSoon(user);
+      },
     });
   }
 
@@ -53,6 +63,7 @@ export class Presence implements SessionListener {
 
   /** Resolves when every step under way is done and no timer is left. Users of a gateway that closes are not put offline by it. */
   async close(): Promise<void> {
+    this.#stopObserving();
     await Promise.all(this.#steps.values());
     for (const timer of this.#graceTimers.values()) clearTimeout(timer);
     this.#graceTimers.clear();
@@ -97,6 +108,12 @@ export class Presence implements SessionListener {
     if (await this.#bus.presence.settle(user.id)) await this.#announce(user);
   }
 
+  #announceSoon(user: User): void {
+    this.#announce(user).catch((error: unknown) =>
+      this.#log.error({ err: error }, "a presence could not be announced"),
+    );
+  }
+
   async #announce(user: User): Promise<void> {
     const told = await this.#tell(user);
     // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.
@@ -106,8 +123,11 @@ export class Presence implements SessionListener {
 
   async #tell({ id, name }: User): Promise<boolean | undefined> {
     const [presence] = await this.of([{ id, name }]);
-    if (presence) await this.#bus.publish(USERS_TOPIC, { type: "presence.changed", presence });
-    return presence?.online;
+    if (!presence) return undefined;
+    const { reach } = await this.#bus.publish(USERS_TOPIC, { type: "presence.changed", presence });
+    // What is so then is told when the bus is back: others may have read how it was before.
+    if (reach === "here") this.#untold.set(id, { id, name });
+    return presence.online;
   }
 }
 

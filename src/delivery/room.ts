@@ -1,5 +1,6 @@
 /** The listeners of one chat on this process, and what has to be known to serve them. */
-import type { Unsubscribe } from "../bus/bus.ts";
+import { LRUCache } from "lru-cache";
+import { EVENT_ID_TTL_MS, type Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import { idOf, type ChatEvent, type EventType, type TypingChanged } from "../chat/events.ts";
 import type { Session } from "../chat/session.ts";
@@ -9,6 +10,9 @@ export type Subscribers = Map<EventType, Set<Subscriber>>;
 
 /** Events that are remembered at most, so that what is read from the log or the history is not taken for news. */
 const MAX_RECENT = 1000;
+
+/** Of those that were inserted, which may come by as late as an instance that was cut off publishes what it has. */
+const MAX_INSERTED = 20_000;
 
 /** It lives as long as it has any listener, and holds the process's one bus subscription to the chat. */
 export class Room {
@@ -27,6 +31,7 @@ export class Room {
   #fills: (() => Promise<void>)[] = [];
   readonly #heldMessages = new Set<string>();
   readonly #recent = new Set<string>();
+  #inserted: LRUCache<string, true> | undefined;
   /** Who types here, with the end of the indicator if nobody says otherwise. */
   #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
 
@@ -97,6 +102,10 @@ export class Room {
   /** Delivers what was missing, unless it has been delivered here; while the room is held. */
   insert(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     this.#deliver(event, position, deliver);
+    if (event.type === "typing.changed") return;
+    // By size, not by `max`, for which the cache takes the memory at once: there are many rooms, and few such events in most.
+    this.#inserted ??= new LRUCache({ maxSize: MAX_INSERTED, sizeCalculation: () => 1, ttl: EVENT_ID_TTL_MS });
+    this.#inserted.set(idOf(event), true);
   }
 
   /** Looks after the end of an indicator that was begun unheard. */
@@ -120,7 +129,7 @@ export class Room {
   }
 
   #isNews(id: string): boolean {
-    if (this.#recent.has(id)) return false;
+    if (this.#recent.has(id) || this.#inserted?.has(id) === true) return false;
     this.#recent.add(id);
     const [oldest] = this.#recent;
     if (this.#recent.size > MAX_RECENT && oldest !== undefined) this.#recent.delete(oldest);

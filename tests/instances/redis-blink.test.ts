@@ -8,7 +8,7 @@ import { startRedis } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import { MESSAGES, visit } from "../support/returning-client.ts";
 
-const [alice, bob] = DEMO_USERS;
+const [alice, bob, carol] = DEMO_USERS;
 const { team } = DEMO_CHATS;
 
 test("a client that comes back to another instance while Redis is away for a moment has missed nothing", async () => {
@@ -17,6 +17,8 @@ test("a client that comes back to another instance while Redis is away for a mom
   await using home = await startGateway({ REDIS_URL: redis.url, HEARTBEAT_INTERVAL: "1500" });
   await using away = await startGateway({ REDIS_URL: relay.url, HTTP_API_URL: home.api.url });
   await using writer = connect(home.wsUrl, bob.token);
+  await using witness = await visit(away.wsUrl, carol.token);
+  const seen = await witness.follow("1");
   await using first = await visit(home.wsUrl, alice.token);
   const had = await first.follow("1");
   await send(writer, team, "1");
@@ -24,6 +26,7 @@ test("a client that comes back to another instance while Redis is away for a mom
   await first.confirmed();
   await first.drop();
   await send(writer, team, "2");
+  await seen.has("2");
   relay.freeze();
   relay.cut();
   await expect.poll(async () => (await fetch(new URL("/ready", away.url))).status).toBe(503);
