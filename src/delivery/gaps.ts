@@ -1,10 +1,23 @@
 /** What a chat's listeners on this process have not heard: it is put in where it belongs, while what is newer is held. */
 import { whereReachable, type Bus } from "../bus/bus.ts";
-import type { Position } from "../bus/position.ts";
-import { chatTopic, idOf, isChatEvent, placed, type BusEvent, type ChatEvent } from "../chat/events.ts";
+import { parsePosition, type Position } from "../bus/position.ts";
+import { PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
+import {
+  chatTopic,
+  idOf,
+  isChatEvent,
+  placed,
+  type BusEvent,
+  type ChatEvent,
+  type MessageCreated,
+} from "../chat/events.ts";
 import type { History } from "../chat/history.ts";
+import type { Message } from "../chat/model.ts";
 import { isCreatedSince, readMessages } from "./history-and-log.ts";
 import type { Room } from "./room.ts";
+
+/** How long an instance may have been cut off whose messages are looked for beyond the margin: created long before they are published. */
+const LATE_MS = 60_000;
 
 interface GapsOptions {
   readonly bus: Pick<Bus<BusEvent>, "log">;
@@ -32,11 +45,16 @@ export class Gaps {
     const { bus, history, replayLimit } = this.#options;
     const session = room.anyone;
     if (!session) return;
-    const isWanted = isCreatedSince(after);
+    const isRecent = isCreatedSince(after);
+    // What still waits on an instance that was cut off, and comes by later, has its place before what its sender said since.
+    const lateSince = Math.max(room.beganAtMs + PUBLICATION_MARGIN_MS, parsePosition(after).ms - LATE_MS);
+    const isLate = (message: Message): boolean =>
+      Date.parse(message.createdAt) >= lateSince && !isGiven(idOf(eventOf(room, message)));
+    const isWanted = (message: Message): boolean => isRecent(message) || isLate(message);
     await room.hold(after, async () => {
       const sources = { log: bus.log, history, limit: replayLimit };
       for (const message of await readMessages(sources, session, room.chatId, isWanted)) {
-        const event = { type: "message.created", chatId: room.chatId, message } as const;
+        const event = eventOf(room, message);
         // The clocks' margin reaches back to what was given long since, or before this room was. What is held has its place here.
         if (!isGiven(idOf(event)) || room.holds(message.id)) this.#insert(room, event, undefined);
       }
@@ -57,4 +75,8 @@ export class Gaps {
   #insert(room: Room, event: ChatEvent, position: Position | undefined): void {
     room.insert(event, position, (news, at) => this.#serve(room, news, at));
   }
+}
+
+function eventOf({ chatId }: Room, message: Message): MessageCreated {
+  return { type: "message.created", chatId, message };
 }

@@ -17,6 +17,8 @@ const MAX_INSERTED = 20_000;
 /** It lives as long as it has any listener, and holds the process's one bus subscription to the chat. */
 export class Room {
   readonly chatId: string;
+  /** On this machine's clock: what was published before is no news to anybody here. */
+  readonly beganAtMs = Date.now();
   /** The subscriptions to all chats of each session whose viewer is in this one. */
   readonly audience = new Map<Session, Subscribers>();
   /** Subscriptions to this chat alone. */
