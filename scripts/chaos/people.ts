@@ -14,6 +14,9 @@ import { goodbye, History, STUBBORN, type Listener, type Talker } from "../../te
 import type { Instances } from "../../tests/support/instances.ts";
 import type { Random } from "./random.ts";
 
+/** Each instance, and the load balancer. */
+const PLACES = 4;
+
 /** What one watcher has been told. */
 interface Watcher {
   readonly name: string;
@@ -36,6 +39,8 @@ export class People implements AsyncDisposable {
   /** Has a device on each instance, all the time. */
   readonly #steady: DemoUser;
   readonly #guests: readonly DemoUser[];
+  /** Each writes at one place alone, in the order of which nothing may go wrong. */
+  readonly #writers: readonly DemoUser[];
   readonly #present = new Map<string, TestClient>();
   readonly #chatId: string;
 
@@ -45,7 +50,8 @@ export class People implements AsyncDisposable {
     const newcomer = (name: string): DemoUser => instances.api.data.createUser({ name, token: randomUUID() });
     this.#steady = newcomer("Steady");
     this.#guests = ["Guest 1", "Guest 2", "Guest 3"].map(newcomer);
-    const participants = [this.#steady, ...this.#guests].map(({ id }) => id);
+    this.#writers = Array.from({ length: 2 * PLACES }, (_, n) => newcomer(`Writer ${n + 1}`));
+    const participants = [this.#steady, ...this.#guests, ...this.#writers].map(({ id }) => id);
     this.#chatId = instances.api.data.createChat({ participants }).id;
     this.#stack.use(this.history);
   }
@@ -96,11 +102,12 @@ export class People implements AsyncDisposable {
       ...all.map(({ wsUrl }, index) => [`instance ${index}`, wsUrl] as const),
       ["balancer", balanced],
     ] as const;
-    for (const [name, wsUrl] of places) {
-      const { token } = this.#steady;
-      this.listeners.push(await this.history.listen(`listener at ${name}`, wsUrl, token, [this.#chatId]));
-      this.#talkers.push(this.history.talker(`talker at ${name}`, wsUrl, token, this.#chatId));
-      this.#talkers.push(this.history.talker(`second talker at ${name}`, wsUrl, token, this.#chatId));
+    for (const [index, [name, wsUrl]] of places.entries()) {
+      this.listeners.push(await this.history.listen(`listener at ${name}`, wsUrl, this.#steady.token, [this.#chatId]));
+      for (const [nth, { token }] of this.#writers.slice(2 * index, 2 * index + 2).entries()) {
+        const talker = `${["talker", "second talker"][nth]} at ${name}`;
+        this.#talkers.push(this.history.talker(talker, wsUrl, token, this.#chatId));
+      }
     }
     for (const [name, wsUrl] of places.slice(0, 3)) await this.#watch(name, wsUrl);
   }

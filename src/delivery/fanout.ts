@@ -7,6 +7,7 @@ import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
 import {
   chatTopic,
+  idOf,
   isChatEvent,
   placed,
   USERS_TOPIC,
@@ -116,6 +117,11 @@ export class Fanout implements MembershipListener {
       if (after !== undefined) (behind ??= {})[chatTopic(id)] = after;
     }
     return behind;
+  }
+
+  /** Whether an event that is found in the log was delivered before it was there. */
+  wasDelivered(event: Exclude<ChatEvent, TypingChanged>): boolean {
+    return this.#rooms.get(event.chatId)?.hasUnplaced(idOf(event)) ?? false;
   }
 
   /** Somebody was found typing, and not heard to begin. */

@@ -11,8 +11,8 @@ export type Subscribers = Map<EventType, Set<Subscriber>>;
 /** Events that are remembered at most, so that what is read from the log or the history is not taken for news. */
 const MAX_RECENT = 1000;
 
-/** Of those that were inserted, which may come by as late as an instance that was cut off publishes what it has. */
-const MAX_INSERTED = 20_000;
+/** Of those that were delivered without a place in the log: they get one as late as an instance that was cut off publishes what it has. */
+const MAX_UNPLACED = 20_000;
 
 /** It lives as long as it has any listener, and holds the process's one bus subscription to the chat. */
 export class Room {
@@ -33,7 +33,7 @@ export class Room {
   #fills: (() => Promise<void>)[] = [];
   readonly #heldMessages = new Set<string>();
   readonly #recent = new Set<string>();
-  #inserted: LRUCache<string, true> | undefined;
+  #unplaced: LRUCache<string, true> | undefined;
   /** Who types here, with the end of the indicator if nobody says otherwise. */
   #typists: Map<string, { readonly event: TypingChanged; readonly timer: NodeJS.Timeout }> | undefined;
 
@@ -104,10 +104,11 @@ export class Room {
   /** Delivers what was missing, unless it has been delivered here; while the room is held. */
   insert(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     this.#deliver(event, position, deliver);
-    if (event.type === "typing.changed") return;
-    // By size, not by `max`, for which the cache takes the memory at once: there are many rooms, and few such events in most.
-    this.#inserted ??= new LRUCache({ maxSize: MAX_INSERTED, sizeCalculation: () => 1, ttl: EVENT_ID_TTL_MS });
-    this.#inserted.set(idOf(event), true);
+  }
+
+  /** Whether an event was delivered while it had no place in the log. Who reads the log later finds it there. */
+  hasUnplaced(id: string): boolean {
+    return this.#unplaced?.has(id) ?? false;
   }
 
   /** Looks after the end of an indicator that was begun unheard. */
@@ -125,13 +126,20 @@ export class Room {
     if (event.type === "typing.changed") this.#follow(event);
     // It may have been inserted while its publication was under way.
     else if (!this.#isNews(idOf(event))) return;
+    else if (position === undefined) this.#noteUnplaced(idOf(event));
     // Who has sent a message has stopped typing it, on whichever instance that was.
     if (event.type === "message.created") this.#stopTyping(event.message.sender.id);
     deliver(event, position);
   }
 
+  #noteUnplaced(id: string): void {
+    // By size, not by `max`, for which the cache takes the memory at once: there are many rooms, and few such events in most.
+    this.#unplaced ??= new LRUCache({ maxSize: MAX_UNPLACED, sizeCalculation: () => 1, ttl: EVENT_ID_TTL_MS });
+    this.#unplaced.set(id, true);
+  }
+
   #isNews(id: string): boolean {
-    if (this.#recent.has(id) || this.#inserted?.has(id) === true) return false;
+    if (this.#recent.has(id) || this.hasUnplaced(id)) return false;
     this.#recent.add(id);
     const [oldest] = this.#recent;
     if (this.#recent.size > MAX_RECENT && oldest !== undefined) this.#recent.delete(oldest);

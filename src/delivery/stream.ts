@@ -265,6 +265,9 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
         return sink.isLagging;
       },
       write: (event, position) => {
+        // The bus was away when it came: it was given then, and has a place in the log since.
+        const isCounted = event.type === "message.created" || event.type === "message.read";
+        if (isCounted && this.#fanout.wasDelivered(event)) return;
         if (this.#done || !isOfType(event, this.spec.type) || !this.spec.takes(event)) return;
         if (!this.#wasReplayed(event, position)) sink.write(placed(event, position));
       },

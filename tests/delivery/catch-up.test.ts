@@ -204,6 +204,31 @@ test("what comes while the log is read is given once", async () => {
   expect(reader.received).toEqual(["a 1", "a 2", "a 3"]);
 });
 
+test("what was given while the bus was away, and is in the log since, is not given again", async () => {
+  const bus = createBus();
+  let isAway = false;
+  const scene = createScene(undefined, {
+    ...bus,
+    publish: (topic, event) => bus.publish(topic, event),
+    subscribe: (topic, listener) =>
+      bus.subscribe(topic, {
+        ...listener,
+        receive: (event, position) => listener.receive(event, isAway ? undefined : position),
+      }),
+  });
+  const stream = await scene.open();
+  const reader = new Reader();
+  stream.pipe(reader);
+  await scene.publish(message("a", "1"));
+  isAway = true;
+  await scene.publish(message("a", "2"));
+  isAway = false;
+  await scene.publish(message("a", "3"));
+  reader.give(100, stream);
+  await turns(10);
+  expect(reader.received.toSorted()).toEqual(["a 1", "a 2", "a 3"]);
+});
+
 test("what waits from before a sink took the stream comes before what is newer", async () => {
   const scene = createScene();
   const stream = await scene.open();
