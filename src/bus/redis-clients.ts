@@ -66,8 +66,14 @@ export function hangUp(client: Redis | Cluster): void {
 
 function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): RedisClients {
   const [{ host, port }] = nodes;
-  // A sentinel that has fallen silent is not waited for: the next one is asked.
-  const asked: RedisOptions = { sentinels: [...nodes], name, sentinelCommandTimeout: ANSWER_TIMEOUT_MS };
+  const asked: RedisOptions = {
+    sentinels: [...nodes],
+    name,
+    // One that has fallen silent is not waited for: the next one is asked.
+    sentinelCommandTimeout: ANSWER_TIMEOUT_MS,
+    // To the sentinels and to whom they name; without both the library says the password to the master in the clear.
+    ...(own.tls ? { sentinelTLS: own.tls, enableTLSForSentinelMode: true } : {}),
+  };
   const place: RedisOptions = kind === "sentinel" ? asked : { host, port };
   return {
     commands: new Redis({ ...own, ...place }),

@@ -1,4 +1,5 @@
 /** Who is online, by the leases that all instances hold. This file: those of this one, and what it makes known of them. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PresenceState, PresenceStore, PresentUser } from "./bus.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisKeys } from "./redis-keys.ts";
@@ -112,7 +113,7 @@ export class RedisPresence implements PresenceStore {
     const states = await this.#readNow(userIds);
     if (!this.#isQuiet || states.every(({ online }) => online)) return states;
     // Whom an emptied Redis does not know may be with an instance that has not said so yet.
-    await new Promise((resolve) => setTimeout(resolve, this.#quietUntil - performance.now()).unref());
+    await sleep(this.#quietUntil - performance.now(), undefined, { ref: false });
     return this.#readNow(userIds);
   }
 

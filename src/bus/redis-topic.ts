@@ -33,6 +33,8 @@ const MAX_EXPECTED = 10_000;
 export class RedisTopic<Event> {
   readonly name: string;
   readonly channel: string;
+  /** Where the channel lies, as `RedisShards.slot` says it: asked for with every event. */
+  readonly slot: number;
   readonly listeners = new Set<TopicListener<Event>>();
   /** Whether everything that is published on it arrives. */
   isLive = false;
@@ -52,9 +54,14 @@ export class RedisTopic<Event> {
   readonly #given: GivenEvents;
   readonly #onListenerError: (error: unknown) => void;
 
-  constructor(name: string, channel: string, given: GivenEvents, onListenerError: (error: unknown) => void) {
+  constructor(
+    { name, channel, slot }: { readonly name: string; readonly channel: string; readonly slot: number },
+    given: GivenEvents,
+    onListenerError: (error: unknown) => void,
+  ) {
     this.name = name;
     this.channel = channel;
+    this.slot = slot;
     this.#given = given;
     this.#onListenerError = onListenerError;
   }

@@ -181,7 +181,7 @@ export class RedisTopics<Event> {
 
   #on(shard: RedisShard, isMeant: (topic: RedisTopic<Event>) => boolean): RedisTopic<Event>[] {
     const { shards } = this.#parts.connection;
-    return [...this.#topics.values()].filter((topic) => isMeant(topic) && shards.of(topic.channel) === shard);
+    return [...this.#topics.values()].filter((topic) => isMeant(topic) && shards.at(topic.slot) === shard);
   }
 
   /** Where every topic that is live stands at least. */
@@ -195,8 +195,10 @@ export class RedisTopics<Event> {
   }
 
   #open(name: string): RedisTopic<Event> {
-    const { options, keys } = this.#parts;
-    const topic = new RedisTopic<Event>(name, keys.channel(name), this.#given, options.onListenerError);
+    const { options, keys, connection } = this.#parts;
+    const channel = keys.channel(name);
+    const place = { name, channel, slot: connection.shards.slot(channel) };
+    const topic = new RedisTopic<Event>(place, this.#given, options.onListenerError);
     this.#topics.set(name, topic);
     return topic;
   }
@@ -272,7 +274,7 @@ export class RedisTopics<Event> {
     if (!received) return this.#parts.onGarbage();
     if (received.position !== undefined) {
       this.hear(received.position);
-      this.#parts.connection.shards.of(topic.channel)?.hear(received.position);
+      this.#parts.connection.shards.at(topic.slot)?.hear(received.position);
     }
     topic.receive(received);
   }

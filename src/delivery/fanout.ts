@@ -23,6 +23,7 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Gaps } from "./gaps.ts";
+import type { CountedEvent } from "./replay.ts";
 import { all, erase, insert, Room, type Subscribers } from "./room.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
@@ -120,7 +121,7 @@ export class Fanout implements MembershipListener {
   }
 
   /** Whether an event that is found in the log was delivered before it was there. */
-  wasDelivered(event: Exclude<ChatEvent, TypingChanged>): boolean {
+  wasDelivered(event: CountedEvent): boolean {
     return this.#rooms.get(event.chatId)?.hasUnplaced(idOf(event)) ?? false;
   }
 

@@ -198,7 +198,7 @@ function isMessage(event: BusEvent): event is MessageCreated {
   return event.type === "message.created";
 }
 
-function isCounted(event: BusEvent): event is CountedEvent {
+export function isCounted(event: BusEvent): event is CountedEvent {
   return event.type === "message.created" || event.type === "message.read";
 }
 

@@ -124,9 +124,12 @@ export class Room {
 
   #deliver(event: ChatEvent, position: Position | undefined, deliver: Deliver): void {
     if (event.type === "typing.changed") this.#follow(event);
-    // It may have been inserted while its publication was under way.
-    else if (!this.#isNews(idOf(event))) return;
-    else if (position === undefined) this.#noteUnplaced(idOf(event));
+    else {
+      const id = idOf(event);
+      // It may have been inserted while its publication was under way.
+      if (!this.#isNews(id)) return;
+      if (position === undefined) this.#noteUnplaced(id);
+    }
     // Who has sent a message has stopped typing it, on whichever instance that was.
     if (event.type === "message.created") this.#stopTyping(event.message.sender.id);
     deliver(event, position);

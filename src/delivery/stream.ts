@@ -14,7 +14,7 @@ import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Fanout, Subscriber } from "./fanout.ts";
-import type { Replay } from "./replay.ts";
+import { isCounted, type Replay } from "./replay.ts";
 import { isOfChat, startsOf, WaitingEvents, type Waiting } from "./waiting.ts";
 
 /** Events that wait for an iterating reader at most, where none may be left out. */
@@ -266,8 +266,7 @@ export class Stream<Type extends EventType = EventType> implements AsyncIterable
       },
       write: (event, position) => {
         // The bus was away when it came: it was given then, and has a place in the log since.
-        const isCounted = event.type === "message.created" || event.type === "message.read";
-        if (isCounted && this.#fanout.wasDelivered(event)) return;
+        if (isCounted(event) && this.#fanout.wasDelivered(event)) return;
         if (this.#done || !isOfType(event, this.spec.type) || !this.spec.takes(event)) return;
         if (!this.#wasReplayed(event, position)) sink.write(placed(event, position));
       },

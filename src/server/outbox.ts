@@ -71,17 +71,41 @@ export function createOutbox(options: OutboxOptions): Outbox {
     : new PlainOutbox(options);
 }
 
-/** When the client is asked what has arrived. It lies in the outbox itself: a look elsewhere at every write would cost as much as the rest. */
-abstract class ConfirmedOutbox {
+/**
+ * When the client is asked what has arrived, and when there is room for more again. It lies in the outbox itself: a look
+ * elsewhere at every write would cost as much as the rest.
+ */
+abstract class WatchedOutbox {
   protected readonly flusher: Flusher;
+  readonly #budgetBytes: number;
+  readonly #onRoom: () => void;
   readonly #onUnconfirmed: () => void;
+  #hasLagged = false;
   /** Events since the last ping. */
   #unconfirmed = 0;
   #pingedAt = -Infinity;
 
-  constructor({ flusher, onUnconfirmed }: OutboxOptions) {
+  constructor({ flusher, budgetBytes, onRoom, onUnconfirmed }: OutboxOptions) {
     this.flusher = flusher;
+    this.#budgetBytes = budgetBytes;
+    this.#onRoom = onRoom;
     this.#onUnconfirmed = onUnconfirmed;
+  }
+
+  get isLagging(): boolean {
+    const isLagging = this.waitingBytes > this.#budgetBytes;
+    this.#hasLagged ||= isLagging;
+    return isLagging;
+  }
+
+  /** What has not left the process. */
+  protected abstract readonly waitingBytes: number;
+
+  /** Some of it has. */
+  protected noteRoom(): void {
+    if (!this.#hasLagged || this.isLagging) return;
+    this.#hasLagged = false;
+    this.#onRoom();
   }
 
   protected countEvent(): void {
@@ -103,16 +127,13 @@ abstract class ConfirmedOutbox {
 }
 
 /** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
-class PlainOutbox extends ConfirmedOutbox implements Outbox {
+class PlainOutbox extends WatchedOutbox implements Outbox {
   readonly #socket: WebSocket;
   readonly #transport: Socket;
-  readonly #budgetBytes: number;
-  readonly #onRoom: () => void;
   /** Made when something waits: an array that is kept for the next turn makes V8 take all of them for long-lived ones. */
   #frames: Frame[] | undefined;
   #callbacks: (() => void)[] | undefined;
   #bytes = 0;
-  #hasLagged = false;
   /** Whether the system took the last write at once. */
   #isPrompt = true;
 
@@ -120,14 +141,10 @@ class PlainOutbox extends ConfirmedOutbox implements Outbox {
     super(options);
     this.#socket = options.socket;
     this.#transport = options.transport;
-    this.#budgetBytes = options.budgetBytes;
-    this.#onRoom = options.onRoom;
   }
 
-  get isLagging(): boolean {
-    const isLagging = this.#bytes + this.#transport.writableLength > this.#budgetBytes;
-    this.#hasLagged ||= isLagging;
-    return isLagging;
+  protected get waitingBytes(): number {
+    return this.#bytes + this.#transport.writableLength;
   }
 
   next(id: string, payload: { readonly json: string }): void {
@@ -205,27 +222,22 @@ class PlainOutbox extends ConfirmedOutbox implements Outbox {
   /** Not at `drain`: the budget may be less than what a stream calls full, and then there is none. */
   #onWritten(callbacks: readonly (() => void)[] | undefined): void {
     callbacks?.forEach((callback) => callback());
-    if (!this.#hasLagged || this.isLagging) return;
-    this.#hasLagged = false;
-    this.#onRoom();
+    this.noteRoom();
   }
 }
 
 /** Compression is per socket and takes its time: ws does it, and keeps the order. */
-class CompressedOutbox extends ConfirmedOutbox implements Outbox {
+class CompressedOutbox extends WatchedOutbox implements Outbox {
   readonly #options: OutboxOptions;
   #isCorked = false;
-  #hasLagged = false;
 
   constructor(options: OutboxOptions) {
     super(options);
     this.#options = options;
   }
 
-  get isLagging(): boolean {
-    const isLagging = this.#options.socket.bufferedAmount > this.#options.budgetBytes;
-    this.#hasLagged ||= isLagging;
-    return isLagging;
+  protected get waitingBytes(): number {
+    return this.#options.socket.bufferedAmount;
   }
 
   next(id: string, payload: { readonly json: string }): void {
@@ -237,7 +249,7 @@ class CompressedOutbox extends ConfirmedOutbox implements Outbox {
     this.#cork();
     this.#options.socket.send(message, () => {
       onSent?.();
-      this.#onRoom();
+      this.noteRoom();
     });
   }
 
@@ -264,11 +276,5 @@ class CompressedOutbox extends ConfirmedOutbox implements Outbox {
     this.#isCorked = true;
     this.#options.transport.cork();
     this.flusher.add(this);
-  }
-
-  #onRoom(): void {
-    if (!this.#hasLagged || this.isLagging) return;
-    this.#hasLagged = false;
-    this.#options.onRoom();
   }
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { startRedisCluster } from "../support/redis-cluster.ts";
 import { startRedis } from "../support/redis.ts";
+import { startSecureSentinel } from "../support/sentinel.ts";
 import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
 
 test("with a password", async () => {
@@ -25,6 +26,23 @@ test("over TLS, whose certificate is checked", async () => {
   expect(distrustful.isConnected).toBe(false);
   expect(String(errors[0])).toMatch(/self.signed/);
   await using bus = await family(server.url, { tls: { ca: server.certificate ?? "" } })();
+  const given = await record(bus);
+  await bus.publish("topic", { n: 1 });
+  await expect.poll(() => given.numbers, PATIENTLY).toEqual([1]);
+});
+
+test("over TLS, to a sentinel and to the master that it names, which takes nothing else", async () => {
+  await using server = await startRedis({ tls: true });
+  await using sentinel = await startSecureSentinel(server);
+  const errors: unknown[] = [];
+  await using distrustful = await family(sentinel.url, {
+    tls: { ca: sentinel.certificate },
+  })({ onOutage: (error) => void errors.push(error) });
+  expect(distrustful.isConnected).toBe(false);
+  expect(String(errors[0]), "of the master").toMatch(/self.signed/);
+  const ca = [server.certificate ?? "", sentinel.certificate];
+  await using bus = await family(sentinel.url, { tls: { ca } })();
+  await connected(bus);
   const given = await record(bus);
   await bus.publish("topic", { n: 1 });
   await expect.poll(() => given.numbers, PATIENTLY).toEqual([1]);

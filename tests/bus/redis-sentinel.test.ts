@@ -1,5 +1,6 @@
 /** A master that is replaced: its sentinels say by whom, and everybody goes there, with all that was published meanwhile. */
 import { test, vi, type ExpectStatic } from "vitest";
+import type { RedisServer } from "../support/redis.ts";
 import { startSentinels, type Sentinels } from "../support/sentinel.ts";
 import { family, numbers, PATIENTLY, publishSteadily, record, type TestBus } from "./redis-scene.ts";
 
@@ -18,6 +19,8 @@ interface Scene extends Sentinels {
   readonly replaced: readonly [number, number];
   /** Resolves when the other bus has heard so many more. */
   flows(): Promise<void>;
+  /** Resolves when the master is gone, that server is named in its place, and events flow there. */
+  replacedBy(server: RedisServer): Promise<void>;
   /** Everything that was published has arrived everywhere, once, in order. */
   expectWhole(): Promise<void>;
 }
@@ -37,13 +40,19 @@ async function startScene(expect: ExpectStatic): Promise<Scene> {
   starting.defer(async () => void (await load.stop()));
   const [, there] = histories;
   const started = starting.move();
+  const flows = async (): Promise<void> => {
+    const had = there.numbers.length;
+    await expect.poll(() => there.numbers.length, MORE_PATIENTLY).toBeGreaterThan(had + 50);
+  };
   return {
     ...sentinels,
     publisher,
     replaced,
-    async flows() {
-      const had = there.numbers.length;
-      await expect.poll(() => there.numbers.length, MORE_PATIENTLY).toBeGreaterThan(had + 50);
+    flows,
+    async replacedBy(server) {
+      await expect.poll(() => publisher.isConnected, MORE_PATIENTLY).toBe(false);
+      await sentinels.named(server);
+      await flows();
     },
     async expectWhole() {
       const count = await load.stop();
@@ -63,9 +72,7 @@ test.concurrent("a master that is killed: both go to the promoted replica, and e
   const [master, replica] = scene.servers;
   await scene.flows();
   await master.kill();
-  await expect.poll(() => scene.publisher.isConnected, MORE_PATIENTLY).toBe(false);
-  await scene.named(replica);
-  await scene.flows();
+  await scene.replacedBy(replica);
   await scene.expectWhole();
   await expect.poll(() => scene.replaced, MORE_PATIENTLY).toEqual([1, 1]);
 });
@@ -76,9 +83,7 @@ test.concurrent("one that holds still: the same, and when it goes on nobody list
   await scene.flows();
   master.pause();
   try {
-    await expect.poll(() => scene.publisher.isConnected, MORE_PATIENTLY).toBe(false);
-    await scene.named(replica);
-    await scene.flows();
+    await scene.replacedBy(replica);
   } finally {
     master.resume();
   }
@@ -112,8 +117,6 @@ test.concurrent("a sentinel that has fallen silent is not waited for", async ({ 
   await scene.flows();
   scene.silenceOne();
   await master.kill();
-  await expect.poll(() => scene.publisher.isConnected, MORE_PATIENTLY).toBe(false);
-  await scene.named(replica);
-  await scene.flows();
+  await scene.replacedBy(replica);
   await scene.expectWhole();
 });

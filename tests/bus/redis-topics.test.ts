@@ -38,7 +38,7 @@ test("too much for what may be held is read from the log again, in order; what i
     },
   };
   const shard: Partial<RedisShard> = { isConnected: true, hear: () => undefined };
-  const shards: Partial<RedisShards> = { of: () => shard as RedisShard };
+  const shards: Partial<RedisShards> = { slot: () => 0, at: () => shard as RedisShard };
   const topics = new RedisTopics<TestEvent>({
     options: { ...TEST_EVENTS, onListenerError: (error) => expect.unreachable(String(error)) },
     connection: { isCluster: false, shards: shards as RedisShards } as RedisConnection,

@@ -163,7 +163,7 @@ export async function end(child: ChildProcess): Promise<void> {
 }
 
 /** The text of a certificate for 127.0.0.1 that lies in the directory, beside its key. */
-async function createCertificate(directory: string): Promise<string> {
+export async function createCertificate(directory: string): Promise<string> {
   const run = promisify(execFile);
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")];
   const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1";

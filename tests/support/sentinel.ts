@@ -4,7 +4,7 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { end, listenSomewhere, startRedis, type RedisServer } from "./redis.ts";
+import { createCertificate, end, listenSomewhere, startRedis, type RedisServer } from "./redis.ts";
 
 const NAME = "chat";
 const SENTINELS = 3;
@@ -68,8 +68,7 @@ interface Sentinel extends AsyncDisposable {
 
 async function startSentinel(directory: string, masterPort: number): Promise<Sentinel> {
   await using starting = new AsyncDisposableStack();
-  const launchAt = (port: number): ChildProcess =>
-    spawn("redis-server", [join(directory, `${port}.conf`), "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] });
+  const launchAt = (candidate: number): ChildProcess => launch(directory, candidate);
   const { child, port } = await listenSomewhere(launchAt, (candidate) =>
     writeFile(join(directory, `${candidate}.conf`), configuration(directory, candidate, masterPort)),
   );
@@ -93,14 +92,51 @@ async function startSentinel(directory: string, masterPort: number): Promise<Sen
   };
 }
 
-/** What a sentinel learns it writes there too. */
-function configuration(directory: string, port: number, masterPort: number): string {
+/** One that serves TLS alone, and looks after a master that does. */
+export async function startSecureSentinel(master: RedisServer): Promise<SecureSentinel> {
+  await using starting = new AsyncDisposableStack();
+  const directory = starting.use(await mkdtempDisposable(join(tmpdir(), "sentinel-"))).path;
+  const certificate = await createCertificate(directory);
+  await writeFile(join(directory, "master.pem"), master.certificate ?? "");
+  const launchAt = (port: number): ChildProcess => launch(directory, port);
+  const { child, port } = await listenSomewhere(launchAt, (candidate) => {
+    const tls = `
+tls-port ${candidate}
+tls-replication yes
+tls-auth-clients no
+tls-cert-file ${join(directory, "cert.pem")}
+tls-key-file ${join(directory, "key.pem")}
+tls-ca-cert-file ${join(directory, "master.pem")}
+`;
+    return writeFile(join(directory, `${candidate}.conf`), tls + configuration(directory, 0, master.port, 1));
+  });
+  starting.defer(() => end(child));
+  const started = starting.move();
+  return {
+    url: `rediss+sentinel://127.0.0.1:${port}/0?name=${NAME}`,
+    certificate,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+export interface SecureSentinel extends AsyncDisposable {
+  readonly url: string;
+  readonly certificate: string;
+}
+
+function launch(directory: string, port: number): ChildProcess {
+  const args = [join(directory, `${port}.conf`), "--sentinel"];
+  return spawn("redis-server", args, { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** What a sentinel learns it writes there too. `quorum`: how many have to find the master gone. */
+function configuration(directory: string, port: number, masterPort: number, quorum = 2): string {
   return `
 port ${port}
 bind 127.0.0.1
 dir ${directory}
 loglevel warning
-sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2
+sentinel monitor ${NAME} 127.0.0.1 ${masterPort} ${quorum}
 sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}
 sentinel failover-timeout ${NAME} 3000
 sentinel parallel-syncs ${NAME} 1
