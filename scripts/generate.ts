@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { generate } from "@graphql-codegen/cli";
 import { z } from "zod";
 import codegen from "../codegen.ts";
-import { CONFIG_TABLE } from "../src/config.ts";
+import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { envExample, printPublishedSchema, withConfigurationTable } from "./generated.ts";
 

@@ -1,7 +1,7 @@
 /** The process's log: pino, JSON lines, readable ones on a terminal. Tokens are never in it. */
 import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from "pino";
 import { default as pretty } from "pino-pretty";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 
 export type Log = Logger;
 

@@ -1,5 +1,5 @@
 /** The process: reads the environment, runs a gateway, and tells with its exit code how that ended. */
-import { ConfigError, readConfig, type Config } from "./config.ts";
+import { ConfigError, readConfig, type Config } from "./config/config.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { createLog, type Log } from "./log.ts";
 import { welcome } from "./welcome.ts";

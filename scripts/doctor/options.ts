@@ -1,6 +1,6 @@
 /** The command line. Nothing that was given is quoted: a token may have landed in any place. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { CONFIG_TABLE, ConfigError, parseConfig } from "../../src/config.ts";
+import { CONFIG_TABLE, ConfigError, parseConfig } from "../../src/config/config.ts";
 
 export interface Options {
   /** Without a slash at the end. */

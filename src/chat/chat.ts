@@ -1,7 +1,7 @@
 /** The domain, put together. */
 import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { Access } from "./access.ts";

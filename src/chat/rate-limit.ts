@@ -1,6 +1,6 @@
 /** How many messages a user may send in a while, over all instances. */
 import type { Bus } from "../bus/bus.ts";
-import type { Rate } from "../config.ts";
+import type { Rate } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import type { Limiter } from "./messages.ts";
 

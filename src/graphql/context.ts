@@ -9,7 +9,7 @@ import type { Access } from "../chat/access.ts";
 import type { Typing } from "../chat/typing.ts";
 import type { Me } from "../chat/model.ts";
 import type { Identity, Session } from "../chat/session.ts";
-import type { Resumable, Subscriptions } from "../delivery/subscriptions.ts";
+import type { Resumable, Subscriptions } from "../fanout/subscriptions.ts";
 import type { Log } from "../log.ts";
 import type { Loaders } from "./loaders.ts";
 

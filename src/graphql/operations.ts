@@ -9,7 +9,7 @@ import {
   type GraphQLSchema,
 } from "graphql";
 import { GatewayError } from "../errors.ts";
-import { Stream } from "../delivery/stream.ts";
+import { Stream } from "../fanout/stream.ts";
 import type { Log } from "../log.ts";
 import type { Caller, Context, Operation, Services } from "./context.ts";
 import { Documents } from "./documents.ts";

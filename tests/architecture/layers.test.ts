@@ -14,16 +14,16 @@ test("every file of src keeps the rules", () => {
 
 describe("imports", () => {
   test.each([
-    ["src/bus/redis.ts", 'import { Sessions } from "../chat/sessions.ts";'],
-    ["src/bus/redis.ts", 'import type { Sessions } from "../chat/sessions.ts";'],
-    ["src/bus/redis.ts", 'export { Sessions } from "../chat/sessions.ts";'],
-    ["src/bus/redis.ts", 'export * from "../chat/sessions.ts";'],
-    ["src/bus/redis.ts", 'export const later = () => import("../chat/sessions.ts");'],
-    ["src/bus/redis.ts", 'export type Sessions = import("../chat/sessions.ts").Sessions;'],
-    ["src/bus/redis.ts", 'import "../chat/sessions.ts";'],
-    ["src/bus/redis.ts", 'import type { ChatApi } from "../upstream/chat-api.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'import { Sessions } from "../../chat/sessions.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'import type { Sessions } from "../../chat/sessions.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'export { Sessions } from "../../chat/sessions.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'export * from "../../chat/sessions.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'export const later = () => import("../../chat/sessions.ts");'],
+    ["src/bus/redis/redis-bus.ts", 'export type Sessions = import("../../chat/sessions.ts").Sessions;'],
+    ["src/bus/redis/redis-bus.ts", 'import "../../chat/sessions.ts";'],
+    ["src/bus/redis/redis-bus.ts", 'import type { ChatApi } from "../../upstream/chat-api.ts";'],
     ["src/upstream/rest.ts", 'import { Bus } from "../bus/bus.ts";'],
-    ["src/delivery/frames.ts", 'import { builder } from "../graphql/builder.ts";'],
+    ["src/fanout/frames.ts", 'import { builder } from "../graphql/builder.ts";'],
     ["src/server/http.ts", 'import { createGateway } from "../gateway.ts";'],
     ["src/gateway.ts", 'import "./main.ts";'],
     ["src/errors.ts", 'import type { WireChat } from "./upstream/wire.ts";'],
@@ -39,9 +39,9 @@ describe("imports", () => {
   });
 
   test("the sentence says where the code belongs", () => {
-    expect(violations("src/bus/redis.ts", 'import { Sessions } from "../chat/sessions.ts";')).toEqual([
-      "src/bus/redis.ts imports src/chat/sessions.ts: imports go down only, " +
-        "main → gateway → server → graphql → delivery → chat → upstream, bus → foundation. " +
+    expect(violations("src/bus/redis/redis-bus.ts", 'import { Sessions } from "../../chat/sessions.ts";')).toEqual([
+      "src/bus/redis/redis-bus.ts imports src/chat/sessions.ts: imports go down only, " +
+        "main → gateway → server → graphql → fanout → recovery → chat → upstream, bus → foundation. " +
         "What both need belongs in src/*.ts: what every layer needs, or in the lower of the two; " +
         "what needs src/chat/sessions.ts belongs in src/chat/: the domain, without GraphQL.",
     ]);
@@ -56,7 +56,7 @@ describe("imports", () => {
   test.each([
     ["src/main.ts", 'import { createGateway } from "./gateway.ts";'],
     ["src/gateway.ts", 'import { start } from "./dev/server.ts";'],
-    ["src/delivery/frames.ts", 'import { Bus } from "../bus/bus.ts"; import { Log } from "../log.ts";'],
+    ["src/fanout/frames.ts", 'import { Bus } from "../bus/bus.ts"; import { Log } from "../log.ts";'],
     ["src/dev/server.ts", 'import type { WireChat } from "../upstream/wire.ts"; import { Log } from "../log.ts";'],
     ["src/chat/messages.ts", 'import { Sessions } from "./sessions.ts"; // import "../server/http.ts"'],
     ["src/chat/messages.ts", "export const text = 'import \"../server/http.ts\"';"],
@@ -68,11 +68,11 @@ describe("imports", () => {
 
 describe("packages", () => {
   test.each([
-    ["ioredis", "src/chat/presence.ts", "src/bus/redis.ts"],
-    ["graphql-redis-subscriptions", "src/server/http.ts", "src/bus/redis.ts"],
+    ["ioredis", "src/chat/presence.ts", "src/bus/redis/redis-bus.ts"],
+    ["graphql-redis-subscriptions", "src/server/http.ts", "src/bus/redis/redis-bus.ts"],
     ["undici", "src/server/http.ts", "src/upstream/rest.ts"],
     ["ws", "src/gateway.ts", "src/server/socket.ts"],
-    ["graphql-ws/use/ws", "src/graphql/schema.ts", "src/delivery/socket.ts"],
+    ["graphql-ws/use/ws", "src/graphql/schema.ts", "src/server/websocket/socket.ts"],
     ["graphql", "src/chat/messages.ts", "src/graphql/schema.ts"],
     ["graphql-yoga", "src/errors.ts", "src/server/http.ts"],
     ["@pothos/core", "src/bus/bus.ts", "src/graphql/builder.ts"],
@@ -85,10 +85,14 @@ describe("packages", () => {
 
 describe("the process", () => {
   test.each([
-    ["process.env", 'export const port = process.env["PORT"];', "src/config.ts"],
-    ["process.env", 'export const port = process["env"]["PORT"];', "src/config.ts"],
-    ["process.env", 'import { env } from "node:process"; export const port = env["PORT"];', "src/config.ts"],
-    ["process.env", "export const port = (): unknown => { const { env } = process; return env; };", "src/config.ts"],
+    ["process.env", 'export const port = process.env["PORT"];', "src/config/config.ts"],
+    ["process.env", 'export const port = process["env"]["PORT"];', "src/config/config.ts"],
+    ["process.env", 'import { env } from "node:process"; export const port = env["PORT"];', "src/config/config.ts"],
+    [
+      "process.env",
+      "export const port = (): unknown => { const { env } = process; return env; };",
+      "src/config/config.ts",
+    ],
     ["process.exit", "export const stop = () => process.exit(1);", "src/main.ts"],
     ["process.exit", 'import { exit as leave } from "process"; leave(1);', "src/main.ts"],
   ])("%s: %s is for its owner alone", (name, source, owner) => {

@@ -8,13 +8,14 @@ const STEPS = [
   ["gateway"],
   ["server"],
   ["graphql"],
-  ["delivery"],
+  ["fanout"],
+  ["recovery"],
   ["chat"],
   ["upstream", "bus"],
   ["foundation"],
 ] as const;
 
-const ORDER = "main → gateway → server → graphql → delivery → chat → upstream, bus → foundation";
+const ORDER = "main → gateway → server → graphql → fanout → recovery → chat → upstream, bus → foundation";
 
 /** What belongs in a layer, to complete "… belongs in". */
 const HOMES: Readonly<Record<string, string>> = {
@@ -22,11 +23,13 @@ const HOMES: Readonly<Record<string, string>> = {
   gateway: "src/gateway.ts: putting the parts together",
   server: "src/server/: the edges, HTTP and WebSocket",
   graphql: "src/graphql/: the schema and its resolvers",
-  delivery: "src/delivery/: from one event to many sockets",
+  fanout: "src/fanout/: from one event to many sockets",
+  recovery: "src/recovery/: what a listener has missed",
   chat: "src/chat/: the domain, without GraphQL",
   upstream: "src/upstream/: the REST API",
   bus: "src/bus/: events between processes",
   foundation: "src/*.ts: what every layer needs",
+  config: "src/config/: the environment, read once",
   dev: "src/dev/: the embedded development API",
 };
 
@@ -34,17 +37,17 @@ const HOMES: Readonly<Record<string, string>> = {
 const PACKAGES: readonly { readonly name: RegExp; readonly layers: readonly string[]; readonly instead: string }[] = [
   { name: /^(ioredis|graphql-redis-subscriptions)$/, layers: ["bus"], instead: "other layers use the bus's port" },
   { name: /^undici$/, layers: ["upstream"], instead: "other layers use ChatApi" },
-  { name: /^(ws|graphql-ws)$/, layers: ["server", "delivery"], instead: "other layers know no sockets" },
+  { name: /^(ws|graphql-ws)$/, layers: ["server"], instead: "other layers know no sockets" },
   {
     name: /^(graphql|graphql-yoga|@pothos\/.+|@graphql-yoga\/.+)$/,
-    layers: ["gateway", "server", "graphql", "delivery"],
+    layers: ["gateway", "server", "graphql"],
     instead: "the domain and what is below it know no GraphQL",
   },
 ];
 
 /** Parts of the process that have one owner. */
 const OWNERS: Readonly<Record<string, { readonly owner: string; readonly instead: string }>> = {
-  env: { owner: "src/config.ts", instead: "take the value from Config, to whose table a variable can be added" },
+  env: { owner: "src/config/config.ts", instead: "take the value from Config, to whose table a variable can be added" },
   exit: { owner: "src/main.ts", instead: "throw, or let the gateway's close() tell, and main decides" },
 };
 
@@ -54,7 +57,7 @@ const COLLECTIONS = new Set(["Map", "Set", "WeakMap", "WeakSet"]);
 /**
  * Every rule that a source file breaks, a sentence each; empty where it breaks none.
  *
- * @param path from the project's root, with slashes: `src/bus/redis.ts`.
+ * @param path from the project's root, with slashes: `src/bus/redis/redis-bus.ts`.
  */
 export function violations(path: string, source: string): string[] {
   const { program, errors } = parseSync(path, source, { lang: "ts" });
@@ -76,6 +79,7 @@ export function violations(path: string, source: string): string[] {
 function layerOf(path: string): string | undefined {
   const [root, first = "", ...rest] = path.split("/");
   if (root !== "src") return undefined;
+  if (first === "config") return "foundation";
   if (rest.length > 0) return first in HOMES ? first : undefined;
   return first === "main.ts" ? "main" : first === "gateway.ts" ? "gateway" : "foundation";
 }

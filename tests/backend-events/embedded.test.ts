@@ -1,6 +1,6 @@
 /** The gateway on its embedded development API, which tells it of what is written there. */
 import { expect, test } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { connect } from "../support/client.ts";

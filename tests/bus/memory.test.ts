@@ -1,4 +1,4 @@
-import { createMemoryBus } from "../../src/bus/memory.ts";
+import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import { busContract } from "./contract.ts";
 import { TEST_EVENTS } from "./events.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseRedisAddress } from "../../src/bus/redis-address.ts";
+import { parseRedisAddress } from "../../src/bus/redis/connection/address.ts";
 
 const PLAIN = { kind: "standalone", credentials: {}, name: "mymaster" };
 

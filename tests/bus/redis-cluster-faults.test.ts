@@ -1,7 +1,7 @@
 /** What becomes of events when a part of a cluster fails, or changes. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { slotOf } from "../../src/bus/redis-slot.ts";
+import { slotOf } from "../../src/bus/redis/connection/slot.ts";
 import { keySlot, moveSlot, startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import { turn, type RedisServer } from "../support/redis.ts";
 import { connected, family, numbers, PATIENTLY, publishSteadily, record } from "./redis-scene.ts";

@@ -1,5 +1,5 @@
 /** An instance in a process of its own, to be killed: enters the users that it is told of, and says when it has. */
-import { createRedisBus } from "../../src/bus/redis.ts";
+import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { TEST_EVENTS } from "./events.ts";
 
 const [url = "", prefix = "", ttlMs = "", ...users] = process.argv.slice(2);

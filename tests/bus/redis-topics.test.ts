@@ -2,13 +2,13 @@
 import { expect, test } from "vitest";
 import { LOG_MAX_EVENTS, type LogEntry } from "../../src/bus/bus.ts";
 import { positionAt } from "../../src/bus/position.ts";
-import type { RedisChannels } from "../../src/bus/redis-channels.ts";
-import type { RedisConnection } from "../../src/bus/redis-connection.ts";
-import { redisKeys } from "../../src/bus/redis-keys.ts";
-import type { RedisLog } from "../../src/bus/redis-log.ts";
-import type { RedisShard } from "../../src/bus/redis-shard.ts";
-import type { RedisShards } from "../../src/bus/redis-shards.ts";
-import { RedisTopics } from "../../src/bus/redis-topics.ts";
+import type { RedisChannels } from "../../src/bus/redis/events/channels.ts";
+import type { RedisConnection } from "../../src/bus/redis/connection/connection.ts";
+import { redisKeys } from "../../src/bus/redis/keys.ts";
+import type { RedisLog } from "../../src/bus/redis/events/log.ts";
+import type { RedisShard } from "../../src/bus/redis/connection/shard.ts";
+import type { RedisShards } from "../../src/bus/redis/connection/shards.ts";
+import { RedisTopics } from "../../src/bus/redis/events/topics.ts";
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
 import { numbers, PATIENTLY } from "./redis-scene.ts";
 

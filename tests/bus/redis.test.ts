@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll } from "vitest";
-import { createRedisBus } from "../../src/bus/redis.ts";
+import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { busContract } from "./contract.ts";

@@ -2,7 +2,7 @@ import { parseEnv } from "node:util";
 import { buildSchema } from "graphql";
 import { expect, test } from "vitest";
 import { envExample, printPublishedSchema, withConfigurationTable } from "../../scripts/generated.ts";
-import { CONFIG_TABLE, parseConfig } from "../../src/config.ts";
+import { CONFIG_TABLE, parseConfig } from "../../src/config/config.ts";
 
 const MARKED = "before\n<!-- configuration:start -->\nold\n<!-- configuration:end -->\nafter\n";
 

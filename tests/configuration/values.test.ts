@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
-import { CONFIG_TABLE, ConfigError, parseConfig, type Config } from "../../src/config.ts";
+import { CONFIG_TABLE, ConfigError, parseConfig, type Config } from "../../src/config/config.ts";
 
 /** What is wrong with an environment, in the words that its operator reads. */
 function complaint(environment: Readonly<Record<string, string>>): string {

@@ -8,9 +8,9 @@ import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, USERS_TOPIC, type BusEvent, type DeliveredEvent } from "../../src/chat/events.ts";
 import type { Chat } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
-import { CatchUp } from "../../src/delivery/catch-up.ts";
+import { CatchUp } from "../../src/recovery/catch-up.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
-import { openStream, type Sink, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
+import { openStream, type Sink, type Stream, type StreamSpec } from "../../src/fanout/stream.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
 const typist = { id: "typist", name: "Tina" };

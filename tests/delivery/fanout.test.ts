@@ -5,7 +5,7 @@ import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, USERS_TOPIC, type DeliveredEvent, type EventType } from "../../src/chat/events.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
-import type { Subscriber } from "../../src/delivery/fanout.ts";
+import type { Subscriber } from "../../src/fanout/fanout.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { idText, NextFrames, type Frame, nextMessage, textFrame } from "../../src/server/frames.ts";
+import { idText, NextFrames, type Frame, nextMessage, textFrame } from "../../src/server/websocket/frames.ts";
 import { Inbox } from "../support/inbox.ts";
 
 const closing = new AsyncDisposableStack();

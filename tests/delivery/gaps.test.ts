@@ -4,8 +4,8 @@ import { positionAt } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
-import { Gaps } from "../../src/delivery/gaps.ts";
-import { Room } from "../../src/delivery/room.ts";
+import { Gaps } from "../../src/fanout/gaps.ts";
+import { Room } from "../../src/fanout/room.ts";
 import { createTestBus } from "../support/bus.ts";
 
 const ann = { id: "ann", name: "Ann", email: "ann@example.com", role: null };

@@ -1,7 +1,7 @@
 /** What a chat's listeners wait for while something is missing. */
 import { expect, test } from "vitest";
 import { idOf, type ChatEvent } from "../../src/chat/events.ts";
-import { Room } from "../../src/delivery/room.ts";
+import { Room } from "../../src/fanout/room.ts";
 
 test("of holes that open while one is being filled each is filled, in their order, before anything goes on", async () => {
   const room = new Room(

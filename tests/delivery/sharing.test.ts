@@ -13,7 +13,7 @@ import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, type MessageCreated } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
-import { openStream } from "../../src/delivery/stream.ts";
+import { openStream } from "../../src/fanout/stream.ts";
 import type { Caller, Operation, Services } from "../../src/graphql/context.ts";
 import { OperationContext } from "../../src/graphql/operation-context.ts";
 import { Operations, type OperationRequest, type SharedSubscription } from "../../src/graphql/operations.ts";

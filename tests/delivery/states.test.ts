@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
 import { USERS_TOPIC, type PresenceChanged } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
-import { openStream } from "../../src/delivery/stream.ts";
+import { openStream } from "../../src/fanout/stream.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 
 const at = "2026-01-31T09:30:00.000Z";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { createGraphiQL, wantsGraphiQL, type GraphiQLOptions } from "../../src/server/graphiql.ts";
+import { createGraphiQL, wantsGraphiQL, type GraphiQLOptions } from "../../src/server/graphiql/graphiql.ts";
 
 interface Answer {
   readonly status: number | undefined;

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { buildSchema, parse, validate } from "graphql";
 import type { Browser, Page, Request, WebSocket } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createGateway } from "../../src/gateway.ts";
-import { exampleTabs } from "../../src/server/graphiql-examples.ts";
+import { exampleTabs } from "../../src/server/graphiql/graphiql-examples.ts";
 import {
   launchBrowser,
   openGraphiQL,

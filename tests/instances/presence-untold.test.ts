@@ -2,7 +2,7 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
-import { createRedisBus } from "../../src/bus/redis.ts";
+import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import { decodeEvent } from "../../src/chat/event-codec.ts";
 import { idOf, kindOf, USERS_TOPIC, type BusEvent } from "../../src/chat/events.ts";

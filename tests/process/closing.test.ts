@@ -2,7 +2,7 @@ import { print } from "graphql";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { startDevApi } from "../../src/dev/api.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { connect } from "../support/client.ts";

@@ -1,6 +1,6 @@
 /** A program that has a gateway in it. When something is typed it closes it, and then has nothing left that would keep it running. */
 import { once } from "node:events";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { createGateway } from "../../src/gateway.ts";
 
 try {

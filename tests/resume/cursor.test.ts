@@ -5,7 +5,7 @@ import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../.
 import { compareByCreation, cursorOf, isCreatedAfter, MAX_SEEN, parseCursor } from "../../src/chat/cursor.ts";
 import { chatTopic, type DeliveredEvent, type MessageCreated } from "../../src/chat/events.ts";
 import type { Message } from "../../src/chat/model.ts";
-import { startsOf, WaitingEvents } from "../../src/delivery/waiting.ts";
+import { startsOf, WaitingEvents } from "../../src/fanout/waiting.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
 

@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { positionAt } from "../../src/bus/position.ts";
 import type { Message } from "../../src/chat/model.ts";
-import { withLog } from "../../src/delivery/history-and-log.ts";
-import { Replay } from "../../src/delivery/replay.ts";
+import { withLog } from "../../src/recovery/history-and-log.ts";
+import { Replay } from "../../src/recovery/replay.ts";
 
 /** "Ann 3": created three seconds after the beginning. */
 function message(content: string): Message {

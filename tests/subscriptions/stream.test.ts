@@ -3,7 +3,7 @@ import { Directory } from "../../src/chat/directory.ts";
 import { chatTopic, type BusEvent, type EventOf, type EventType } from "../../src/chat/events.ts";
 import { Session } from "../../src/chat/session.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
-import { openStream, type Stream, type StreamSpec } from "../../src/delivery/stream.ts";
+import { openStream, type Stream, type StreamSpec } from "../../src/fanout/stream.ts";
 import { GatewayError } from "../../src/errors.ts";
 
 const CHAT_ID = "c1";

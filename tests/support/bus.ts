@@ -1,11 +1,11 @@
 /** A bus within the test's process, which fails the test where a listener throws. */
 import { pino } from "pino";
 import type { Bus } from "../../src/bus/bus.ts";
-import { createMemoryBus } from "../../src/bus/memory.ts";
+import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import type { Directory } from "../../src/chat/directory.ts";
 import { decodeEvent } from "../../src/chat/event-codec.ts";
 import { idOf, kindOf, type BusEvent } from "../../src/chat/events.ts";
-import { Fanout } from "../../src/delivery/fanout.ts";
+import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
   return createMemoryBus<BusEvent>({

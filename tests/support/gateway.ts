@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { inject } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import type { DevApi } from "../../src/dev/api.ts";
 import { startDevApi } from "../../src/dev/api.ts";
 import { createGateway, type Overrides } from "../../src/gateway.ts";

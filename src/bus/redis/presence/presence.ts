@@ -1,0 +1,288 @@
+/** Who is online, by the leases that all instances hold. This file: those of this one, and what it makes known of them. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
+import type { RedisConnection } from "../connection/connection.ts";
+import type { RedisKeys } from "../keys.ts";
+import { BURY, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
+import { Turns } from "./turns.ts";
+
+/** Users that are made known at the same time. */
+const AT_ONCE = 64;
+
+/** How long after an emptied Redis everybody else has said again who is online. Longer than they wait between attempts to connect. */
+const RETURN_MS = 2000;
+
+/** A user with a lease here, or whose last one was given back and nobody has settled. */
+interface LocalUser {
+  readonly user: PresentUser;
+  readonly leases: Set<string>;
+  /** What this stay's end is known by. */
+  readonly farewell: string;
+  /** Whether the others have been told, or told of, that the user is online. */
+  isKnown: boolean;
+  /** Whether Redis may have it otherwise. */
+  isDirty: boolean;
+  /** On this process's clock. */
+  leftAt: number;
+}
+
+export interface PresenceParts {
+  readonly connection: RedisConnection;
+  readonly keys: RedisKeys;
+  readonly graceMs: number;
+  readonly onListenerError: (error: unknown) => void;
+}
+
+export class RedisPresence implements PresenceStore {
+  readonly #parts: PresenceParts;
+  readonly #users = new Map<string, LocalUser>();
+  readonly #turns = new Turns();
+  readonly #listeners: ((user: PresentUser) => void)[] = [];
+  #instanceId: string;
+  #stays = 0;
+  /** Until then what changed while Redis was away is not told: others may not have said yet that a user is with them. */
+  #quietUntil = 0;
+  /** When the next of the graces ends that nobody may be waiting for. */
+  #recheckAt = Infinity;
+
+  constructor(parts: PresenceParts, instanceId: string) {
+    this.#parts = parts;
+    this.#instanceId = instanceId;
+  }
+
+  enter(user: PresentUser, leaseId: string): Promise<boolean> {
+    return this.#turns.take(user.id, async () => {
+      const local = this.#users.get(user.id) ?? this.#begin(user);
+      const isFirst = local.leases.size === 0;
+      local.leases.add(leaseId);
+      try {
+        // First into the set: whoever looks after this instance when it has died must not overlook anybody.
+        const listed = isFirst ? this.#list(user.id) : undefined;
+        const entered = this.#script(ENTER, user.id, [this.#lease(leaseId), user.name]);
+        const [answer] = await Promise.all([entered, listed]);
+        local.isKnown = true;
+        return answer === 1;
+      } catch {
+        local.isDirty = true;
+        return false;
+      }
+    });
+  }
+
+  leave(userId: string, leaseId: string): Promise<boolean> {
+    return this.#turns.take(userId, async () => {
+      const local = this.#users.get(userId);
+      if (!local?.leases.delete(leaseId)) return false;
+      const isLastHere = local.leases.size === 0;
+      local.leftAt = performance.now();
+      try {
+        const isLast = (await this.#script(LEAVE, userId, [this.#lease(leaseId)])) === 1;
+        // The user is with another instance, which sees to the end; but for what this one has not been able to say before.
+        if (isLastHere && !isLast && !local.isDirty) await this.#forget(userId);
+        return isLast;
+      } catch {
+        local.isDirty = true;
+        return isLastHere;
+      }
+    });
+  }
+
+  settle(userId: string): Promise<boolean> {
+    return this.#turns.take(userId, async () => {
+      const local = this.#users.get(userId);
+      if (local && this.#isQuiet) {
+        // The user may be with an instance that has not said so yet.
+        local.isDirty = true;
+        return false;
+      }
+      try {
+        const farewell = local?.farewell ?? this.#farewell();
+        const isOffline = (await this.#script(SETTLE, userId, [farewell])) === 1;
+        // Offline with leases here: those have not been made known yet.
+        if (isOffline && local) local.isKnown = false;
+        if (local?.leases.size === 0 && (isOffline || !local.isDirty)) await this.#forget(userId);
+        return isOffline;
+      } catch {
+        if (local) local.isDirty = true;
+        return false;
+      }
+    });
+  }
+
+  async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
+    const states = await this.#readNow(userIds);
+    if (!this.#isQuiet || states.every(({ online }) => online)) return states;
+    // Whom an emptied Redis does not know may be with an instance that has not said so yet.
+    await sleep(this.#quietUntil - performance.now(), undefined, { ref: false });
+    return this.#readNow(userIds);
+  }
+
+  onTransition(listener: (user: PresentUser) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Under a new name this instance holds nothing yet: everything is to be said again. */
+  rename(instanceId: string): void {
+    this.#instanceId = instanceId;
+    for (const local of this.#users.values()) local.isDirty = true;
+  }
+
+  /** Redis has forgotten everything. */
+  emptied(): void {
+    this.#quietUntil = performance.now() + RETURN_MS;
+  }
+
+  /** In how long {@link reconcile} has something to do that it had not yet; Infinity where it is not known to. */
+  get dueMs(): number {
+    const now = performance.now();
+    const dueAt = Math.min(this.#quietUntil > now ? this.#quietUntil : Infinity, this.#recheckAt);
+    return Math.max(1, Math.ceil(dueAt - now));
+  }
+
+  /**
+   * Makes known what Redis does not know, and ends the graces that nobody has ended. What cannot be said is left for the next time;
+   * never rejects.
+   */
+  async reconcile(): Promise<void> {
+    this.#recheckAt = Infinity;
+    const isQuiet = this.#isQuiet;
+    const overdue = performance.now() - this.#parts.graceMs - RETURN_MS;
+    const due = [...this.#users.values()].filter(({ leases, isDirty, isKnown, leftAt }) =>
+      leases.size > 0 ? isDirty && (isKnown || !isQuiet) : !isQuiet && (isDirty || leftAt < overdue),
+    );
+    await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
+  }
+
+  /** Removes the leases of a dead instance, and puts the users offline who had no others. Rejects where Redis is away meanwhile. */
+  async bury(instanceId: string, userIds: readonly string[], heardOfMs: number): Promise<void> {
+    const { graceMs } = this.#parts;
+    await this.#each(userIds, async (id) => {
+      const args = [leaseField(instanceId, ""), this.#farewell(), graceMs, Math.floor(heardOfMs)];
+      const answer = await this.#script(BURY, id, args);
+      if (typeof answer === "string") this.#tell({ id, name: answer });
+      else if (typeof answer === "number" && answer > 0) await this.#adopt(id, answer);
+    });
+  }
+
+  get #isQuiet(): boolean {
+    return performance.now() < this.#quietUntil;
+  }
+
+  async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {
+    const { connection, keys } = this.#parts;
+    // Sent together, since none of them waits for another's answer.
+    const fields = userIds.map((id) => {
+      const key = keys.user(id);
+      return connection.run(key, (client) => client.hmget(key, "online", "seen"));
+    });
+    return (await Promise.all(fields)).map(([online, seen]) =>
+      online !== null && online !== undefined
+        ? { online: true, lastSeenAt: undefined }
+        : { online: false, lastSeenAt: toInstant(seen) },
+    );
+  }
+
+  /** In turn, so that nothing of a user that is under way is overtaken. */
+  async #update(local: LocalUser): Promise<void> {
+    if (this.#users.get(local.user.id) !== local) return;
+    try {
+      await (local.leases.size > 0 ? this.#return(local) : this.#withdraw(local));
+    } catch {
+      local.isDirty = true;
+    }
+  }
+
+  async #return(local: LocalUser): Promise<void> {
+    const { id, name } = local.user;
+    const leases = [...local.leases].map((lease) => this.#lease(lease));
+    const args = [name, local.isKnown ? 1 : 0, this.#lease(""), ...leases];
+    const [answer] = await Promise.all([this.#script(RETURN, id, args), this.#list(id)]);
+    local.isKnown = true;
+    local.isDirty = false;
+    if (answer === 1) this.#tell(local.user);
+  }
+
+  async #withdraw(local: LocalUser): Promise<void> {
+    const { id, name } = local.user;
+    const agoMs = Math.floor(performance.now() - local.leftAt);
+    const args = [local.farewell, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
+    const answer = await this.#script(WITHDRAW, id, args);
+    local.isDirty = false;
+    if (typeof answer === "number" && answer > 0) {
+      // In the grace. Whoever waits for its end may have been refused already, so it is seen to here too.
+      local.isDirty = true;
+      this.#recheckAt = Math.min(this.#recheckAt, performance.now() + answer);
+      return;
+    }
+    await this.#forget(id);
+    if (answer === -1) this.#tell(local.user);
+  }
+
+  /** In the grace when its instance died: it ends here. */
+  async #adopt(id: string, remainingMs: number): Promise<void> {
+    await this.#list(id);
+    if (this.#users.has(id)) return;
+    const local = this.#begin({ id, name: "" });
+    local.isKnown = true;
+    local.leftAt = performance.now() - this.#parts.graceMs + remainingMs;
+  }
+
+  #begin(user: PresentUser): LocalUser {
+    const leases = new Set<string>();
+    const local = { user, leases, farewell: this.#farewell(), isKnown: false, isDirty: false, leftAt: 0 };
+    this.#users.set(user.id, local);
+    return local;
+  }
+
+  async #forget(userId: string): Promise<void> {
+    this.#users.delete(userId);
+    const { connection, keys } = this.#parts;
+    const set = keys.usersOf(this.#instanceId);
+    // Where it fails whoever buries this instance looks at one user for nothing.
+    await connection.run(set, (client) => client.srem(set, userId)).catch(() => undefined);
+  }
+
+  async #list(userId: string): Promise<void> {
+    const { connection, keys } = this.#parts;
+    const set = keys.usersOf(this.#instanceId);
+    await connection.run(set, (client) => client.sadd(set, userId));
+  }
+
+  #script(script: typeof ENTER, userId: string, args: readonly (string | number)[]): Promise<unknown> {
+    return this.#parts.connection.script(script, [this.#parts.keys.user(userId)], args);
+  }
+
+  #lease(leaseId: string): string {
+    return leaseField(this.#instanceId, leaseId);
+  }
+
+  #farewell(): string {
+    return `farewell ${this.#instanceId} ${this.#stays++}`;
+  }
+
+  #tell(user: PresentUser): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(user);
+      } catch (error) {
+        this.#parts.onListenerError(error);
+      }
+    }
+  }
+
+  async #each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    const next = items.values();
+    const workers = Array.from({ length: Math.min(AT_ONCE, items.length) }, async () => {
+      for (const item of next) await work(item);
+    });
+    await Promise.all(workers);
+  }
+}
+
+function leaseField(instanceId: string, leaseId: string): string {
+  return `lease ${instanceId} ${leaseId}`;
+}
+
+function toInstant(ms: string | null | undefined): string | undefined {
+  return ms === null || ms === undefined ? undefined : new Date(Number(ms)).toISOString();
+}

@@ -1,0 +1,212 @@
+/**
+ * The configuration: one table from which come the type, the start-up errors, `.env.example` and README's table
+ * (`npm run codegen`). The only place that reads `process.env`.
+ */
+import { existsSync } from "node:fs";
+import { loadEnvFile } from "node:process";
+import { z } from "zod";
+import {
+  choice,
+  duration,
+  flag,
+  httpApiUrl,
+  optional,
+  origins,
+  rate,
+  redisUrl,
+  text,
+  whole,
+  type Variable,
+} from "./variables.ts";
+
+export type { Rate } from "./variables.ts";
+
+const VARIABLES = {
+  PORT: whole(8080, 0, 65_535, "HTTP and WebSocket; 0 takes a free port."),
+  HOST: {
+    ...text<string | undefined>(undefined, "The address to listen on."),
+    defaultText: "0.0.0.0; 127.0.0.1 with the embedded development API, whose demo tokens are public",
+  },
+  HTTP_API_URL: httpApiUrl,
+  CORS_ORIGIN: origins,
+  EVENTS_SECRET: {
+    default: undefined,
+    secret: true,
+    expected: "a Standard Webhooks secret: whsec_ and base64",
+    parse: optional(z.string().regex(/^(whsec_)?(?=.)([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/)),
+    sentence: "The secret with which the backend signs what it posts to `/events`. Unset: the route answers 404.",
+  },
+  SESSION_RECHECK_INTERVAL: duration(
+    60_000,
+    "Milliseconds within which every token with an open connection, and its user's memberships, are asked about again.",
+  ),
+  HEARTBEAT_INTERVAL: duration(
+    30_000,
+    "Milliseconds between pings; a socket that does not answer one by the next is dropped.",
+  ),
+  CONNECTION_INIT_TIMEOUT: duration(10_000, "Milliseconds that a socket has to send `connection_init`."),
+  TYPING_TIMEOUT: duration(3000, "Milliseconds after which a typing indicator stops by itself."),
+  MAX_MESSAGE_SIZE: whole(10_000, 1, 1_000_000, "Bytes of a message's content."),
+  MAX_PAYLOAD_SIZE: whole(65_536, 1024, 16_777_216, "Bytes of one request, HTTP or WebSocket."),
+  MAX_SUBSCRIPTIONS: whole(100, 1, 100_000, "Subscriptions on one connection."),
+  MAX_SEND_BUFFER: whole(
+    262_144,
+    16_384,
+    1_073_741_824,
+    "Bytes that may wait for one WebSocket client to read; it is sent no events beyond that, and caught up when it reads again.",
+  ),
+  COMPRESSION: flag(
+    false,
+    "Offers `permessage-deflate` to WebSocket clients: less traffic, more processor time and memory.",
+  ),
+  MAX_CONNECTIONS: whole(50_000, 1, 10_000_000, "WebSocket connections of this process; more are closed with 1013."),
+  HTTP_API_TIMEOUT: duration(10_000, "Milliseconds that one request to the REST API may take."),
+  HTTP_API_RETRIES: whole(3, 1, 10, "Attempts of one request to the REST API, the first included."),
+  HTTP_API_IDEMPOTENT: flag(
+    false,
+    "Whether the REST API honours `Idempotency-Key`, so that a POST may be repeated after any failure.",
+  ),
+  REDIS_URL: redisUrl,
+  REDIS_PREFIX: {
+    default: "chat:",
+    expected: "text without white space or braces",
+    parse: z.string().regex(/^[^\s{}]+$/),
+    sentence: "Beginning of every key and channel in Redis: gateways with different ones know nothing of each other.",
+  },
+  PRESENCE_TTL: duration(
+    30_000,
+    "Milliseconds within which the users of an instance that has died without a word are offline.",
+    1000,
+  ),
+  PRESENCE_GRACE: duration(
+    5000,
+    "Milliseconds that a user without a connection stays online, so that a page reload is no event.",
+    0,
+  ),
+  RESUME_WINDOW: duration(
+    120_000,
+    "Milliseconds within which a client that lost its connection gets what it missed when it comes back.",
+  ),
+  REPLAY_LIMIT: whole(
+    1000,
+    1,
+    100_000,
+    "Events that a client is given at most of what it missed; beyond that it gets `CURSOR_EXPIRED`.",
+  ),
+  DRAIN_WINDOW: whole(5000, 0, 600_000, "Milliseconds over which a stopping gateway lets its clients go."),
+  RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user."),
+  LOG_LEVEL: choice(
+    ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+    "info",
+    "JSON lines; readable ones on a terminal.",
+  ),
+  GRAPHIQL: flag(undefined, "Serves GraphiQL to browsers.", "on outside production"),
+  INTROSPECTION: flag(undefined, "Answers introspection.", "on outside production"),
+  DEV_API_PORT: whole(0, 0, 65_535, "Where the embedded development API listens; 0 takes a free port."),
+  DEV_API_FILE: text(
+    "data/development.sqlite",
+    "The file of the embedded development API's data; `:memory:` keeps none.",
+  ),
+  NODE_ENV: choice(
+    ["development", "test", "production"],
+    "development",
+    "`production` switches GraphiQL, introspection and the embedded development API off.",
+  ),
+} satisfies Record<string, Variable<unknown>>;
+
+type Values = { readonly [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]["parse"]> };
+
+/** Everything that can be configured: the variables of the table, with what depends on others worked out. Durations in ms. */
+export type Config = Readonly<
+  Omit<Values, "HOST" | "GRAPHIQL" | "INTROSPECTION" | "NODE_ENV" | "HTTP_API_URL"> & {
+    HOST: string;
+    /** Undefined: the embedded development API is to be started. */
+    HTTP_API_URL: string | undefined;
+    GRAPHIQL: boolean;
+    INTROSPECTION: boolean;
+    production: boolean;
+  }
+>;
+
+/** On or off where nothing is given, depending on the rest. */
+type Switch = "GRAPHIQL" | "INTROSPECTION";
+
+/** Everything that is wrong with an environment, a line each. Written for who starts the process. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** What was given, as it may be shown: an address without whom it names. */
+function withoutPassword(given: string): string {
+  return given.replace(/\/\/[^/@]*@/, "//…@");
+}
+
+function parseVariable(
+  name: string,
+  variable: Variable<unknown>,
+  given: string | undefined,
+  problems: string[],
+): unknown {
+  const source = given ?? variable.default;
+  if (source === undefined) return undefined;
+  const parsed = variable.parse.safeParse(source);
+  if (parsed.success) return parsed.data;
+  problems.push(
+    `${name}: expected ${variable.expected}, got ${variable.secret ? "something else" : JSON.stringify(withoutPassword(source))}`,
+  );
+  return undefined;
+}
+
+/**
+ * Reads a configuration from variables; empty ones count as unset.
+ *
+ * @throws ConfigError that names every wrong variable, what was given and what is allowed.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each entry is what the table's parser made of it
+  const values = Object.fromEntries(
+    Object.entries(VARIABLES).map(([name, variable]) => [
+      name,
+      parseVariable(name, variable, environment[name]?.trim() || undefined, problems),
+    ]),
+  ) as unknown as Omit<Values, Switch> & Record<Switch, boolean | undefined>;
+  const { NODE_ENV, HOST, GRAPHIQL, INTROSPECTION, ...rest } = values;
+  const production = NODE_ENV === "production";
+  if (production && !environment["HTTP_API_URL"]?.trim()) {
+    problems.push(
+      "HTTP_API_URL: expected the address of the REST API, got nothing: with NODE_ENV=production the embedded development API is not started, since its tokens are public",
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return Object.freeze({
+    ...rest,
+    production,
+    HOST: HOST ?? (values.HTTP_API_URL === undefined ? "127.0.0.1" : "0.0.0.0"),
+    GRAPHIQL: GRAPHIQL ?? !production,
+    INTROSPECTION: INTROSPECTION ?? !production,
+  });
+}
+
+/**
+ * Reads the process's environment, with `.env` of the working directory under it where there is one.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(): Config {
+  if (existsSync(".env")) loadEnvFile(".env");
+  return parseConfig(process.env);
+}
+
+/** The table as the documentation shows it. */
+export const CONFIG_TABLE: readonly {
+  name: string;
+  default: string | undefined;
+  shownDefault: string;
+  sentence: string;
+}[] = Object.entries<Variable<unknown>>(VARIABLES).map(([name, variable]) => ({
+  name,
+  default: variable.default,
+  shownDefault: variable.defaultText ?? variable.default ?? "none",
+  sentence: variable.sentence,
+}));

@@ -1,0 +1,91 @@
+/** `POST /events`: the backend speaks, signed as in the Standard Webhooks specification. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import type { BackendEvents } from "../../chat/backend-events.ts";
+import type { Log } from "../../log.ts";
+import { wireEvent } from "../../upstream/wire-events.ts";
+
+interface EventsEndpointOptions {
+  /** `whsec_…`, or the base64 after that. */
+  readonly secret: string;
+  readonly maxBytes: number;
+  readonly events: BackendEvents;
+  readonly log: Log;
+}
+
+/** What is answered: 202 with nothing more, or why not. */
+interface Answer {
+  readonly status: number;
+  readonly error?: string;
+}
+
+/** A request listener. Never rejects. */
+export function createEventsEndpoint({ secret, maxBytes, events, log }: EventsEndpointOptions) {
+  const webhook = new Webhook(secret);
+
+  async function answerTo(request: IncomingMessage): Promise<Answer> {
+    if (request.method !== "POST") return { status: 405, error: "Events are sent with POST." };
+    const body = await readBody(request, maxBytes);
+    if (body === undefined) return { status: 413, error: `An event has at most ${maxBytes} bytes.` };
+    if (!isSigned(webhook, request, body)) return { status: 401, error: "The signature or its time is wrong." };
+    const parsed = parse(body);
+    if ("error" in parsed) return { status: 400, error: parsed.error };
+    await events.accept(String(request.headers["webhook-id"]), parsed.event);
+    return { status: 202 };
+  }
+
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    let answer: Answer;
+    try {
+      answer = await answerTo(request);
+    } catch (error) {
+      log.error({ err: error }, "an event of the backend could not be published");
+      // The backend tries again.
+      answer = { status: 503, error: "The event could not be published. Send it again." };
+    }
+    if (answer.status === 405) response.setHeader("allow", "POST");
+    // What is left of a body that is too large is not read.
+    if (answer.status === 413) response.setHeader("connection", "close");
+    response.writeHead(answer.status, { "content-type": "application/json" });
+    response.end(answer.error === undefined ? "" : JSON.stringify({ error: answer.error }));
+  };
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    if (!(chunk instanceof Buffer)) continue;
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function isSigned(webhook: Webhook, { headers }: IncomingMessage, body: string): boolean {
+  try {
+    // The library compares in constant time and refuses what is more than five minutes off.
+    const signed = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+    webhook.verify(body, Object.fromEntries(signed.map((name) => [name, String(headers[name] ?? "")])), {
+      jsonParse: false,
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return false;
+    throw error;
+  }
+}
+
+function parse(body: string): { readonly event: ReturnType<typeof wireEvent.parse> } | { readonly error: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return { error: "The body is not JSON." };
+  }
+  const parsed = wireEvent.safeParse(json);
+  if (parsed.success) return { event: parsed.data };
+  const wrong = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the body"}: ${message}`);
+  return { error: wrong.join("; ") };
+}

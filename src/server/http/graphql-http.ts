@@ -1,0 +1,190 @@
+/** Queries and mutations over HTTP, subscriptions over SSE: Yoga speaks HTTP, the pipeline is the one of WebSocket. */
+import { GraphQLError, OperationTypeNode, type ExecutionResult } from "graphql";
+import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import type { Session } from "../../chat/session.ts";
+import type { Sessions } from "../../chat/sessions.ts";
+import type { Config } from "../../config/config.ts";
+import { badInput, GatewayError } from "../../errors.ts";
+import type { Caller, Operation } from "../../graphql/context.ts";
+import { documentError, toClientError } from "../../graphql/errors.ts";
+import type { Operations } from "../../graphql/operations.ts";
+import type { Log } from "../../log.ts";
+import { isAllowedOrigin } from "./origin.ts";
+import { bearerToken } from "../token.ts";
+
+interface GraphQLHttpOptions {
+  readonly config: Pick<Config, "CORS_ORIGIN" | "MAX_PAYLOAD_SIZE">;
+  readonly sessions: Sessions;
+  readonly operations: Operations;
+  readonly log: Log;
+}
+
+type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
+
+/** A request listener for `/graphql`. */
+export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstance<object, object> {
+  const { config, operations, log } = options;
+  return createYoga({
+    schema: operations.schema,
+    graphqlEndpoint: "/graphql",
+    graphiql: false,
+    landingPage: false,
+    multipart: false,
+    logging: false,
+    maxRequestBodySize: config.MAX_PAYLOAD_SIZE,
+    parserAndValidationCache: false,
+    // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
+    cors: (request) => isAllowed(config.CORS_ORIGIN, request) && CORS,
+    maskedErrors: { maskError: (error) => mask(error, log) },
+    plugins: [usePipeline(options), useSpokenRefusals()],
+  });
+}
+
+const CORS = {
+  credentials: false,
+  methods: ["GET", "POST"],
+  allowedHeaders: ["authorization", "content-type"],
+  maxAge: 86_400,
+};
+
+function isAllowed(allowed: Config["CORS_ORIGIN"], { headers }: Request): boolean {
+  return isAllowedOrigin(allowed, headers.get("origin") ?? undefined, headers.get("host") ?? undefined);
+}
+
+/** What the pipeline made passes unchanged; the rest is Yoga's own refusals, and defects. */
+function mask(error: unknown, log: Log): GraphQLError {
+  // All JSON that Yoga parses is the client's.
+  if (error instanceof SyntaxError) return notAnOperation("The request is not JSON where it has to be.");
+  return toClientError(error, { requestId: crypto.randomUUID(), log });
+}
+
+const BARE_REFUSALS: ReadonlyMap<number, string> = new Map([
+  [
+    406,
+    "Results are sent as application/json or application/graphql-response+json, those of subscriptions as text/event-stream.",
+  ],
+  [415, "An operation is sent as application/json."],
+]);
+
+/** Yoga answers some requests with a status alone. */
+function useSpokenRefusals(): Plugin {
+  return {
+    onResponse(payload) {
+      const { response } = payload;
+      const message = BARE_REFUSALS.get(response.status);
+      if (message === undefined || response.body) return;
+      const { status, headers } = response;
+      headers.set("content-type", "application/json; charset=utf-8");
+      const body = JSON.stringify({ errors: [documentError("BAD_USER_INPUT", message)] });
+      payload.setResponse(new payload.fetchAPI.Response(body, { status, headers }));
+    },
+  };
+}
+
+/** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
+function usePipeline({ sessions, operations }: GraphQLHttpOptions): Plugin {
+  return {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ request, params }): Promise<Result> => {
+        // The one parameter whose type Yoga does not look at.
+        if (typeof (params.operationName ?? "") !== "string") {
+          return { errors: [notAnOperation('"operationName" is a string.')] };
+        }
+        const operation = operations.prepare({ ...params, query: params.query ?? "" });
+        if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
+        const refusal = refuse(operation, request);
+        if (refusal) return { errors: [refusal] };
+        const context = operations.context(operation, httpCaller(sessions, request));
+        if (operation.type !== OperationTypeNode.SUBSCRIPTION) return operations.execute(context);
+        const result = await operations.subscribe(context);
+        if (!(Symbol.asyncIterator in result)) return result;
+        await endWith(request.signal, result);
+        return withFinalError(result);
+      });
+    },
+  };
+}
+
+/** A client may be gone before anybody reads the stream that was opened for it: nothing would ever end that one. */
+async function endWith(signal: AbortSignal, results: AsyncGenerator<ExecutionResult>): Promise<void> {
+  if (signal.aborted) await results.return(undefined);
+  else signal.addEventListener("abort", () => void results.return(undefined), { once: true });
+}
+
+/** Who stands behind one HTTP request. Only a subscription over SSE opens a session, which ends with its stream. */
+function httpCaller(sessions: Sessions, request: Request): Caller {
+  const token = bearerToken(request.headers.get("authorization"));
+  let opened: Session | undefined;
+  let released = false;
+  return {
+    identity: () => sessions.identify(token),
+    async session() {
+      opened ??= await sessions.open(token, () => !released && !request.signal.aborted);
+      if (!opened) throw new GatewayError("UNAUTHENTICATED");
+      return opened;
+    },
+    async refresh() {
+      throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
+    },
+    // An event source comes back without what it was given last: `after` is for that.
+    resumable: undefined,
+    release() {
+      released = true;
+      if (opened) sessions.close(opened);
+    },
+  };
+}
+
+/**
+ * SSE has no message for errors: the last result carries the one that ended the stream. No async generator: its `return` would
+ * wait for the `next` under way, and a client that leaves would be noticed at the next event only.
+ */
+function withFinalError(results: AsyncGenerator<ExecutionResult, void>): AsyncIterableIterator<ExecutionResult, void> {
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () =>
+      results.next().catch((error: unknown) => {
+        if (!(error instanceof GraphQLError)) throw error;
+        return { done: false, value: { errors: [error] } };
+      }),
+    return: () => results.return(),
+  };
+}
+
+/** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */
+function asBadRequest(error: GraphQLError): GraphQLError {
+  return withHttp(error, { status: 400, spec: true });
+}
+
+/** Looked at before anything is opened: what nobody reads nobody would end. */
+function refuse({ type }: Operation, { method, headers }: Request): GraphQLError | undefined {
+  if (type === OperationTypeNode.MUTATION && method === "GET") {
+    return withHttp(documentError("BAD_USER_INPUT", "A mutation is sent with POST."), {
+      status: 405,
+      headers: { Allow: "POST" },
+    });
+  }
+  const accepted = (headers.get("accept") ?? "")
+    .split(",")
+    .map((range) => range.split(";", 1)[0]?.trim().toLowerCase());
+  const acceptsStream = accepted.includes("text/event-stream");
+  if (type !== OperationTypeNode.SUBSCRIPTION || acceptsStream) return undefined;
+  const message = "A subscription over HTTP needs `Accept: text/event-stream`.";
+  return withHttp(documentError("BAD_USER_INPUT", message), { status: 406 });
+}
+
+/** A request that is none of the specification's: 400 for every client. */
+function notAnOperation(message: string): GraphQLError {
+  return withHttp(documentError("BAD_USER_INPUT", message), { status: 400 });
+}
+
+function withHttp(error: GraphQLError, http: object): GraphQLError {
+  return new GraphQLError(error.message, {
+    nodes: error.nodes ?? null,
+    source: error.source ?? null,
+    positions: error.positions ?? null,
+    extensions: { ...error.extensions, http },
+  });
+}

@@ -1,0 +1,206 @@
+/** One WebSocket connection: its socket, its session, its operations under way. */
+import type { WebSocket } from "ws";
+import type { Session } from "../../chat/session.ts";
+import type { Sessions } from "../../chat/sessions.ts";
+import type { Me } from "../../chat/model.ts";
+import type { ResumePoint } from "../../recovery/resume.ts";
+import type { Caller } from "../../graphql/context.ts";
+import { CloseCode } from "./close-codes.ts";
+import { ConnectionCaller, type SubscribeRequest } from "./connection-caller.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { Inbox } from "./inbox.ts";
+import type { LiveSubscription } from "./live-subscription.ts";
+import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+
+interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
+  readonly authorization: string | undefined;
+  readonly sessions: Sessions;
+  readonly heartbeatMs: number;
+}
+
+export class Connection {
+  readonly socket: WebSocket;
+  readonly outbox: Outbox;
+  readonly heartbeat: Heartbeat;
+  /** What the client sends goes through it. */
+  inbox: Inbox | undefined;
+  /** The subscriptions that write to the outbox by themselves. */
+  readonly live = new Set<LiveSubscription>();
+  /** The `Authorization` header of the upgrade request. */
+  readonly authorization: string | undefined;
+  readonly #sessions: Sessions;
+  #session: Session | undefined;
+  /** Queries and mutations that are not answered yet. */
+  #inFlight = 0;
+  #subscriptions = 0;
+  #isThrottled = false;
+  #isDraining = false;
+  #whenAnswered: (() => void) | undefined;
+  /** Where the client stands in each of its subscriptions that it may resume. */
+  readonly #points = new Set<ResumePoint>();
+  /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
+  readonly #orphaned = new Set<ResumePoint>();
+  #hasSaidClose = false;
+  #closeCode: number | undefined;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, transport, flusher, budgetBytes, authorization, sessions, heartbeatMs } = options;
+    this.#sessions = sessions;
+    this.socket = socket;
+    this.authorization = authorization;
+    const onRoom = (): void => {
+      this.#unthrottle();
+      for (const subscription of this.live) subscription.resume();
+    };
+    const onUnconfirmed = (): void => this.heartbeat.ask();
+    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, onUnconfirmed });
+    this.heartbeat = new Heartbeat(this, heartbeatMs);
+  }
+
+  get isOpen(): boolean {
+    return this.socket.readyState === this.socket.OPEN;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Takes the session, whose end by the gateway ends the connection. */
+  begin(session: Session): void {
+    this.#session = session;
+    session.onEnd(() => this.#revoke());
+  }
+
+  /** Does nothing where the socket is closing already: the first reason counts. */
+  close(code: number, reason: string): void {
+    if (!this.isOpen) return;
+    this.noteResumePoints();
+    this.outbox.flush();
+    this.#closeSocket(code, reason);
+  }
+
+  /** A client that answers the close has got everything that was written before: it confirms as the answer to a ping does. */
+  #closeSocket(code: number, reason: string): void {
+    this.#hasSaidClose = true;
+    this.socket.close(code, reason);
+  }
+
+  /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
+  #revoke(): void {
+    if (!this.isOpen) return;
+    // What is dropped here has not been given to the client, though its streams think so.
+    if (!this.outbox.discard()) this.noteResumePoints();
+    // What ws is compressing counts too: it would go out before the close.
+    if (this.socket.bufferedAmount > 0) this.socket.terminate();
+    else this.#closeSocket(CloseCode.forbidden, "Forbidden");
+  }
+
+  /**
+   * Resolves when the next message may come: at once while there is room, so that it leaves in the same write, else when this one has
+   * left the process or the socket is closed. Never rejects: a dead socket tells by closing.
+   */
+  async send(data: string): Promise<void> {
+    if (!this.isOpen) return;
+    if (this.outbox.isLagging) await new Promise<void>((resolve) => this.outbox.send(data, resolve));
+    else this.outbox.send(data);
+  }
+
+  /** Whether nothing is read from the client because it does not read either. */
+  get isThrottled(): boolean {
+    return this.#isThrottled;
+  }
+
+  /** Reads nothing more while more than the budget waits for the client: what it asks for would wait as well. */
+  throttle(): void {
+    if (this.#isThrottled || this.#isDraining || !this.outbox.isLagging) return;
+    this.#isThrottled = true;
+    this.socket.pause();
+  }
+
+  #unthrottle(): void {
+    if (!this.#isThrottled) return;
+    this.#isThrottled = false;
+    if (!this.#isDraining) this.socket.resume();
+  }
+
+  /** A ping is about to be written. */
+  noteResumePoints(): void {
+    for (const point of this.#points) point.note();
+  }
+
+  /** That ping has been answered. */
+  confirmResumePoints(): void {
+    // What has been noted since is for the answer to the close.
+    if (this.#hasSaidClose) return;
+    for (const point of this.#points) point.confirm();
+  }
+
+  /** The socket is closed. @param code the client's own, or its answer to the gateway's; 1006 where there was none. */
+  closed(code: number): void {
+    this.#closeCode = code;
+    this.heartbeat.stop();
+    for (const point of [...this.#points, ...this.#orphaned]) this.#conclude(point, code);
+    this.#points.clear();
+    this.#orphaned.clear();
+  }
+
+  /** A subscription with a resume point runs, or was being opened when the socket was closed. */
+  hold(point: ResumePoint): void {
+    if (this.#closeCode === undefined) this.#points.add(point);
+    else this.#conclude(point, this.#closeCode);
+  }
+
+  /** It is over. @param isUnwanted the client has said so. */
+  letGo(point: ResumePoint, isUnwanted: boolean): void {
+    const isHeld = this.#points.delete(point);
+    if (isUnwanted) point.forget();
+    else if (isHeld) this.#orphaned.add(point);
+  }
+
+  #conclude(point: ResumePoint, code: number): void {
+    // It has said good-bye: it will not come back for what it has missed.
+    const isGoodbye = code === CloseCode.normal || code === CloseCode.noStatus;
+    if (isGoodbye && !this.#hasSaidClose) point.forget();
+    else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
+  }
+
+  /** The caller of one operation on this connection, counted until it is released. */
+  caller(isSubscription: boolean, request: SubscribeRequest): Caller {
+    if (isSubscription) this.#subscriptions++;
+    else this.#inFlight++;
+    return new ConnectionCaller(this, isSubscription, request);
+  }
+
+  /** An operation of this connection is over. */
+  release(isSubscription: boolean): void {
+    if (isSubscription) this.#subscriptions--;
+    else this.#inFlight--;
+    if (this.#inFlight === 0) this.#whenAnswered?.();
+  }
+
+  /** Goes on with another token of the same user. */
+  refresh(session: Session, token: string): Promise<Me> {
+    return this.#sessions.refresh(session, token);
+  }
+
+  /** Takes no further message, lets what is in flight be answered, then closes. */
+  async drain(code: number, reason: string): Promise<void> {
+    if (!this.isOpen) return;
+    this.#isDraining = true;
+    this.socket.pause();
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
+    // The answer of the last operation is written in the promise jobs that follow its execution.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.close(code, reason);
+    // Only a socket that reads sees the client's side of the closing handshake.
+    if (this.socket.isPaused) this.socket.resume();
+  }
+}

@@ -1,0 +1,289 @@
+/** graphql-transport-ws over ws: graphql-ws is the protocol, this is where it meets sockets, sessions and the pipeline. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { OperationTypeNode, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
+import {
+  handleProtocols,
+  makeServer,
+  MessageType,
+  parseMessage,
+  type Context as ProtocolContext,
+  type Server,
+  type SubscribePayload,
+} from "graphql-ws";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
+import type { Sessions } from "../../chat/sessions.ts";
+import type { Config } from "../../config/config.ts";
+import { GatewayError, hasCode } from "../../errors.ts";
+import { documentError, toClientError } from "../../graphql/errors.ts";
+import type { Operations } from "../../graphql/operations.ts";
+import type { Log } from "../../log.ts";
+import { Accepted, accepted } from "./accepted.ts";
+import { CloseCode } from "./close-codes.ts";
+import { Connection } from "./connection.ts";
+import { Inbox, type ParsedMessage } from "./inbox.ts";
+import { LiveSubscription } from "./live-subscription.ts";
+import { Flusher } from "./outbox.ts";
+import { connectionToken } from "../token.ts";
+
+/** How long a client may take over its side of the closing handshake. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+/** Shorter messages are sent as they are: compressing them costs more than it saves. */
+const COMPRESSION_THRESHOLD_BYTES = 1024;
+
+/** Queries and mutations under way on one connection at most. */
+const MAX_IN_FLIGHT = 100;
+
+/** Messages of the protocol that a client has no business to send. */
+const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
+  MessageType.ConnectionAck,
+  MessageType.Next,
+  MessageType.Error,
+]);
+
+interface WebSocketsOptions {
+  readonly config: Pick<
+    Config,
+    | "CONNECTION_INIT_TIMEOUT"
+    | "COMPRESSION"
+    | "HEARTBEAT_INTERVAL"
+    | "MAX_SEND_BUFFER"
+    | "MAX_CONNECTIONS"
+    | "MAX_PAYLOAD_SIZE"
+    | "MAX_SUBSCRIPTIONS"
+  >;
+  readonly sessions: Sessions;
+  readonly operations: Operations;
+  readonly log: Log;
+}
+
+type Protocol = ProtocolContext<Record<string, unknown>, Connection>;
+
+export class WebSockets {
+  readonly #options: WebSocketsOptions;
+  readonly #server: WebSocketServer;
+  readonly #protocol: Server<Connection>;
+  readonly #connections = new Set<Connection>();
+  readonly #flusher = new Flusher();
+
+  constructor(options: WebSocketsOptions) {
+    this.#options = options;
+    const { config } = options;
+    this.#server = new WebSocketServer(socketOptions(config));
+    this.#server.on("wsClientError", (error, socket) => {
+      options.log.debug({ err: error }, "an upgrade request was refused");
+      socket.once("finish", () => socket.destroy());
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    });
+    this.#protocol = makeServer<Record<string, unknown>, Connection>({
+      connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
+      onConnect: (context) => this.#open(context.connectionParams, context.extra),
+      onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
+      execute: (args) => options.operations.execute(accepted(args).contextValue),
+      subscribe: (args) => this.#subscribe(accepted(args)),
+    });
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Answers an upgrade request whose path and origin are right. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request));
+  }
+
+  /**
+   * Lets every client go with 1012, spread over `windowMs` so that they do not come back all at once, each after what it has in
+   * flight is answered. Resolves when that is done; clients may still be closing then.
+   */
+  async drain(windowMs: number): Promise<void> {
+    const connections = [...this.#connections];
+    const stepMs = windowMs / connections.length;
+    await Promise.all(
+      connections.map(async (connection, index) => {
+        if (index > 0) await new Promise((resolve) => setTimeout(resolve, index * stepMs));
+        await connection.drain(CloseCode.serviceRestart, "Service restart");
+      }),
+    );
+  }
+
+  /** Resolves when no connection is left. */
+  async closed(): Promise<void> {
+    await Promise.all(
+      [...this.#connections].map(({ socket }) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
+    );
+  }
+
+  /** Drops whoever is left, at once. */
+  terminate(): void {
+    for (const { socket } of this.#connections) socket.terminate();
+  }
+
+  #accept(socket: WebSocket, request: IncomingMessage): void {
+    const { log, config } = this.#options;
+    socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
+    if (this.#connections.size >= config.MAX_CONNECTIONS) {
+      socket.close(CloseCode.tryAgainLater, "Too many connections");
+      return;
+    }
+    const connection = new Connection({
+      socket,
+      transport: request.socket,
+      flusher: this.#flusher,
+      budgetBytes: config.MAX_SEND_BUFFER,
+      authorization: request.headers.authorization,
+      sessions: this.#options.sessions,
+      heartbeatMs: config.HEARTBEAT_INTERVAL,
+    });
+    this.#connections.add(connection);
+    const closed = this.#protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => connection.send(data),
+        close: (code = CloseCode.internalError, reason = "") => connection.close(code, reason),
+        onMessage: (handle) => this.#onMessage(connection, handle),
+      },
+      connection,
+    );
+    socket.once("close", (code, reason) => {
+      this.#connections.delete(connection);
+      connection.closed(code);
+      // First of all what others see of it; the library's own clean-up waits for iterators.
+      if (connection.session) this.#options.sessions.close(connection.session);
+      closed(code, reason.toString()).catch((error: unknown) =>
+        log.error({ err: error }, "a connection did not end cleanly"),
+      );
+    });
+  }
+
+  #onMessage(connection: Connection, handle: (data: string) => Promise<void>): void {
+    const inbox = new Inbox(
+      (message) =>
+        // graphql-ws parses text and takes the rest as parsed; its types know the text only.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
+        handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
+      () => connection.close(CloseCode.badRequest, "Too many messages"),
+    );
+    connection.inbox = inbox;
+    connection.socket.on("message", (data) => {
+      // What a client sends after it was told to go is not executed, though it may not have heard of it yet.
+      if (!connection.isOpen) return;
+      // Of what ws may give it gives a Buffer: `binaryType` is its default.
+      inbox.receive(this.#parse(data instanceof Buffer ? data.toString() : ""));
+      connection.throttle();
+    });
+    // ws has answered it.
+    connection.socket.on("ping", () => connection.throttle());
+  }
+
+  /** A message, with the one copy of its document's text that is held for all. Undefined where it is not JSON. */
+  #parse(text: string): ParsedMessage {
+    try {
+      const message: unknown = JSON.parse(text);
+      if (typeof message !== "object" || message === null) return undefined;
+      if (!("payload" in message) || typeof message.payload !== "object" || message.payload === null) return message;
+      const { payload } = message;
+      if ("query" in payload && typeof payload.query === "string") {
+        payload.query = this.#options.operations.intern(payload.query);
+      }
+      return message;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
+  #onFailure(connection: Connection, message: unknown, error: unknown): void {
+    if (message !== undefined && SERVER_MESSAGES.has(parseMessage(message).type)) {
+      connection.close(CloseCode.badRequest, "Invalid message received");
+      return;
+    }
+    // A payload nested too deeply to be written again.
+    if (error instanceof RangeError) {
+      connection.close(CloseCode.badRequest, "Invalid message received");
+      return;
+    }
+    this.#options.log.error({ err: error }, "a message could not be handled");
+    connection.close(CloseCode.internalError, "Internal server error");
+  }
+
+  /** The payload of `connection_ack`, or false, which closes with 4403. */
+  async #open(
+    connectionParams: Readonly<Record<string, unknown>> | undefined,
+    connection: Connection,
+  ): Promise<Record<string, unknown> | false> {
+    const { sessions, log } = this.#options;
+    try {
+      const token = connectionToken(connectionParams, connection.authorization);
+      const session = await sessions.open(token, () => connection.isOpen);
+      if (!session) return false;
+      connection.begin(session);
+      return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
+    } catch (error) {
+      // NOT_PARTICIPANT: the REST API refuses the very list of the user's chats.
+      if (hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT")) return false;
+      log.warn(
+        { err: error instanceof GatewayError ? (error.cause ?? error) : error },
+        "a connection could not be authorised",
+      );
+      connection.close(CloseCode.tryAgainLater, "Try again later");
+      return false;
+    }
+  }
+
+  /** What graphql-ws is to run, or the errors that end the operation and leave the socket alone. */
+  #prepare(
+    { extra: connection }: Protocol,
+    id: string,
+    payload: SubscribePayload,
+  ): ExecutionArgs | readonly GraphQLError[] {
+    const { operations, config } = this.#options;
+    const operation = operations.prepare(payload);
+    if (!("type" in operation)) return operation;
+    const isSubscription = operation.type === OperationTypeNode.SUBSCRIPTION;
+    const [count, limit] = isSubscription
+      ? [connection.subscriptions, config.MAX_SUBSCRIPTIONS]
+      : [connection.inFlight, MAX_IN_FLIGHT];
+    if (count >= limit) {
+      const kind = isSubscription ? "subscriptions" : "operations at once";
+      return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
+    }
+    const context = operations.context(operation, connection.caller(isSubscription, { id, payload }));
+    return new Accepted(operations.schema, context, connection, id);
+  }
+
+  async #subscribe({
+    contextValue: context,
+    connection,
+    id,
+  }: Accepted): Promise<AsyncGenerator<ExecutionResult, void>> {
+    const result = await this.#options.operations.subscribeShared(context);
+    if ("stream" in result) return new LiveSubscription(connection, result, id, context);
+    if (Symbol.asyncIterator in result) return result;
+    return rejected(toClientError(result.errors?.[0], context));
+  }
+}
+
+/** `closeTimeout` is there, but not in the types yet. */
+function socketOptions({
+  COMPRESSION,
+  MAX_PAYLOAD_SIZE,
+}: Pick<Config, "COMPRESSION" | "MAX_PAYLOAD_SIZE">): ServerOptions & { closeTimeout: number } {
+  return {
+    noServer: true,
+    clientTracking: false,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols: (protocols) => handleProtocols(protocols),
+    maxPayload: MAX_PAYLOAD_SIZE,
+    perMessageDeflate: COMPRESSION && { threshold: COMPRESSION_THRESHOLD_BYTES, serverNoContextTakeover: true },
+  };
+}
+
+/** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */
+async function* rejected(error: GraphQLError): AsyncGenerator<never> {
+  yield* [];
+  throw error;
+}
