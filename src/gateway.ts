@@ -5,13 +5,11 @@ import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory/memory-bus.ts";
 import { createRedisBus } from "./bus/redis/redis-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
-import { decodeEvent } from "./chat/event-codec.ts";
-import { idOf, kindOf, type BusEvent } from "./chat/events.ts";
+import { decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
 import { createMessageLimiter } from "./chat/rate-limit.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
-import { Replays } from "./recovery/replay.ts";
 import { ResumePoints } from "./recovery/resume.ts";
 import { Subscriptions } from "./fanout/subscriptions.ts";
 import { startDevApi, type DevApi } from "./dev/api.ts";
@@ -161,13 +159,11 @@ function createSubscriptions(
     bus,
     windowMs: config.RESUME_WINDOW,
     confirmationMs: CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
-    // A little less, so that no beat is too early.
-    saveIntervalMs: config.HEARTBEAT_INTERVAL / 2,
     log,
   });
   starting.defer(() => resumePoints.close());
-  const replays = new Replays({ log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT });
-  return new Subscriptions({ ...chat, fanout, log: bus.log, replays, resumePoints });
+  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT };
+  return new Subscriptions({ ...chat, fanout, sources, resumePoints });
 }
 
 async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
@@ -186,9 +182,14 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     prefix: config.REDIS_PREFIX,
     presenceTtlMs: config.PRESENCE_TTL,
     presenceGraceMs: config.PRESENCE_GRACE,
-    onOutage: (error) => log.warn({ err: error }, "Redis, or a node of it, is away"),
-    onReturn: () => log.info("Redis is there"),
-    onGivenUp: (count, error) => log.error({ count, err: error }, "events were given up: other instances miss them"),
+    onOutage: (error) => log.warn({ err: error }, "Redis, or a node of it, is disconnected"),
+    onReturn: () => log.info("Redis is connected again"),
+    onSilent: () => log.warn("Redis does not answer; events wait until it does"),
+    onAnswer: () => log.info("Redis answers again"),
+    onRefused: (error) => log.error({ err: error }, "Redis refuses to write; events wait until it accepts them"),
+    onAccepted: () => log.info("Redis accepts writes again"),
+    onDropping: (topic) =>
+      log.error({ topic }, "too many events wait for Redis; the topic's listeners will recover them from the REST API"),
   });
 }
 

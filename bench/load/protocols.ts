@@ -1,5 +1,7 @@
 /** What each peer's clients say and hear, by hand, so that no client library is the bottleneck. */
 
+import { randomUUID } from "node:crypto";
+
 /** What somebody listens to: one chat, every chat of theirs, or what an open chat frontend has running (four subscriptions). */
 export type Interest = { readonly chatId: string } | "all" | "four";
 
@@ -25,11 +27,11 @@ const FIELDS = "id chatId content createdAt sender { id name }";
 const SEND =
   "mutation Send($chatId: ID!, $content: String!) { sendMessage(chatId: $chatId, content: $content) { id } }";
 const MESSAGES = `subscription Messages($chatId: ID) { messageAdded(chatId: $chatId) { ${FIELDS} } }`;
-const OTHERS: Readonly<Record<string, string>> = {
-  typing: "subscription Typing { typingChanged { chatId user { id name } isTyping } }",
-  presence: "subscription Presence { presenceChanged { user { id name } online lastSeenAt } }",
-  receipts: "subscription Receipts { readReceipt { chatId messageId reader { id name } readAt } }",
-};
+const OTHERS: readonly string[] = [
+  "subscription Typing { typingChanged { chatId user { id name } isTyping } }",
+  "subscription Presence { presenceChanged { user { id name } online lastSeenAt } }",
+  "subscription Receipts { readReceipt { chatId messageId reader { id name } readAt } }",
+];
 
 /** graphql-ws's own protocol. */
 export const graphqlTransportWs: Protocol = {
@@ -38,9 +40,10 @@ export const graphqlTransportWs: Protocol = {
   hello: (token) => JSON.stringify({ type: "connection_init", payload: { token } }),
   listen(interest) {
     const variables = typeof interest === "object" ? interest : {};
-    const messages = subscribe("messages", MESSAGES, variables);
+    // Like those of stock clients, which a server may know again after a reconnect.
+    const messages = subscribe(randomUUID(), MESSAGES, variables);
     if (interest !== "four") return [messages];
-    return [messages, ...Object.entries(OTHERS).map(([id, query]) => subscribe(id, query, {}))];
+    return [messages, ...OTHERS.map((query) => subscribe(randomUUID(), query, {}))];
   },
   message: (id, chatId, content) => subscribe(`send-${id}`, SEND, { chatId, content }),
   read(text) {

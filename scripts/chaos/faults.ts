@@ -5,23 +5,23 @@ import type { Random } from "./random.ts";
 
 export interface Fault {
   readonly name: string;
-  /** Whether instances are cut off from each other by it: what is sent meanwhile has no order that all agree on. */
-  readonly isOutage: boolean;
-  /** Whether Redis forgets by it what has been said. */
-  readonly losesLog?: true;
-  /** How many times as long everybody pauses between two messages meanwhile. */
-  readonly pace?: number;
+  /**
+   * Redis forgets what has been said. The fault is over when everybody has everything: an instance that dies before it has told an empty
+   * Redis again what it had takes the only copy along.
+   */
+  readonly losesMemory?: true;
   befall(instances: Instances, random: Random): Promise<void>;
 }
 
 /** How often the fault is one that takes long. */
 const LONG_SHARE = 0.05;
 
-/** Every heartbeat is missed. */
-const LONG_MS = 30_000;
+/** How long Redis holds still: shorter and longer than anything that the gateway waits for, and every heartbeat missed. */
+const STOPS_S = [0.8, 2, 6] as const;
+const LONG_STOP_S = 30;
 
-/** What waits so long in one chat is then less than its log keeps: what the log has lost has no order that all agree on. */
-const LONG_PACE = 4;
+/** How long Redis refuses to write. */
+const REFUSAL_MS = { min: 500, max: 8000 };
 
 async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   const instance = random.pick(all);
@@ -31,15 +31,38 @@ async function stop({ all }: Instances, random: Random, signal: "SIGTERM" | "SIG
   await instance.answersReady(200);
 }
 
+function stopOfRedis(seconds: number): Fault {
+  return {
+    name: `Redis stopped for ${seconds} s`,
+    async befall({ redis }) {
+      redis.pause();
+      await sleep(seconds * 1000);
+      redis.resume();
+    },
+  };
+}
+
+/** Redis goes on, and refuses to write. */
+function refusal(name: string, refuse: readonly string[], accept: readonly string[]): Fault {
+  return {
+    name,
+    async befall({ redis: { control } }, random) {
+      const [command = "", ...args] = refuse;
+      await control.call(command, ...args);
+      await sleep(random.between(REFUSAL_MS.min, REFUSAL_MS.max));
+      const [inverse = "", ...inverseArgs] = accept;
+      await control.call(inverse, ...inverseArgs);
+    },
+  };
+}
+
 const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "sockets of one instance cut",
-    isOutage: false,
     befall: async ({ all }, random) => random.pick(all).cut(),
   },
   {
     name: "CLIENT KILL TYPE pubsub",
-    isOutage: false,
     async befall({ redis }, random) {
       for (let round = 0; round < 5; round++) {
         await redis.control.client("KILL", "TYPE", "pubsub");
@@ -49,7 +72,6 @@ const FAULTS: readonly [Fault, ...Fault[]] = [
   },
   {
     name: "all connections to Redis cut",
-    isOutage: true,
     async befall({ redis }, random) {
       for (let round = 0; round < 3; round++) {
         await redis.control.client("KILL", "SKIPME", "yes");
@@ -59,28 +81,50 @@ const FAULTS: readonly [Fault, ...Fault[]] = [
   },
   {
     name: "Redis killed, back empty",
-    isOutage: true,
-    losesLog: true,
+    losesMemory: true,
     async befall({ redis }, random) {
       await redis.kill();
       await sleep(random.between(0, 4000));
       await redis.restart();
     },
   },
+  ...STOPS_S.map(stopOfRedis),
+  refusal(
+    "Redis refuses: too few replicas",
+    ["CONFIG", "SET", "min-replicas-to-write", "1"],
+    ["CONFIG", "SET", "min-replicas-to-write", "0"],
+  ),
+  refusal(
+    "Redis refuses: out of memory",
+    ["CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction"],
+    ["CONFIG", "SET", "maxmemory", "0"],
+  ),
+  refusal(
+    "Redis refuses: no right to XADD",
+    ["ACL", "SETUSER", "default", "-xadd"],
+    ["ACL", "SETUSER", "default", "+xadd"],
+  ),
   {
-    name: "Redis stopped and continued",
-    isOutage: true,
-    async befall({ redis }, random) {
-      redis.pause();
-      await sleep(random.between(200, 5000));
-      redis.resume();
+    name: "network between one instance and Redis frozen",
+    async befall({ wayToRedis }, random) {
+      wayToRedis.freeze();
+      await sleep(random.between(500, 8000));
+      wayToRedis.thaw();
     },
   },
-  { name: "SIGKILL of an instance", isOutage: false, befall: (all, random) => stop(all, random, "SIGKILL") },
-  { name: "SIGTERM of an instance", isOutage: false, befall: (all, random) => stop(all, random, "SIGTERM") },
+  {
+    name: "network between one instance and Redis frozen, then cut",
+    async befall({ wayToRedis }, random) {
+      wayToRedis.freeze();
+      await sleep(random.between(500, 8000));
+      wayToRedis.cut();
+      wayToRedis.thaw();
+    },
+  },
+  { name: "SIGKILL of an instance", befall: (all, random) => stop(all, random, "SIGKILL") },
+  { name: "SIGTERM of an instance", befall: (all, random) => stop(all, random, "SIGTERM") },
   {
     name: "load balancer killed",
-    isOutage: false,
     async befall({ balancer }, random) {
       await balancer.kill();
       await sleep(random.between(0, 1000));
@@ -89,17 +133,13 @@ const FAULTS: readonly [Fault, ...Fault[]] = [
   },
 ];
 
-const LONG_FAULT: Fault = {
-  name: "Redis stopped for 30 s",
-  isOutage: true,
-  pace: LONG_PACE,
-  async befall({ redis }) {
-    redis.pause();
-    await sleep(LONG_MS);
-    redis.resume();
-  },
-};
+const LONG_FAULT = stopOfRedis(LONG_STOP_S);
 
-export function nextFault(random: Random): Fault {
-  return random.next() < LONG_SHARE ? LONG_FAULT : random.pick(FAULTS);
+/** What happens next. @param only parts of names: nothing else happens, where there are any. */
+export function nextFault(random: Random, only: readonly string[]): Fault {
+  const isLong = random.next() < LONG_SHARE;
+  const [first, ...others] = [...FAULTS, LONG_FAULT].filter(({ name }) => only.some((part) => name.includes(part)));
+  if (first) return random.pick([first, ...others]);
+  if (only.length > 0) throw new Error(`there is no fault like ${only.join(", ")}`);
+  return isLong ? LONG_FAULT : random.pick(FAULTS);
 }

@@ -1,149 +1,169 @@
 /**
- * The bus: events between processes, and the little state that they share for a while. One port; what stands behind it decides
- * whether the gateway is one process or many. Feature code never knows which.
+ * The bus: events between processes, and small values that they share for a limited time. One port with two implementations:
+ * memory (one process) and Redis (many). Feature code does not know which one it has.
  */
 import type { Position } from "./position.ts";
 
-/** Stops a subscription to a topic. Resolves when no further event will come from it; never rejects. */
+/** Ends a subscription to a topic. Resolves when no further event comes from it; never rejects. */
 export type Unsubscribe = () => Promise<void>;
 
-/** Who listens to a topic. Neither method may wait; one that throws is reported and harms no other. */
+/** A listener of a topic. `receive` may not wait. A listener that throws is reported and harms no other. */
 export interface TopicListener<Event> {
-  /** Called for each event: with its position where the log has it, without where it has not, or not yet. */
+  /** Called for each event in the order of the topic's log. `position` is undefined for a transient event. */
   receive(event: Event, position: Position | undefined): void;
   /**
-   * Events after `after` may have gone by unheard and cannot be read from the log: it lost them, or does not reach back so far.
-   * What is received from now on is newer than what is missing. `isGiven` tells of the id of an event whether it is not missing: it
-   * has been received, or was published before anybody listened here.
+   * Durable events after `after` are missing and the log does not have them: Redis lost its memory, or the log does not reach back
+   * that far. Resolves to the events of that time that can be found elsewhere. They are added to the log where it does not have them,
+   * and delivered where they were not. Nothing newer is delivered until the promise is settled. May not reject.
    */
-  missed?(after: Position, isGiven: (id: string) => boolean): void;
+  recover?(after: Position): Promise<readonly RecoveredEvent<Event>[]>;
 }
 
-/** How far an event has come: to every instance, or to the subscribers of this process alone, the others being out of reach. */
-export type Reach = "everywhere" | "here";
+/** An event that was found outside the log. */
+export interface RecoveredEvent<Event> {
+  readonly event: Event;
+  /** When it came about, in milliseconds since the epoch. It decides the order among recovered events. */
+  readonly atMs: number;
+}
 
-/** What became of an event. */
-export interface Published {
-  readonly reach: Reach;
-  /** Where the log has it, now or from an earlier publication under the same id. Undefined where it has not, or not yet. */
+/** What became of a published event. */
+export interface PublishResult {
+  /** Where the log has the event, from this or an earlier publication under the same id. Undefined for a transient event. */
   readonly position: Position | undefined;
+  /** The event was not published: it is transient and the other instances cannot be reached. */
+  readonly isDropped: boolean;
 }
 
-/** Whether the instances can reach one another. */
+/** Is notified when the connection to the other instances changes. */
 export interface ConnectionListener {
+  /** The values that existed before are gone. Called before anything is written in their place. */
+  emptied?(): void;
+  /** The bus, or a part of it, is disconnected: live delivery pauses until `restored`. Called at once where it is already. */
+  lost?(): void;
   /**
-   * The bus, or a part of it, is back after having been away: what is in no log may have gone by. `isEmptied`: what was shared
-   * there before is gone, and with it whatever others knew of it.
+   * The bus, or a part of it, is connected again, and every topic has caught up. Transient events may have been missed.
+   * `isEmptied`: the shared values that existed before are gone.
    */
   restored(isEmptied: boolean): void;
 }
 
 export interface Bus<Event> {
-  /** Whether this process reaches what it shares with others, or some of it. Of a bus within one process always. */
+  /** Whether this process can publish to and receive from the other instances. Always true within one process. */
   readonly isConnected: boolean;
   readonly statistics: BusStatistics;
   /**
-   * Brings an event to every subscriber of the topic, on every instance, the publisher's own included. Events of one topic
-   * reach everybody in one order, which is the log's; those of one publisher in the order in which they were published.
+   * Brings an event to every listener of the topic, on every instance, the publisher's own included. Everybody receives the events
+   * of a topic in the order of its log. Events that one process publishes to one topic enter the log in the order of the calls.
    *
-   * While the others are out of reach, those of this process get the event at once, and the others, but for a `transient` one, when
-   * they are back, in the order in which it was published. Resolves in bounded time; rejects where the bus is closed.
+   * Resolves when the log has the event. While Redis is unreachable or refuses writes, durable events wait in order, for as long as
+   * that takes; transient ones are dropped. Callers that must answer in bounded time bound their wait, not the publication. Rejects
+   * with {@link EventRefused} where the event itself is at fault, and where the bus is closed.
    */
-  publish(topic: string, event: Event): Promise<Published>;
+  publish(topic: string, event: Event): Promise<PublishResult>;
   /**
-   * Resolves when every event published from then on will reach the listener; while the others are out of reach, when those
-   * published in this process will, and the others' later. What a blink of the connection let pass is read from the log before
-   * anything newer is received, so that nothing is missing or comes twice, or the listener is told by `missed`.
+   * Resolves when every event that is published from then on will reach the listener. While Redis is unreachable, it resolves at
+   * once and the events are delivered when Redis is back.
    */
   subscribe(topic: string, listener: TopicListener<Event>): Promise<Unsubscribe>;
   /** Until the returned function is called. */
   observe(listener: ConnectionListener): () => void;
   readonly log: EventLog<Event>;
   readonly state: SharedState;
-  readonly owned: OwnedState;
-  readonly rosters: Rosters;
+  readonly fenced: FencedState;
+  readonly expiringSets: ExpiringSets;
   readonly presence: PresenceStore;
-  /** Allowances that are counted over all instances; by this one alone while the others are out of reach. */
+  /** Allowances that are counted over all instances, or by this one alone while Redis is unreachable. */
   limiter(rate: AllowedRate): RateLimiter;
-  /** Idempotent. What is queued for others is given a moment to go out. */
+  /** Idempotent. Waiting events get a moment to be sent. */
   close(): Promise<void>;
 }
 
-/** Counted since the start, for whoever watches the process. */
+/** Counted since the start. */
 export interface BusStatistics {
-  /** Payloads that were none of ours, and were dropped. */
-  readonly garbage: number;
-  /** Events that wait until the others can be reached. */
+  /** Payloads that could not be decoded and were dropped. */
+  readonly undecodable: number;
+  /** Events that wait until Redis accepts them. */
   readonly queued: number;
+  /** Durable events that were dropped because too many waited. Their topics recover them from elsewhere. */
+  readonly dropped: number;
   /** Times that a connection was lost. */
   readonly outages: number;
 }
 
-/**
- * What becomes of an event beside its delivery. `logged`: it is kept in the topic's log for who has missed it. `queued`: no log, but
- * it waits for instances that are out of reach. `transient`: of a state that can be asked for; not worth sending late.
- */
-export type EventKind = "logged" | "queued" | "transient";
+/** `durable`: kept in the topic's log, and delivered to everybody. `transient`: of a state that can be read; not repeated. */
+export type EventKind = "durable" | "transient";
 
-/** What a bus has to know of its events. */
+/** What a bus needs to know about its events. */
 export interface BusOptions<Event> {
   readonly kindOf: (event: Event) => EventKind;
-  /** What a logged event is known by: the same one published again on its topic within ten minutes is not published. */
+  /** The id of a durable event. A second publication under the same id within {@link EVENT_ID_TTL_MS} is a duplicate. */
   readonly idOf: (event: Event) => string;
   /** An event as another process sent it, checked; undefined where it is none. */
   readonly decode: (value: unknown) => Event | undefined;
-  /** How long the log of a topic reaches back at most; it is bounded by count too ({@link LOG_MAX_EVENTS}). */
+  /** How long the log of a topic reaches back at most, in milliseconds. {@link LOG_MAX_EVENTS} bounds it too. */
   readonly logAgeMs: number;
-  /** Hears of a listener that threw; the others have been served nevertheless. */
+  /** Is notified of a listener that threw; the other listeners were served. */
   readonly onListenerError: (error: unknown) => void;
 }
 
-/** Events kept of one topic at most. */
+/** The maximum number of events in the log of one topic. */
 export const LOG_MAX_EVENTS = 1000;
 
-/** How long the id of a logged event is remembered. */
+/** How long the id of a durable event is remembered, in milliseconds. */
 export const EVENT_ID_TTL_MS = 600_000;
 
 export interface LogEntry<Event> {
   readonly position: Position;
   readonly event: Event;
+  /** Where it is in the order of listeners, if that is not its position: it was recovered after the log had lost it. */
+  readonly order?: Position;
 }
 
 /**
- * Where the listeners of some topics stand: in each of `topics` as given there, in the others at `base`. Everything up to there was
- * given to them, or was before they listened; everything after it was not. Any instance can read on from there. JSON.
+ * The position of a reader in several topics: `topics` lists those that are not at `base`. The reader has received everything up
+ * to there. Any instance can continue from it. JSON.
  */
-export interface Mark {
+export interface StreamPosition {
   readonly base: Position;
   readonly topics: Readonly<Record<string, Position>>;
 }
 
-/** All that the log has of a topic, and since when that is all that there was. */
+/** All that the log has of a topic. It is complete after `since`. */
 export interface LogTail<Event> {
   readonly since: Position;
   readonly entries: readonly LogEntry<Event>[];
 }
 
-/** The recent events of each topic, for who has missed some. */
+/** The recent durable events of each topic. */
 export interface EventLog<Event> {
-  /** Where this process stands in topics that it subscribes to. At once: it asks nobody. */
-  mark(topics: Iterable<string>): Mark;
+  /** The position of this process in topics that it subscribes to. Answers at once, without asking Redis. */
+  position(topics: Iterable<string>): StreamPosition;
   /**
-   * The logged events of a topic after `after`, in order; whether or not this process subscribes to it. Undefined where the log cannot
-   * tell, since it does not reach back so far or has lost some. Rejects with {@link BusUnavailable}.
+   * The events of a topic after `after`, in order, whether or not this process subscribes to it. Undefined where the log is not
+   * complete after that position. Rejects with {@link BusUnavailable}.
    */
   read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined>;
-  /** Everything that is kept of a topic. Rejects with {@link BusUnavailable}. */
+  /** All that is kept of a topic, in the order of listeners. Rejects with {@link BusUnavailable}. */
   tail(topic: string): Promise<LogTail<Event>>;
+  /**
+   * The position of each of these durable events, whether or not the log has it still; undefined where it was not published within
+   * {@link EVENT_ID_TTL_MS}, or nobody remembers. Rejects with {@link BusUnavailable}.
+   */
+  positionsOf(topic: string, ids: readonly string[]): Promise<readonly (Position | undefined)[]>;
 }
 
-/** What is shared cannot be reached now. Found out in bounded time. */
+/** Redis cannot be reached, or does not answer in time. Rejections with it are bounded in time. */
 export class BusUnavailable extends Error {
   override readonly name = "BusUnavailable";
 
   constructor(cause?: unknown) {
     super("the bus cannot be reached", cause === undefined ? undefined : { cause });
   }
+}
+
+/** The event itself cannot be published: it is too large, or cannot be written as JSON. */
+export class EventRefused extends Error {
+  override readonly name = "EventRefused";
 }
 
 /** The value, or `fallback` where the bus cannot be reached. */
@@ -156,81 +176,84 @@ export async function whereReachable<T>(work: Promise<T>, fallback: T): Promise<
   }
 }
 
-/** Small values under keys, for a time, seen by every instance. Bounded: the oldest go first. All reject with {@link BusUnavailable}. */
+/** Small values under keys, for a time, the same on every instance. Bounded: the oldest go first. All reject with {@link BusUnavailable}. */
 export interface SharedState {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown, ttlMs: number): Promise<void>;
-  /** Sets `key` if it is not there. Resolves to whether it was not: of any number of callers exactly one is told `true`. */
+  /** Sets `key` if it is not there. Resolves to whether it was set: of any number of callers exactly one is told `true`. */
   claim(key: string, ttlMs: number): Promise<boolean>;
-  /** Removes a value, or gives a claimed key back: what it was claimed for did not come about. */
+  /** Removes a value, or gives a claimed key back. */
   release(key: string): Promise<void>;
 }
 
+/** A value that was taken over. `expired`: there was one, and its time is over. */
+export type TakenValue =
+  | { readonly status: "found"; readonly value: unknown }
+  | { readonly status: "expired" }
+  | { readonly status: "none" };
+
 /**
- * Values that pass from one owner to the next: who takes one owns it, and what its former owner does with it afterwards has no
- * effect. All reject with {@link BusUnavailable}.
+ * Values with a fencing token: whoever takes a key owns it, and what its former owner does afterwards has no effect. For
+ * `tombstoneMs` it is remembered that there was a value. All reject with {@link BusUnavailable}.
  */
-export interface OwnedState {
-  /**
-   * The value, whoever's it was, or undefined where there is none. Either way the key is `owner`'s from now on: what its former
-   * owner had under way comes too late.
-   */
-  take(key: string, owner: string, ttlMs: number): Promise<unknown>;
-  /** Sets the value for `ttlMs`, where it is nobody's or the owner's. Resolves to whether it did. */
-  put(key: string, owner: string, value: unknown, ttlMs: number): Promise<boolean>;
-  /** Removes it, where it is the owner's. */
+export interface FencedState {
+  /** Takes over the value, whoever owns it. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. */
+  take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
+  /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */
+  put(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;
+  /** Removes the value and its tombstone, where `owner` owns it. */
   drop(key: string, owner: string): Promise<void>;
 }
 
-/** Sets whose members leave by themselves. All reject with {@link BusUnavailable}. */
-export interface Rosters {
+/** Sets whose members expire. All reject with {@link BusUnavailable}. */
+export interface ExpiringSets {
   /** Adds a member, or prolongs it. */
-  put(roster: string, member: string, value: unknown, ttlMs: number): Promise<void>;
-  remove(roster: string, member: string): Promise<void>;
-  /** The values of each roster's members, in the order asked for. */
-  list(rosters: readonly string[]): Promise<readonly (readonly unknown[])[]>;
+  put(set: string, member: string, value: unknown, ttlMs: number): Promise<void>;
+  remove(set: string, member: string): Promise<void>;
+  /** The values of each set's members, in the order of `sets`. */
+  list(sets: readonly string[]): Promise<readonly (readonly unknown[])[]>;
 }
 
-/** So many in a window. */
+/** `count` in a window. */
 export interface AllowedRate {
   readonly count: number;
   readonly windowMs: number;
 }
 
-/** Takes one from the allowance of `key`. Resolves to 0, or to how many ms from now there is one again. Never rejects. */
+/** Consumes one of the allowance of `key`. Resolves to 0, or to the milliseconds until one is available. Never rejects. */
 export type RateLimiter = (key: string) => Promise<number>;
 
-/** Who is online, and by what name others know them. */
+/** A user who is online, and the name that others see. */
 export interface PresentUser {
   readonly id: string;
   readonly name: string;
 }
 
-/** What is known of a user's presence. */
+/** What is known about a user's presence. */
 export interface PresenceState {
   readonly online: boolean;
-  /** When the last connection of the user closed; ISO 8601. Undefined while online or where nobody knows. */
+  /** When the last connection of the user closed; ISO 8601. Undefined while online, and where it is unknown. */
   readonly lastSeenAt: string | undefined;
 }
 
 /**
- * Who is online: every connection of a user holds a lease. A user is announced online with the first lease and offline when the
- * last one is gone and nobody came back until {@link PresenceStore.settle}. Each transition is told to exactly one caller, or
- * listener, of all instances.
+ * Who is online: every connection of a user holds a lease. A user goes online with the first lease, and offline when the last one
+ * is gone and nobody came back until {@link PresenceStore.settle}. Of all instances, exactly one caller or listener is told of each
+ * transition.
  *
- * The leases of an instance that has died run out, within the time that the store was made with; a grace that nobody is left to
- * end is ended too. While the others are out of reach leases are kept here, and made known when they are back; transitions that
- * came about meanwhile are then told, once. No method but `read` rejects.
+ * The leases of a dead instance expire within the time that the store was made with; another instance ends the graces that it left.
+ * While Redis is unreachable leases are kept in this process and written when Redis is back; listeners are then told of the
+ * transitions, once. Only `read` rejects.
  */
 export interface PresenceStore {
   /** Resolves to whether the user was offline before. */
   enter(user: PresentUser, leaseId: string): Promise<boolean>;
   /** Resolves to whether that was the user's last lease: the caller then calls `settle` after the grace. */
   leave(userId: string, leaseId: string): Promise<boolean>;
-  /** Puts a user who has no lease offline. Resolves to whether this call did. */
+  /** Puts a user without a lease offline. Resolves to whether this call did. */
   settle(userId: string): Promise<boolean>;
   /** The state of each user, in the order asked for. Rejects with {@link BusUnavailable}. */
   read(userIds: readonly string[]): Promise<readonly PresenceState[]>;
-  /** Hears of transitions that no call of `enter` or `settle` was told of. */
+  /** Is notified of transitions that no call of `enter` or `settle` was told of. */
   onTransition(listener: (user: PresentUser) => void): void;
 }

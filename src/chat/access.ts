@@ -3,9 +3,8 @@ import { LRUCache } from "lru-cache";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
-import type { Announcements } from "./announcements.ts";
+import type { Announcement, Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
-import type { AccessNews } from "./events.ts";
 import { toChat, type Chat, type User } from "./model.ts";
 import { Session, type Identity } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
@@ -170,7 +169,7 @@ export class Access {
   }
 
   /** Here it has taken effect; the other instances would find out by themselves, later. */
-  #announce(event: AccessNews): void {
+  #announce(event: Announcement): void {
     this.#announcements
       .announce(event)
       .catch((error: unknown) => this.#log.warn({ err: error }, "a change of membership could not be announced"));

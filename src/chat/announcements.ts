@@ -3,8 +3,14 @@ import { randomUUID } from "node:crypto";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import type { Directory } from "./directory.ts";
-import { USERS_TOPIC, type AccessNews, type BusEvent } from "./events.ts";
+import { isAccessEvent, topicOf, type AccessEvent, type BusEvent } from "./events/registry.ts";
+import { USERS_TOPIC } from "./events/topics.ts";
 import type { Sessions } from "./sessions.ts";
+
+/** An access event that has no id yet. */
+export type Announcement = WithoutId<AccessEvent>;
+
+type WithoutId<Type> = Type extends unknown ? Omit<Type, "id"> : never;
 
 export class Announcements {
   readonly #bus: Bus<BusEvent>;
@@ -20,8 +26,13 @@ export class Announcements {
 
   async start(): Promise<void> {
     this.#unsubscribe = await this.#bus.subscribe(USERS_TOPIC, {
-      receive: (event, position) => this.#apply(event, position),
-      missed: () => this.#sessions.recheckAll(),
+      receive: (event, position) => {
+        if (isAccessEvent(event)) this.#apply(event, position);
+      },
+      recover: async () => {
+        this.#sessions.recheckAll();
+        return [];
+      },
     });
   }
 
@@ -30,11 +41,12 @@ export class Announcements {
   }
 
   /** Takes effect on every instance, this one included. */
-  async announce(news: AccessNews): Promise<void> {
-    await this.#bus.publish(USERS_TOPIC, { ...news, id: randomUUID() });
+  async announce(announcement: Announcement): Promise<void> {
+    const event = { ...announcement, id: randomUUID() };
+    await this.#bus.publish(topicOf(event), event);
   }
 
-  #apply(event: BusEvent, position: Position | undefined): void {
+  #apply(event: AccessEvent, position: Position | undefined): void {
     switch (event.type) {
       case "chat.changed":
         this.#directory.learn({ id: event.chatId, participants: event.participants }, this.#directory.now(), position);
@@ -48,7 +60,6 @@ export class Announcements {
       case "user.signed_out":
         this.#sessions.signOut(event.userId);
         break;
-      default:
     }
   }
 }

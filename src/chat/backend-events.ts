@@ -1,13 +1,30 @@
-/** What the backend says: on the bus before it is told that it was heard, and once however often it says it. */
+/** What the backend reports to `POST /events`: published before it is acknowledged, and once however often it is reported. */
+import { z } from "zod";
 import type { Bus } from "../bus/bus.ts";
-import type { WireEvent } from "../upstream/wire-events.ts";
+import { id, instant, wireChat, wireMessage } from "../upstream/wire.ts";
 import type { Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
-import type { BusEvent } from "./events.ts";
+import type { BusEvent } from "./events/registry.ts";
 import type { Messages } from "./messages.ts";
 import { toChat, toMessage } from "./model.ts";
 import { once } from "./once.ts";
 import type { Receipts } from "./receipts.ts";
+
+function report<Type extends string, Data extends z.ZodType>(type: Type, data: Data) {
+  return z.object({ type: z.literal(type), timestamp: z.string(), data });
+}
+
+/** The body of a request. */
+export const backendEvent = z.discriminatedUnion("type", [
+  report("message.created", z.object({ message: wireMessage })),
+  report("message.read", z.object({ chatId: id, messageId: id.nullish(), userId: id, readAt: instant })),
+  report("chat.created", z.object({ chat: wireChat })),
+  report("chat.updated", z.object({ chat: wireChat })),
+  report("chat.deleted", z.object({ chatId: id })),
+  report("user.signed_out", z.object({ userId: id })),
+]);
+
+export type BackendEvent = z.output<typeof backendEvent>;
 
 /** How long an event's id is remembered: backends repeat themselves for hours, most of them for minutes. */
 const EVENT_ID_TTL_MS = 24 * 3_600_000;
@@ -40,10 +57,10 @@ export class BackendEvents {
    * Resolves when the event is on the bus, now or earlier. Rejects where it could not be put there, or nobody can tell whether it
    * was; the same id may then be used again.
    */
-  async accept(id: string, event: WireEvent): Promise<void> {
+  async accept(eventId: string, event: BackendEvent): Promise<void> {
     await once({
       state: this.#bus.state,
-      key: `event:${id}`,
+      key: `event:${eventId}`,
       pendingMs: PUBLISHING_MS,
       ttlMs: EVENT_ID_TTL_MS,
       work: async () => {
@@ -53,7 +70,7 @@ export class BackendEvents {
     });
   }
 
-  async #publish(event: WireEvent): Promise<void> {
+  async #publish(event: BackendEvent): Promise<void> {
     switch (event.type) {
       case "message.created":
         await this.#messages.deliver(toMessage(event.data.message));
@@ -65,8 +82,12 @@ export class BackendEvents {
       }
       case "chat.created":
       case "chat.updated": {
-        const { id, participants } = toChat(event.data.chat);
-        return this.#announcements.announce({ type: "chat.changed", chatId: id, participants });
+        const chat = toChat(event.data.chat);
+        return this.#announcements.announce({
+          type: "chat.changed",
+          chatId: chat.id,
+          participants: chat.participants,
+        });
       }
       case "chat.deleted":
         return this.#announcements.announce({ type: "chat.deleted", chatId: event.data.chatId });

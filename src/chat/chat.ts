@@ -9,7 +9,7 @@ import { Announcements } from "./announcements.ts";
 import { BackendEvents } from "./backend-events.ts";
 import { Chats } from "./chats.ts";
 import { Directory } from "./directory.ts";
-import type { BusEvent } from "./events.ts";
+import type { BusEvent } from "./events/registry.ts";
 import { History } from "./history.ts";
 import { Messages, type Limiter } from "./messages.ts";
 import { Presence } from "./presence.ts";

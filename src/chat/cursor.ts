@@ -1,17 +1,17 @@
-/** A message's place in the stream, as clients carry it: opaque to them, self-contained for any instance. */
+/** A message's position in the stream, as clients hold it: opaque to them, self-contained for any instance. */
 import { z } from "zod";
 import { isPosition, type Position } from "../bus/position.ts";
 import { badInput } from "../errors.ts";
 import type { Message } from "./model.ts";
 
-/** What a cursor says. Messages of a chat are ordered by creation, then by id. */
-export interface Place {
+/** The position that a cursor holds. Messages of a chat are ordered by creation, then by id. */
+export interface CursorPosition {
   readonly chatId: string;
   readonly createdAt: string;
   readonly id: string;
-  /** Where the log had the message: whoever has this cursor from there was given what stands before it there. */
+  /** Where the log has the message, if the cursor comes from there: its owner has everything before it in the log. */
   readonly position: Position | undefined;
-  /** What whoever has this cursor has seen as well, though its instant does not tell: of the same one, or not published yet. */
+  /** Messages that its owner has too although the instant does not tell: of the same instant, or not published yet. */
   readonly seen: readonly string[];
 }
 
@@ -50,7 +50,7 @@ export function cursorOf({ chatId, createdAt, id, position, seen = [] }: Message
  * @param argument the argument that the cursor came in, for the error.
  * @throws GatewayError BAD_USER_INPUT where the text is no cursor of this gateway.
  */
-export function parseCursor(cursor: string, argument: string): Place {
+export function parseCursor(cursor: string, argument: string): CursorPosition {
   const { data } = cursorShape.safeParse(decode(cursor));
   if (!data) throw badInput(argument, "This is not a cursor of this API.");
   const [, createdAt, chatId, id, rest = []] = data;
@@ -75,7 +75,7 @@ export function compareByCreation(a: Pick<Message, "createdAt" | "id">, b: Pick<
 }
 
 /** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */
-export function isCreatedAfter(message: Pick<Message, "createdAt" | "id">, place: Place): boolean {
-  if (message.createdAt !== place.createdAt) return message.createdAt > place.createdAt;
-  return message.id !== place.id && !place.seen.includes(message.id);
+export function isCreatedAfter(message: Pick<Message, "createdAt" | "id">, cursor: CursorPosition): boolean {
+  if (message.createdAt !== cursor.createdAt) return message.createdAt > cursor.createdAt;
+  return message.id !== cursor.id && !cursor.seen.includes(message.id);
 }

@@ -4,25 +4,7 @@
  */
 import type { Position } from "../bus/position.ts";
 import type { Chat, User } from "./model.ts";
-import type { Session } from "./session.ts";
-
-/** A user who is connected to this process, on however many devices. */
-export interface Viewer {
-  readonly userId: string;
-  readonly sessions: Set<Session>;
-  /** The memberships that count for delivery, by chat id. */
-  readonly chats: Map<string, KnownChat>;
-}
-
-/** A chat with at least one connected participant. */
-export interface KnownChat {
-  readonly id: string;
-  participants: ReadonlyMap<string, User>;
-  /** The connected participants. */
-  readonly viewers: Set<Viewer>;
-  /** When its participants last changed here, by {@link Directory.now}. */
-  changedAt: number;
-}
+import type { KnownChat, Session, Viewer } from "./session.ts";
 
 /** Hears of memberships as they take effect and end. */
 export interface MembershipListener {

@@ -4,8 +4,9 @@ import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
-import { compareByCreation, MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type Place } from "./cursor.ts";
-import { chatTopic, type BusEvent } from "./events.ts";
+import { compareByCreation, MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "./cursor.ts";
+import type { BusEvent } from "./events/registry.ts";
+import { chatTopic } from "./events/topics.ts";
 import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
@@ -55,9 +56,9 @@ export class History {
    */
   async page(identity: Identity, chatId: string, { last, before }: HistoryArguments): Promise<HistoryPage> {
     if (last < 1 || last > MAX_PAGE_SIZE) throw badInput("last", `Ask for 1 to ${MAX_PAGE_SIZE} messages.`);
-    const end = before === undefined ? undefined : parsePlace(before, chatId);
+    const end = before === undefined ? undefined : parseBefore(before, chatId);
     // Before the first request: what is published from now on may be in one of its answers, or in none.
-    const { base, topics } = this.#log.mark([chatTopic(chatId)]);
+    const { base, topics } = this.#log.position([chatTopic(chatId)]);
     let newest: Message[] = [];
     let hasNextPage = false;
     let requests = 0;
@@ -152,10 +153,10 @@ function ofChat(chatId: string, message: Message): Message {
   throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
 }
 
-function parsePlace(before: string, chatId: string): Place {
-  const place = parseCursor(before, "before");
-  if (place.chatId !== chatId) throw badInput("before", "This cursor belongs to another chat.");
-  return place;
+function parseBefore(before: string, chatId: string): CursorPosition {
+  const cursor = parseCursor(before, "before");
+  if (cursor.chatId !== chatId) throw badInput("before", "This cursor belongs to another chat.");
+  return cursor;
 }
 
 /** In order, each message once: pages may overlap while somebody writes. */

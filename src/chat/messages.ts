@@ -2,10 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { BusUnavailable, type Bus } from "../bus/bus.ts";
+import { boundedWait } from "../bounded.ts";
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
-import { chatTopic, type BusEvent } from "./events.ts";
+import type { MessageCreated } from "./events/message-created.ts";
+import { topicOf, type BusEvent } from "./events/registry.ts";
 import { toMessage, type Message } from "./model.ts";
 import { once } from "./once.ts";
 import type { Identity } from "./session.ts";
@@ -24,6 +26,9 @@ const CLIENT_MESSAGE_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** How long a persisted message waits for the answer to who is in its chat, where nobody here knows. */
 const LEARNING_MS = 1000;
+
+/** How long the answer to a persisted message waits for its position. Its delivery goes on however long that takes. */
+const PUBLISHING_MS = 1000;
 
 /** Takes one from a user's allowance, or rejects with RATE_LIMITED. */
 export type Limiter = (userId: string) => Promise<void>;
@@ -118,21 +123,19 @@ export class Messages {
         cause: new Error("POST /chats/:chatId/messages: answered with a message of another chat"),
       });
     }
-    if (learning) await atMost(LEARNING_MS, learning);
+    if (learning) await boundedWait(LEARNING_MS, learning, undefined);
     const message = toMessage(wire, request.clientMessageId ?? null);
-    await typing.stop(chatId, identity.user.id);
-    return this.deliver(message);
+    const [delivered] = await Promise.all([this.deliver(message), typing.stop(chatId, identity.user.id)]);
+    return delivered;
   }
 
   /** Publishes a message, once: the backend may repeat itself, and tell of what came through here. */
   async deliver(message: Message): Promise<Message> {
-    const { chatId } = message;
-    const { position } = await this.#options.bus.publish(chatTopic(chatId), {
-      type: "message.created",
-      chatId,
-      message,
-    });
-    return { ...message, position };
+    const event: MessageCreated = { type: "message.created", chatId: message.chatId, message };
+    const { bus } = this.#options;
+    const published = bus.publish(topicOf(event), event);
+    const result = await boundedWait(bus.isConnected ? PUBLISHING_MS : 0, published, undefined);
+    return { ...message, position: result?.position };
   }
 
   #checkContent(content: string): void {
@@ -146,12 +149,4 @@ export class Messages {
 
 function usedElsewhere(): GatewayError {
   return badInput("clientMessageId", "You used this clientMessageId for a message in another chat.");
-}
-
-/** Resolves with `work`, or when the time is up. `work` never rejects. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
 }

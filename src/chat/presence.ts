@@ -1,10 +1,14 @@
 /** Who is online: a connection is a lease; transitions are published once. */
 import { whereReachable, type Bus, type PresenceState } from "../bus/bus.ts";
 import type { Log } from "../log.ts";
-import { USERS_TOPIC, type BusEvent } from "./events.ts";
+import type { PresenceChanged } from "./events/presence-changed.ts";
+import { topicOf, type BusEvent } from "./events/registry.ts";
 import type { Presence as PresenceValue, User } from "./model.ts";
 import type { Session } from "./session.ts";
 import type { SessionListener } from "./sessions.ts";
+
+/** Before another attempt to announce what could not be read or published. */
+const RETRY_MS = 1000;
 
 type PresenceBus = Pick<Bus<BusEvent>, "presence" | "publish" | "observe">;
 
@@ -17,8 +21,10 @@ export class Presence implements SessionListener {
   readonly #graceTimers = new Map<string, NodeJS.Timeout>();
   /** The sessions of each user that is connected here: all that is known while the bus cannot be reached. */
   readonly #here = new Map<string, number>();
-  /** Of whom the others could not be told, by id. */
-  readonly #untold = new Map<string, User>();
+  /** Users whose change could not be read or published, by id. */
+  readonly #unpublished = new Map<string, User>();
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
   readonly #stopObserving: () => void;
 
   constructor(bus: PresenceBus, graceMs: number, log: Log) {
@@ -27,11 +33,7 @@ export class Presence implements SessionListener {
     this.#log = log;
     bus.presence.onTransition((user) => this.#announceSoon(user));
     this.#stopObserving = bus.observe({
-      restored: () => {
-        const untold = [...this.#untold.values()];
-        this.#untold.clear();
-        for (const user of untold) this.#announceSoon(user);
-      },
+      restored: () => this.#announceUnpublished(),
     });
   }
 
@@ -63,7 +65,9 @@ export class Presence implements SessionListener {
 
   /** Resolves when every step under way is done and no timer is left. Users of a gateway that closes are not put offline by it. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#stopObserving();
+    clearTimeout(this.#retry);
     await Promise.all(this.#steps.values());
     for (const timer of this.#graceTimers.values()) clearTimeout(timer);
     this.#graceTimers.clear();
@@ -114,20 +118,41 @@ export class Presence implements SessionListener {
     );
   }
 
+  #announceUnpublished(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    const unpublished = [...this.#unpublished.values()];
+    this.#unpublished.clear();
+    for (const user of unpublished) this.#announceSoon(user);
+  }
+
   async #announce(user: User): Promise<void> {
     const told = await this.#tell(user);
+    if (told === undefined) return;
     // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.
-    const [present] = await this.of([{ id: user.id, name: user.name }]);
+    const [present] = (await this.#read([user])) ?? [];
     if (present?.online !== told) await this.#tell(user);
   }
 
+  /** What cannot be read is not guessed: the user may be with another instance. Resolves to what was told. */
   async #tell({ id, name }: User): Promise<boolean | undefined> {
-    const [presence] = await this.of([{ id, name }]);
-    if (!presence) return undefined;
-    const { reach } = await this.#bus.publish(USERS_TOPIC, { type: "presence.changed", presence });
-    // What is so then is told when the bus is back: others may have read how it was before.
-    if (reach === "here") this.#untold.set(id, { id, name });
+    const [presence] = (await this.#read([{ id, name }])) ?? [];
+    if (!presence) {
+      this.#tellLater({ id, name });
+      return undefined;
+    }
+    const event: PresenceChanged = { type: "presence.changed", presence };
+    const { isDropped } = await this.#bus.publish(topicOf(event), event);
+    if (isDropped) this.#tellLater({ id, name });
     return presence.online;
+  }
+
+  /** When the bus is back, or after a moment: it may be slow, or refuse, without being disconnected. */
+  #tellLater(user: User): void {
+    this.#unpublished.set(user.id, user);
+    if (this.#isClosed) return;
+    const again = (): void => this.#announceUnpublished();
+    this.#retry ??= setTimeout(again, RETRY_MS).unref();
   }
 }
 

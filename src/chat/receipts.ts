@@ -1,11 +1,16 @@
 /** Marking as read. */
 import { randomUUID } from "node:crypto";
+import { boundedWait } from "../bounded.ts";
 import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
-import { chatTopic, type BusEvent } from "./events.ts";
+import type { MessageRead } from "./events/message-read.ts";
+import { topicOf, type BusEvent } from "./events/registry.ts";
 import type { ReadReceipt } from "./model.ts";
 import type { Identity } from "./session.ts";
+
+/** How long the answer to a receipt waits for its publication, which goes on however long that takes. */
+const PUBLISHING_MS = 1000;
 
 /** How long it is remembered that a receipt has been delivered. */
 const DELIVERED_TTL_MS = 600_000;
@@ -78,6 +83,7 @@ export class Receipts {
     if (isTold && !(await whereReachable(state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS), true))) return;
     const delivered: Delivered = { readAtMs: Date.parse(readAt), isTold };
     await whereReachable(state.set(key, delivered, DELIVERED_TTL_MS), undefined);
-    await this.#bus.publish(chatTopic(chatId), { type: "message.read", id: randomUUID(), chatId, receipt });
+    const event: MessageRead = { type: "message.read", id: randomUUID(), chatId, receipt };
+    await boundedWait(this.#bus.isConnected ? PUBLISHING_MS : 0, this.#bus.publish(topicOf(event), event), undefined);
   }
 }

@@ -1,8 +1,7 @@
 /** Who asks, and for how long: identities and sessions. */
 import { createHash, randomUUID } from "node:crypto";
-import type { GatewayError } from "../errors.ts";
-import type { Directory, Viewer } from "./directory.ts";
-import type { Me } from "./model.ts";
+import type { Me, User } from "./model.ts";
+import type { Unauthenticated } from "./unauthenticated.ts";
 
 /** A token, and whom the REST API says that it belongs to. */
 export interface Identity {
@@ -17,20 +16,39 @@ export function hashToken(token: string): string {
   return createHash("sha256").update(token).digest("base64url");
 }
 
+/** A user who is connected to this process, on however many devices. */
+export interface Viewer {
+  readonly userId: string;
+  readonly sessions: Set<Session>;
+  /** The memberships that count for delivery, by chat id. */
+  readonly chats: Map<string, KnownChat>;
+}
+
+/** A chat with at least one connected participant. */
+export interface KnownChat {
+  readonly id: string;
+  participants: ReadonlyMap<string, User>;
+  /** The connected participants. */
+  readonly viewers: Set<Viewer>;
+  /** When its participants last changed here, by `Directory.now`. */
+  changedAt: number;
+}
+
 /** An identity with an open connection: a WebSocket, or one SSE stream. */
 export class Session implements Identity {
   readonly id = randomUUID();
   readonly viewer: Viewer;
   #identity: Identity;
   /** What runs for this session, and ends with it. */
-  readonly subscriptions = new Set<{ end(reason: GatewayError): void }>();
+  readonly subscriptions = new Set<{ end(reason: Unauthenticated): void }>();
   /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
-  #ended: GatewayError | undefined;
-  readonly #onEnd: ((reason: GatewayError) => void)[] = [];
+  #ended: Unauthenticated | undefined;
+  readonly #onEnd: ((reason: Unauthenticated) => void)[] = [];
 
-  constructor(identity: Identity, directory: Directory) {
+  /** @param viewers knows who is connected to this process. */
+  constructor(identity: Identity, viewers: { attach(session: Session): Viewer }) {
     this.#identity = identity;
-    this.viewer = directory.attach(this);
+    this.viewer = viewers.attach(this);
   }
 
   get token(): string {
@@ -50,18 +68,18 @@ export class Session implements Identity {
     this.#identity = identity;
   }
 
-  get ended(): GatewayError | undefined {
+  get ended(): Unauthenticated | undefined {
     return this.#ended;
   }
 
   /** Hears of the session's end by the gateway, once; at once where that has been. */
-  onEnd(listener: (reason: GatewayError) => void): void {
+  onEnd(listener: (reason: Unauthenticated) => void): void {
     if (this.#ended) listener(this.#ended);
     else this.#onEnd.push(listener);
   }
 
   /** Ends the session for a reason that the client is told. */
-  end(reason: GatewayError): void {
+  end(reason: Unauthenticated): void {
     if (this.#ended) return;
     this.#ended = reason;
     // First the connection: it says what has been given so far.

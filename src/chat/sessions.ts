@@ -8,6 +8,7 @@ import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
 import { toChat, type Chat, type Me } from "./model.ts";
 import { hashToken, Session, type Identity } from "./session.ts";
+import { Unauthenticated } from "./unauthenticated.ts";
 
 /** How long an answer about a token is good for everybody who brings it: a storm of connects asks once. */
 const CACHE_TTL_MS = 5000;
@@ -20,6 +21,12 @@ const MISSED_RECHECK_MS = 10_000;
 interface ChatList {
   readonly chats: readonly Chat[];
   readonly askedAt: number;
+}
+
+/** When, by {@link Sessions.#refusals}, and why a token was refused or a user signed out. */
+interface Refusal {
+  readonly at: number;
+  readonly reason: Unauthenticated;
 }
 
 /** What has to happen when connections come and go. Neither may throw. */
@@ -47,7 +54,7 @@ export class Sessions {
    * When tokens were found to be refused and users signed out, by {@link #refusals}: a session that was being opened then has
    * old answers.
    */
-  readonly #refusedAt = new LRUCache<string, number>({ max: CACHE_ENTRIES });
+  readonly #refusedAt = new LRUCache<string, Refusal>({ max: CACHE_ENTRIES });
   #refusals = 0;
   readonly #purge: NodeJS.Timeout;
 
@@ -103,15 +110,17 @@ export class Sessions {
    * @throws GatewayError UNAUTHENTICATED where there is none or the REST API refuses it; UPSTREAM_… where it cannot be asked.
    */
   async identify(token: string | undefined): Promise<Identity> {
-    if (token === undefined || token === "") throw new GatewayError("UNAUTHENTICATED");
+    if (token === undefined || token === "") throw new Unauthenticated("Token missing");
     const tokenHash = hashToken(token);
     try {
       const user = await this.#profiles.fetch(tokenHash, { context: token });
       if (!user) throw new Error("the profile cache answered nothing");
       return { token, tokenHash, user };
     } catch (error) {
-      if (hasCode(error, "UNAUTHENTICATED")) this.#end(tokenHash, error);
-      throw error;
+      if (!hasCode(error, "UNAUTHENTICATED")) throw error;
+      const refusal = new Unauthenticated("Token refused");
+      this.#end(tokenHash, refusal);
+      throw refusal;
     }
   }
 
@@ -154,7 +163,7 @@ export class Sessions {
     if (identity.user.id !== session.user.id) throw badInput("token", "This token belongs to somebody else.");
     if (session.ended) throw session.ended;
     // A session that was closed meanwhile is held by nothing, and stays so.
-    if (!this.#release(session)) throw new GatewayError("UNAUTHENTICATED");
+    if (!this.#release(session)) throw new Unauthenticated("Token refused");
     session.renew(identity);
     this.#hold(session);
     return identity.user;
@@ -178,8 +187,8 @@ export class Sessions {
 
   /** Ends every session of a user: the backend says that they have signed out. */
   signOut(userId: string): void {
-    const reason = new GatewayError("UNAUTHENTICATED", { message: "You have been signed out." });
-    this.#refusedAt.set(userId, this.#refusals++);
+    const reason = new Unauthenticated("Signed out");
+    this.#noteRefusal(userId, reason);
     for (const [tokenHash, user] of this.#profiles.entries()) {
       if (user.id !== userId) continue;
       this.#profiles.delete(tokenHash);
@@ -218,7 +227,7 @@ export class Sessions {
         recheckIntervalMs,
         onExpiry: (expired) => {
           this.#profiles.delete(expired.tokenHash);
-          this.#end(expired.tokenHash, new GatewayError("UNAUTHENTICATED", { message: "The token has expired." }));
+          this.#end(expired.tokenHash, new Unauthenticated("Token expired"));
         },
         onRecheck: (checked) => {
           this.#recheck(checked).catch((error: unknown) => log.error({ err: error }, "a session could not be checked"));
@@ -257,16 +266,21 @@ export class Sessions {
   }
 
   #requireUnrefused({ tokenHash, user }: Identity, begunAt: number): void {
-    const refusedAt = Math.max(this.#refusedAt.get(tokenHash) ?? -1, this.#refusedAt.get(user.id) ?? -1);
-    if (refusedAt < begunAt) return;
+    const refusals = [this.#refusedAt.get(tokenHash), this.#refusedAt.get(user.id)];
+    const refusal = refusals.find((found) => found !== undefined && found.at >= begunAt);
+    if (!refusal) return;
     // Nor is anybody else to be given these answers.
     this.#profiles.delete(tokenHash);
     this.#chatLists.delete(tokenHash);
-    throw new GatewayError("UNAUTHENTICATED");
+    throw refusal.reason;
   }
 
-  #end(tokenHash: string, reason: GatewayError): void {
-    this.#refusedAt.set(tokenHash, this.#refusals++);
+  #noteRefusal(key: string, reason: Unauthenticated): void {
+    this.#refusedAt.set(key, { at: this.#refusals++, reason });
+  }
+
+  #end(tokenHash: string, reason: Unauthenticated): void {
+    this.#noteRefusal(tokenHash, reason);
     for (const session of this.#credentials.get(tokenHash)?.sessions ?? []) session.end(reason);
   }
 }

@@ -2,10 +2,12 @@
  * Who is typing where. Stops by itself, on a sent message, and when the connection that typed is gone. Who types through this
  * instance is here; who types in a chat at all is in its roster on the bus, from which a typist whose instance dies is gone soon.
  */
+import { boundedWait } from "../bounded.ts";
 import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { Log } from "../log.ts";
 import type { Access } from "./access.ts";
-import { chatTopic, type BusEvent } from "./events.ts";
+import { topicOf, type BusEvent } from "./events/registry.ts";
+import type { TypingChanged } from "./events/typing-changed.ts";
 import type { TypingChange, User } from "./model.ts";
 import { Session, type Identity } from "./session.ts";
 import type { SessionListener } from "./sessions.ts";
@@ -19,6 +21,9 @@ interface Typist {
   /** When the others were last told, in ms of the process's clock. */
   toldAt: number;
 }
+
+/** How long the answer to setTyping waits for its publication. */
+const PUBLISHING_MS = 1000;
 
 /** How much later than an indicator ends where its typist is, it ends elsewhere if nobody says so. */
 const SLACK_MS = 1000;
@@ -48,8 +53,8 @@ export class Typing implements SessionListener {
 
   /** Who is typing in these chats now. */
   async current(chatIds: readonly string[]): Promise<readonly TypingChange[]> {
-    const lists = await whereReachable(this.#bus.rosters.list(chatIds.map(rosterOf)), undefined);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes to these rosters
+    const lists = await whereReachable(this.#bus.expiringSets.list(chatIds.map(typistsOf)), undefined);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes to these expiringSets
     if (lists) return lists.flat() as readonly TypingChange[];
     return chatIds.flatMap((id) =>
       [...(this.#typists.get(id)?.values() ?? [])].map((typist) => toChange(typist, true)),
@@ -110,18 +115,18 @@ export class Typing implements SessionListener {
     typist.toldAt = performance.now();
     const expiresInMs = this.lifetimeMs;
     const change = toChange(typist, true);
-    await whereReachable(this.#bus.rosters.put(rosterOf(chatId), user.id, change, expiresInMs), undefined);
+    await whereReachable(this.#bus.expiringSets.put(typistsOf(chatId), user.id, change, expiresInMs), undefined);
     // Stopped meanwhile: what is said of that must be the last word.
     const current = this.#typists.get(chatId)?.get(user.id);
     if (current !== typist) {
       if (!current) await this.#forget(typist);
       return;
     }
-    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change, expiresInMs });
+    await this.#publish({ type: "typing.changed", chatId, change, expiresInMs });
   }
 
   async #forget({ chatId, user }: Typist): Promise<void> {
-    await whereReachable(this.#bus.rosters.remove(rosterOf(chatId), user.id), undefined);
+    await whereReachable(this.#bus.expiringSets.remove(typistsOf(chatId), user.id), undefined);
   }
 
   #hold(session: Session, typist: Typist): void {
@@ -147,11 +152,15 @@ export class Typing implements SessionListener {
     for (const session of typist.sessions) this.#bySession.get(session)?.delete(typist);
     await this.#forget(typist);
     const { chatId } = typist;
-    await this.#bus.publish(chatTopic(chatId), { type: "typing.changed", chatId, change: toChange(typist, false) });
+    await this.#publish({ type: "typing.changed", chatId, change: toChange(typist, false) });
+  }
+
+  async #publish(event: TypingChanged): Promise<void> {
+    await boundedWait(PUBLISHING_MS, this.#bus.publish(topicOf(event), event), undefined);
   }
 }
 
-function rosterOf(chatId: string): string {
+function typistsOf(chatId: string): string {
   return `typing:${chatId}`;
 }
 

@@ -136,11 +136,6 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** What was given, as it may be shown: an address without whom it names. */
-function withoutPassword(given: string): string {
-  return given.replace(/\/\/[^/@]*@/, "//…@");
-}
-
 function parseVariable(
   name: string,
   variable: Variable<unknown>,
@@ -151,9 +146,8 @@ function parseVariable(
   if (source === undefined) return undefined;
   const parsed = variable.parse.safeParse(source);
   if (parsed.success) return parsed.data;
-  problems.push(
-    `${name}: expected ${variable.expected}, got ${variable.secret ? "something else" : JSON.stringify(withoutPassword(source))}`,
-  );
+  const reason = parsed.error.issues.find(({ code }) => code === "custom")?.message ?? "something else";
+  problems.push(`${name}: expected ${variable.expected}, got ${variable.secret ? reason : JSON.stringify(source)}`);
   return undefined;
 }
 

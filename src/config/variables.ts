@@ -1,12 +1,13 @@
 /** What an environment variable may be: the kinds of entries of the table in `config.ts`. */
 import { z } from "zod";
+import { parseRedisAddress, RedisAddressError } from "./redis-address.ts";
 
 /** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
 export interface Variable<T> {
   readonly default: string | undefined;
   /** Shown in the documentation where the default depends on something. */
   readonly defaultText?: string;
-  /** Never shown in a message. */
+  /** The value may hold a secret: no part of it is ever shown. What `parse` says of a custom issue completes "got …" instead. */
   readonly secret?: true;
   /** Completes "expected …". */
   readonly expected: string;
@@ -113,39 +114,47 @@ export const origins: Variable<readonly string[] | "*"> = {
     "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
 };
 
-/** Whether an address is no more than scheme, host and path: what else there is would be in no request. */
-function isPlain({ search, hash, username, password }: URL): boolean {
-  return search + hash + username + password === "";
+/** What keeps a text from being the address of an API, without a part of it. Undefined where nothing does. */
+function wrongApiUrl(value: string): string | undefined {
+  if (!URL.canParse(value)) return "no address at all";
+  const { protocol, username, password, search, hash } = new URL(value);
+  if (protocol !== "http:" && protocol !== "https:") return "another scheme, or none";
+  // What is beside scheme, host and path would be in no request.
+  if (username + password !== "") return "an address with a user or a password";
+  return search + hash === "" ? undefined : "an address with a query or a fragment";
+}
+
+/** Lets a text pass of which `wrongWith` knows nothing wrong. */
+function unless(wrongWith: (value: string) => string | undefined): z.ZodType<string, string> {
+  return z.string().superRefine((value, context) => {
+    const message = wrongWith(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
 }
 
 export const httpApiUrl: Variable<string | undefined> = {
   default: undefined,
+  secret: true,
   expected: "an http:// or https:// address without a user, a query or a fragment",
-  parse: z
-    .string()
-    .refine((value) => httpUrl(value) && isPlain(new URL(value)))
-    .transform((value) => value.replace(/\/+$/, "")),
+  parse: unless(wrongApiUrl).transform((value) => value.replace(/\/+$/, "")),
   sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
 };
 
-/** Every host of a cluster, or of Sentinel, and what is needed beside it. */
-const REDIS_ADDRESS =
-  /^redis(s|\+sentinel|s\+sentinel)?:\/\/([^@/\s]*@)?[^@/\s,:?#]+(:\d{1,5})?(,[^@/\s,:?#]+(:\d{1,5})?)*(\/\d*)?(\?name=[^&#\s]+)?$/;
-
-/** A stray % in a password would otherwise be met when Redis is connected to, long after the other complaints. */
-function isDecodable(value: string): boolean {
+function wrongRedisUrl(value: string): string | undefined {
   try {
-    decodeURIComponent(value);
-    return true;
-  } catch {
-    return false;
+    parseRedisAddress(value);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RedisAddressError) return error.reason;
+    throw error;
   }
 }
 
 export const redisUrl: Variable<string | undefined> = {
   default: undefined,
+  secret: true,
   expected: "a redis:// or rediss:// address, hosts comma-separated",
-  parse: optional(z.string().regex(REDIS_ADDRESS).refine(isDecodable)),
+  parse: optional(unless(wrongRedisUrl)),
   sentence:
-    "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
+    "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, as is `redis+cluster://host`, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
 };

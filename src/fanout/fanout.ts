@@ -2,67 +2,50 @@
  * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
  * that chat, however many connections there are beside.
  */
-import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Bus, RecoveredEvent, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
-import type { Directory, MembershipListener, Viewer } from "../chat/directory.ts";
+import type { Directory, MembershipListener } from "../chat/directory.ts";
+import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import {
-  chatTopic,
-  idOf,
   isChatEvent,
-  placed,
-  USERS_TOPIC,
+  withPosition,
   type BusEvent,
   type ChatEvent,
   type DeliveredEvent,
-  type EventType,
-  type PresenceChanged,
-  type TypingChanged,
-} from "../chat/events.ts";
+} from "../chat/events/registry.ts";
+import { chatTopic, USERS_TOPIC } from "../chat/events/topics.ts";
+import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { History } from "../chat/history.ts";
-import type { Session } from "../chat/session.ts";
+import type { Session, Viewer } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { Gaps } from "./gaps.ts";
-import type { CountedEvent } from "../recovery/replay.ts";
-import { all, erase, insert, Room, type Subscribers } from "./room.ts";
-
-/** One running subscription. `deliver` and `end` may neither throw nor wait. */
-export interface Subscriber {
-  readonly spec: { readonly type: EventType; readonly session: Session; readonly chatId: string | undefined };
-  // A method, so that subscribers of one type of event are subscribers.
-  deliver(event: DeliveredEvent, position: Position | undefined): void;
-  end(error?: GatewayError): void;
-  /** The viewer has left a chat. */
-  forget(chatId: string): void;
-  /** The viewer has joined a chat, or states have gone by unheard: delivers the present state where it is news. */
-  refresh(): Promise<void>;
-  /** What was missed may be read again. */
-  resume(): void;
-}
+import { recoverMessages } from "./recover-messages.ts";
+import { Room } from "./room.ts";
+import type { SubscriberSet } from "./stream.ts";
+import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subscriber.ts";
 
 interface FanoutOptions {
   readonly bus: Bus<BusEvent>;
   readonly directory: Directory;
   readonly history: Pick<History, "select">;
-  /** Messages that are fetched for a chat at most when the log has lost them. */
+  /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
   readonly log: Log;
 }
 
-export class Fanout implements MembershipListener {
+export class Fanout implements MembershipListener, SubscriberSet {
   readonly #options: FanoutOptions;
   readonly #rooms = new Map<string, Room>();
   /** The subscriptions to all chats, by session. */
   readonly #toAll = new Map<Session, Subscribers>();
   readonly #subscribers = new Set<Subscriber>();
-  readonly #gaps: Gaps;
   #users: Unsubscribe | undefined;
   #stopObserving: (() => void) | undefined;
+  #isBusLost = false;
   #delivered = 0;
 
   constructor(options: FanoutOptions) {
     this.#options = options;
-    this.#gaps = new Gaps(options, (room, event, position) => this.#serve(room, event, position));
     options.directory.observe(this);
   }
 
@@ -74,6 +57,10 @@ export class Fanout implements MembershipListener {
   async start(): Promise<void> {
     const { bus, log } = this.#options;
     this.#stopObserving = bus.observe({
+      lost: () => {
+        this.#isBusLost = true;
+        for (const subscriber of this.#subscribers) subscriber.busLost();
+      },
       restored: () => {
         this.#refreshAll().catch((error: unknown) => log.warn({ err: error }, "states could not be read again"));
       },
@@ -98,6 +85,7 @@ export class Fanout implements MembershipListener {
     if (session.ended) throw session.ended;
     this.#subscribers.add(subscriber);
     session.subscriptions.add(subscriber);
+    if (this.#isBusLost) subscriber.busLost();
     if (chatId !== undefined) {
       const room = this.#room(chatId);
       insert(room.direct, subscriber);
@@ -110,24 +98,9 @@ export class Fanout implements MembershipListener {
     await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
   }
 
-  /** Where the listeners of those of these chats stand that have not been given everything which the bus has brought, by topic. */
-  behind(chatIds: Iterable<string>): Readonly<Record<string, Position>> | undefined {
-    let behind: Record<string, Position> | undefined;
-    for (const id of chatIds) {
-      const after = this.#rooms.get(id)?.behind;
-      if (after !== undefined) (behind ??= {})[chatTopic(id)] = after;
-    }
-    return behind;
-  }
-
-  /** Whether an event that is found in the log was delivered before it was there. */
-  wasDelivered(event: CountedEvent): boolean {
-    return this.#rooms.get(event.chatId)?.hasUnplaced(idOf(event)) ?? false;
-  }
-
-  /** Somebody was found typing, and not heard to begin. */
+  /** Somebody types whose beginning was not received. */
   follow(event: TypingChanged): void {
-    this.#rooms.get(event.chatId)?.follow(event);
+    this.#rooms.get(event.chatId)?.followUnknown(event);
   }
 
   /** Harmless when repeated. */
@@ -163,9 +136,9 @@ export class Fanout implements MembershipListener {
   left(viewer: Viewer, chatId: string): void {
     for (const session of viewer.sessions) {
       this.#leaveRoom(session, chatId);
-      for (const subscriber of all(this.#toAll.get(session))) subscriber.forget(chatId);
+      for (const subscriber of allOf(this.#toAll.get(session))) subscriber.forget(chatId);
     }
-    for (const subscriber of all(this.#rooms.get(chatId)?.direct)) {
+    for (const subscriber of allOf(this.#rooms.get(chatId)?.direct)) {
       if (subscriber.spec.session.viewer === viewer) subscriber.end(new GatewayError("NOT_PARTICIPANT"));
     }
   }
@@ -183,20 +156,28 @@ export class Fanout implements MembershipListener {
   }
 
   async #enter(session: Session, mine: Subscribers, chatId: string, since: Position | undefined): Promise<void> {
-    const isFed = this.#rooms.has(chatId);
-    const listening = this.#listen(session, mine, chatId);
-    const room = this.#room(chatId);
-    // A chat's first message follows on the heels of the news that there is the chat, and may be published before the bus has
-    // subscribed to it: what the log has since that news comes before what is live.
-    if (!isFed && since !== undefined) await this.#gaps.readSince(room, since);
-    await listening;
-    for (const subscriber of all(mine)) await subscriber.refresh();
+    await this.#listen(session, mine, chatId, since);
+    for (const subscriber of allOf(mine)) await subscriber.refresh();
   }
 
-  async #listen(session: Session, mine: Subscribers, chatId: string): Promise<void> {
+  /**
+   * @param since the viewer is a member since then. A first message may be published before the bus has subscribed to a new chat, and may
+   * arrive before the news that the viewer is in it.
+   */
+  async #listen(session: Session, mine: Subscribers, chatId: string, since?: Position): Promise<void> {
     const room = this.#room(chatId);
-    room.audience.set(session, mine);
+    if (since === undefined) {
+      room.audience.set(session, mine);
+      await room.fed;
+      return;
+    }
+    room.entering++;
     await room.fed;
+    room.entering--;
+    if (!session.viewer.chats.has(chatId) || this.#toAll.get(session) !== mine) return this.#dropIfEmpty(room);
+    // In one turn: nothing arrives live in between.
+    for (const subscriber of allOf(mine)) subscriber.joined(chatId, since);
+    room.audience.set(session, mine);
   }
 
   #leaveRoom(session: Session, chatId: string): void {
@@ -213,11 +194,9 @@ export class Fanout implements MembershipListener {
       (fed) =>
         this.#options.bus.subscribe(chatTopic(chatId), {
           receive: (event, position) => {
-            if (isChatEvent(event)) this.#onChatEvent(fed, event, position);
+            if (isChatEvent(event)) this.#onChatEvent(fed, withPosition(event, position), position);
           },
-          missed: (after, isGiven) => {
-            this.#gaps.fill(fed, after, isGiven).catch((error: unknown) => this.#giveUp(fed, error));
-          },
+          recover: (after) => this.#recover(fed, after),
         }),
       (event) => this.#serve(room, event, undefined),
     );
@@ -225,7 +204,7 @@ export class Fanout implements MembershipListener {
     return room;
   }
 
-  /** The bus subscription may still be under way: it is undone when it stands, and nobody waits for that. */
+  /** The bus subscription may still be under way: it is ended once it has begun, and nobody waits for that. */
   #dropIfEmpty(room: Room): void {
     if (!room.isEmpty) return;
     this.#rooms.delete(room.chatId);
@@ -236,7 +215,9 @@ export class Fanout implements MembershipListener {
   }
 
   #onChatEvent(room: Room, event: ChatEvent, position: Position | undefined): void {
-    room.pass(placed(event, position), position, (passed, at) => this.#serve(room, passed, at));
+    if (event.type === "typing.changed") room.follow(event);
+    if (event.type === "message.created") room.stopTyping(event.message.sender.id);
+    this.#serve(room, event, position);
   }
 
   #serve(room: Room, event: ChatEvent, position: Position | undefined): void {
@@ -248,17 +229,30 @@ export class Fanout implements MembershipListener {
     this.#deliver(room.direct.get(event.type), event, position);
   }
 
-  /** What is missing cannot be had: that is said to whoever it is missing to. */
-  #giveUp(room: Room, error: unknown): void {
-    this.#options.log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-    const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
-    lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
+  /** Never rejects: where the history cannot be read, or has too much, the subscriptions to messages end. */
+  async #recover(room: Room, after: Position): Promise<readonly RecoveredEvent<BusEvent>[]> {
+    const { history, replayLimit, log } = this.#options;
+    try {
+      return await recoverMessages(history, room, after, replayLimit);
+    } catch (error) {
+      log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
+      const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
+      lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
+      return [];
+    }
   }
 
-  /** The bus has been away, and states went by unheard. One after the other: there are many, and each asks the bus. */
+  /** Transient events may have been missed. One subscription after the other: there are many, and each reads from the bus. */
   async #refreshAll(): Promise<void> {
-    for (const subscriber of this.#subscribers) subscriber.resume();
-    for (const subscriber of this.#subscribers) await subscriber.refresh();
+    this.#isBusLost = false;
+    for (const subscriber of this.#subscribers) subscriber.busRestored();
+    for (const subscriber of this.#subscribers) {
+      try {
+        await subscriber.refresh();
+      } catch (error) {
+        this.#options.log.warn({ err: error }, "states could not be read again");
+      }
+    }
   }
 
   /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */

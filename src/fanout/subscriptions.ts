@@ -1,28 +1,39 @@
-/** Admission: who may subscribe to what, and what comes first. */
-import type { EventLog } from "../bus/bus.ts";
+/** Admission: who may subscribe to what, and where a subscription begins. */
+import { whereReachable, type EventLog } from "../bus/bus.ts";
+import { earlier, positionAt, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
-import { parseCursor, type Place } from "../chat/cursor.ts";
-import type { Directory, KnownChat } from "../chat/directory.ts";
-import type { BusEvent, EventOf, EventType, PresenceChanged, TypingChanged } from "../chat/events.ts";
+import { parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "../chat/cursor.ts";
+import type { Directory } from "../chat/directory.ts";
+import type { PresenceChanged } from "../chat/events/presence-changed.ts";
+import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
+import { chatTopic } from "../chat/events/topics.ts";
+import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
-import type { Session } from "../chat/session.ts";
+import type { KnownChat, Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
-import { badInput, GatewayError, hasCode } from "../errors.ts";
-import type { Fanout } from "./fanout.ts";
-import type { CountedEvent, Replay, Replays, Since } from "../recovery/replay.ts";
+import { badInput, GatewayError } from "../errors.ts";
+import type { PastSources } from "../recovery/past.ts";
 import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
-import { openStream, type Stream, type StreamSpec } from "./stream.ts";
+import { DurableStream, type StreamStart } from "./durable-stream.ts";
+import type { Fanout } from "./fanout.ts";
+import { StateStream, type StateStreamSpec } from "./state-stream.ts";
 
-/** What lets a subscription go on after its connection was lost, where the transport can. */
+/** How a subscription continues after its connection was lost, where the transport has a way. */
 export interface Resumable {
   /** What the subscription is known by when its client comes back. */
   key(): string;
-  /** The connection says to it from now on what has become of the client. */
+  /** Whether its client was told on this connection that its position has expired: then it begins anew. */
+  readonly knowsExpiry: boolean;
+  /** Its client is being told. */
+  noteExpiry(): void;
+  /** Whether somebody still waits for the subscription. */
+  readonly isWanted: boolean;
+  /** The connection tells it from now on what the client has received. */
   hold(point: ResumePoint): void;
 }
 
-export interface CountedArguments {
+export interface DurableArguments {
   /** Undefined: every chat of the viewer. */
   readonly chatId: string | undefined;
   readonly resumable: Resumable | undefined;
@@ -34,13 +45,12 @@ interface SubscriptionsOptions {
   readonly presence: Presence;
   readonly typing: Typing;
   readonly fanout: Fanout;
-  readonly log: EventLog<BusEvent>;
-  readonly replays: Replays;
+  readonly sources: PastSources & { readonly log: EventLog<BusEvent> };
   readonly resumePoints: ResumePoints;
 }
 
 /**
- * One method a subscription field. Each resolves to a stream that is fed already.
+ * Each method resolves to a stream that receives events already.
  *
  * All reject with a GatewayError: NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
  */
@@ -52,29 +62,33 @@ export class Subscriptions {
   }
 
   /**
-   * @param after a message's cursor: everything newer comes first. Where the client comes back from a lost connection what it has
-   * not got yet comes first instead.
+   * @param after a message's cursor: everything newer comes first. Without it a client that comes back from a lost connection gets what it
+   * missed first.
    * @throws GatewayError BAD_USER_INPUT, CURSOR_EXPIRED too
    */
   async messageAdded(
     session: Session,
-    { chatId, resumable, after }: CountedArguments & { readonly after: string | undefined },
-  ): Promise<Stream<"message.created">> {
-    const place = after === undefined ? undefined : parseCursor(after, "after");
-    if (place && chatId !== undefined && place.chatId !== chatId) {
+    { chatId, resumable, after }: DurableArguments & { readonly after: string | undefined },
+  ): Promise<DurableStream<"message.created">> {
+    const cursor = after === undefined ? undefined : parseCursor(after, "after");
+    if (cursor && chatId !== undefined && cursor.chatId !== chatId) {
       throw badInput("after", "This cursor belongs to another chat.");
     }
-    return this.#openCounted("message.created", session, { chatId, resumable }, place);
+    return this.#openDurable("message.created", session, { chatId, resumable }, cursor);
   }
 
-  /** What a client that comes back has not got yet comes first. @throws GatewayError CURSOR_EXPIRED too */
-  async readReceipt(session: Session, counted: CountedArguments): Promise<Stream<"message.read">> {
-    return this.#openCounted("message.read", session, counted, undefined);
+  /** Events of any durable type. A client that comes back gets what it missed first. @throws GatewayError CURSOR_EXPIRED too */
+  async durable<Type extends DurableChatEvent["type"]>(
+    type: Type,
+    session: Session,
+    options: DurableArguments,
+  ): Promise<DurableStream<Type>> {
+    return this.#openDurable(type, session, options, undefined);
   }
 
   /** Others only; who is typing now comes first. */
-  async typingChanged(session: Session, chatId: string | undefined): Promise<Stream<"typing.changed">> {
-    return this.#open({
+  async typingChanged(session: Session, chatId: string | undefined): Promise<StateStream<"typing.changed">> {
+    return this.#openStates({
       type: "typing.changed",
       session,
       chatId,
@@ -85,8 +99,8 @@ export class Subscriptions {
   }
 
   /** Others only; who is online now comes first. */
-  async presenceChanged(session: Session, chatId: string | undefined): Promise<Stream<"presence.changed">> {
-    return this.#open({
+  async presenceChanged(session: Session, chatId: string | undefined): Promise<StateStream<"presence.changed">> {
+    return this.#openStates({
       type: "presence.changed",
       session,
       chatId,
@@ -96,46 +110,63 @@ export class Subscriptions {
     });
   }
 
-  /** Events that count: none is missing, from wherever the client goes on. */
-  async #openCounted<Type extends CountedEvent["type"]>(
+  async #openDurable<Type extends DurableChatEvent["type"]>(
     type: Type,
     session: Session,
-    { chatId, resumable }: CountedArguments,
-    place: Place | undefined,
-  ): Promise<Stream<Type>> {
-    const { replays, resumePoints } = this.#options;
+    { chatId, resumable }: DurableArguments,
+    cursor: CursorPosition | undefined,
+  ): Promise<DurableStream<Type>> {
+    const { fanout, sources, resumePoints } = this.#options;
+    await this.#admit(session, chatId);
     let point: ResumePoint | undefined;
-    const replay = async (): Promise<Replay | undefined> => {
-      // Only now that everything live is held: what the former connection was given in between is in what is read.
-      point = resumable && (await resumePoints.take(resumable.key()));
-      const since: Since | undefined = point?.found ? { mark: point.found } : place && { place };
-      if (!since) return undefined;
-      const chatIds = chatId === undefined ? [...session.viewer.chats.keys()] : [chatId];
-      try {
-        return await replays.gather(session, type, chatIds, since);
-      } catch (error) {
-        // It is told so: if it subscribes again it begins anew.
-        if (hasCode(error, "CURSOR_EXPIRED")) point?.forget();
-        throw error;
+    const start = async (): Promise<StreamStart> => {
+      // Taken over in any case: the former connection must not move it any more.
+      point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
+      // What the client says itself counts for more than what is remembered.
+      if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor) };
+      if (point?.isExpired && resumable?.knowsExpiry === false) {
+        resumable.noteExpiry();
+        throw new GatewayError("CURSOR_EXPIRED");
       }
+      return point?.found ? { start: "resumed", position: point.found } : { start: "new" };
     };
-    const isReplaying = resumable !== undefined || place !== undefined;
-    const stream = await this.#open({ type, session, chatId, takes: () => true, ...(isReplaying ? { replay } : {}) });
+    const spec = { type, session, chatId, takes: () => true };
+    const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
+    await stream.open();
     if (point) {
-      point.begin(stream, !point.found && !place);
+      point.begin(stream, !point.found && !cursor);
       resumable?.hold(point);
     }
     return stream;
   }
 
-  async #open<Type extends EventType>(spec: StreamSpec<Type>): Promise<Stream<Type>> {
-    const { session, chatId } = spec;
-    if (chatId !== undefined) {
-      await this.#options.access.requireMember(session, chatId);
-      // In one turn with the entry into the room: whoever is not in the directory would never be told to leave.
-      if (!session.viewer.chats.has(chatId)) throw new GatewayError("NOT_PARTICIPANT");
-    }
-    return openStream(this.#options.fanout, this.#options.log, spec);
+  async #openStates<Type extends "typing.changed" | "presence.changed">(
+    spec: StateStreamSpec<Type>,
+  ): Promise<StateStream<Type>> {
+    await this.#admit(spec.session, spec.chatId);
+    const stream = new StateStream<Type>(this.#options.fanout, spec);
+    await stream.open();
+    return stream;
+  }
+
+  async #admit(session: Session, chatId: string | undefined): Promise<void> {
+    if (chatId === undefined) return;
+    await this.#options.access.requireMember(session, chatId);
+    // In one turn with the entry into the room: a viewer who is not in the directory would never be removed from it.
+    if (!session.viewer.chats.has(chatId)) throw new GatewayError("NOT_PARTICIPANT");
+  }
+
+  /**
+   * A position before everything that is newer than a cursor. Undefined where the log does not say: the history is read then.
+   */
+  async #positionOf({ chatId, id, createdAt, position }: CursorPosition): Promise<Position | undefined> {
+    if (position !== undefined) return position;
+    const tail = await whereReachable(this.#options.sources.log.tail(chatTopic(chatId)), undefined);
+    const entry = tail?.entries.find(({ event }) => event.type === "message.created" && event.message.id === id);
+    if (!entry) return undefined;
+    // It may have been published long after it was created, and others that were created meanwhile before it.
+    const created = positionAt(Math.max(0, Date.parse(createdAt)), 0);
+    return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 
   async #typists(session: Session, chatId: string | undefined): Promise<readonly TypingChanged[]> {
@@ -148,7 +179,7 @@ export class Subscriptions {
       change,
       expiresInMs,
     }));
-    // Nobody here may have heard of them when they began: their end is to be noticed all the same.
+    // This process may not have received their beginning: their end has to be noticed all the same.
     for (const event of events) fanout.follow(event);
     return events;
   }

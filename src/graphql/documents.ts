@@ -10,6 +10,7 @@ import {
 } from "graphql";
 import { LRUCache } from "lru-cache";
 import { documentError } from "./errors.ts";
+import { unconditionalSubscriptionRule } from "./subscription-rule.ts";
 
 /** Tokens of a document. */
 const MAX_TOKENS = 2000;
@@ -79,7 +80,8 @@ export class Documents {
   }
 
   #validate(document: DocumentNode): readonly GraphQLError[] {
-    const rules = this.#introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+    const rules = [unconditionalSubscriptionRule, ...specifiedRules];
+    if (!this.#introspection) rules.push(NoSchemaIntrospectionCustomRule);
     try {
       return validate(this.#schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
     } catch (error) {

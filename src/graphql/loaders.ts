@@ -2,7 +2,8 @@
 import DataLoader from "dataloader";
 import type { HistoryArguments, HistoryPage } from "../chat/history.ts";
 import type { Chat, Presence, User } from "../chat/model.ts";
-import type { Caller, Services } from "./context.ts";
+import type { Caller } from "./caller.ts";
+import type { Services } from "./services.ts";
 
 interface HistoryKey extends HistoryArguments {
   readonly chatId: string;

@@ -82,7 +82,7 @@ builder.subscriptionField("messageAdded", (t) =>
     subscribe: async (_root, { chatId, after }, { caller, services }) =>
       services.subscriptions.messageAdded(await caller.session(), {
         chatId: chatId ?? undefined,
-        after: after ?? undefined,
+        after: caller.lastEventId ?? after ?? undefined,
         resumable: caller.resumable,
       }),
     resolve: (event) => event.message,

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Log } from "../log.ts";
-import type { Caller, Context, Operation, Services } from "./context.ts";
+import type { Caller } from "./caller.ts";
+import type { Context, Operation } from "./context.ts";
+import type { Services } from "./services.ts";
 import { createLoaders, type Loaders } from "./loaders.ts";
 
 /** What few operations need is made when it is asked for: a running subscription keeps its context for as long as it runs. */

@@ -3,15 +3,20 @@ import {
   createSourceEventStream,
   execute,
   getOperationAST,
+  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
 } from "graphql";
+import { cursorAfter, isDelivered } from "../chat/events/registry.ts";
 import { GatewayError } from "../errors.ts";
 import { Stream } from "../fanout/stream.ts";
 import type { Log } from "../log.ts";
-import type { Caller, Context, Operation, Services } from "./context.ts";
+import type { Caller } from "./caller.ts";
+import type { Context, Operation } from "./context.ts";
+import type { Services } from "./services.ts";
+import { variablesOfStart } from "./viewer.ts";
 import { Documents } from "./documents.ts";
 import { documentError, toClientError, toClientErrors } from "./errors.ts";
 import { Limits } from "./limits.ts";
@@ -33,7 +38,10 @@ interface OperationsOptions {
 }
 
 /** The results of a subscription. */
-export type Results = AsyncGenerator<ExecutionResult, void, undefined>;
+export interface Results extends AsyncGenerator<ExecutionResult, void, undefined> {
+  /** From where the subscription goes on that has delivered what was taken last; undefined where clients cannot say so. */
+  readonly cursor: string | undefined;
+}
 
 /** A subscription whose results are the same for all who have an equal one. */
 export interface SharedSubscription {
@@ -47,6 +55,7 @@ const NOBODY: Caller = {
   session: refuseViewer,
   refresh: refuseViewer,
   resumable: undefined,
+  lastEventId: undefined,
   release() {},
 };
 
@@ -61,6 +70,7 @@ export class Operations {
   readonly #selections: Selections;
   readonly #services: Services;
   readonly #log: Log;
+  readonly #starts = new WeakMap<DocumentNode, readonly string[]>();
 
   constructor({ schema, introspection, services, log }: OperationsOptions) {
     this.schema = schema;
@@ -95,7 +105,15 @@ export class Operations {
     }
     const variables = request.variables ?? undefined;
     const refusal = this.#limits.refuse(document, operation, variables);
-    return refusal ? [refusal] : { type: operation.operation, document, operationName, variables };
+    if (refusal) return [refusal];
+    const startVariables = this.#startVariables(document);
+    return { type: operation.operation, document, operationName, variables, startVariables };
+  }
+
+  #startVariables(document: DocumentNode): readonly string[] {
+    let names = this.#starts.get(document);
+    if (!names) this.#starts.set(document, (names = variablesOfStart(this.schema, document)));
+    return names;
   }
 
   /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
@@ -162,8 +180,9 @@ function finish(result: ExecutionResult, context: Context): ExecutionResult {
 }
 
 /** Each event of a source, executed. An object of its own rather than an async generator: `return` has to act while `next` waits. */
-class ResultStream implements AsyncGenerator<ExecutionResult, void, undefined> {
+class ResultStream implements Results {
   readonly #source: AsyncIterator<unknown>;
+  #event: unknown;
   readonly #args: ExecutionArgs;
   readonly #context: Context;
 
@@ -181,10 +200,15 @@ class ResultStream implements AsyncGenerator<ExecutionResult, void, undefined> {
     await this.return();
   }
 
+  get cursor(): string | undefined {
+    return isDelivered(this.#event) ? cursorAfter(this.#event) : undefined;
+  }
+
   async next(): Promise<IteratorResult<ExecutionResult, void>> {
     try {
       const event = await this.#source.next();
       if (event.done) return await this.return();
+      this.#event = event.value;
       const result = await execute({ ...this.#args, rootValue: event.value });
       const [error] = result.errors ?? [];
       if (!error) return { done: false, value: result };

@@ -37,7 +37,7 @@ builder.subscriptionField("readReceipt", (t) =>
     description: "Read receipts of one chat or of all, the viewer's own (from another device) included.",
     args: { chatId: t.arg.id() },
     subscribe: async (_root, { chatId }, { caller, services }) =>
-      services.subscriptions.readReceipt(await caller.session(), {
+      services.subscriptions.durable("message.read", await caller.session(), {
         chatId: chatId ?? undefined,
         resumable: caller.resumable,
       }),

@@ -3,7 +3,7 @@
  * variables that its results depend on.
  */
 import { execute, type DocumentNode, type ExecutionResult, type GraphQLError, type GraphQLSchema } from "graphql";
-import type { DeliveredEvent } from "../chat/events.ts";
+import type { DeliveredEvent } from "../chat/events/registry.ts";
 import { GatewayError } from "../errors.ts";
 import type { Context, Operation } from "./context.ts";
 import { toClientError } from "./errors.ts";

@@ -56,6 +56,33 @@ export function variablesOfResults(schema: GraphQLSchema, document: DocumentNode
   return [...names].toSorted();
 }
 
+/**
+ * The names of the variables that only say after which message a subscription begins: those that are used for its root field's argument
+ * `after` and for nothing else.
+ */
+export function variablesOfStart(schema: GraphQLSchema, document: DocumentNode): readonly string[] {
+  const starts = new Set<string>();
+  const others = new Set<string>();
+  const typeInfo = new TypeInfo(schema);
+  const rootType = schema.getSubscriptionType();
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      VariableDefinition: () => false,
+      Argument({ name, value }, _key, _parent, _path, ancestors) {
+        const isOfRootField = isField(ancestors.at(-1)) && typeInfo.getParentType() === rootType;
+        if (!isOfRootField || name.value !== "after" || value.kind !== Kind.VARIABLE) return undefined;
+        starts.add(value.name.value);
+        return false;
+      },
+      Variable(node) {
+        others.add(node.name.value);
+      },
+    }),
+  );
+  return [...starts].filter((name) => !others.has(name));
+}
+
 function isMarked(field: GraphQLField<unknown, unknown> | null | undefined): boolean {
   return field?.extensions["dependsOnViewer"] === true;
 }

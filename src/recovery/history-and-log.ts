@@ -1,72 +1,90 @@
-/** Messages of a chat that the log does not have any more: the REST API has them, and the log has what was published last. */
-import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
-import { parsePosition, type Position } from "../bus/position.ts";
+/** Messages that the log does not have any more: the REST API has them, and the log has what was published last. */
+import { type EventLog, type LogEntry } from "../bus/bus.ts";
+import { parsePosition, positionAt, type Position } from "../bus/position.ts";
 import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
-import { chatTopic, type BusEvent } from "../chat/events.ts";
+import type { BusEvent } from "../chat/events/registry.ts";
+import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 
+/** Whether a message is wanted; of one in the log, by its position too. */
+export type IsWanted = (message: Message, position?: Position) => boolean;
+
 interface Sources {
   readonly log: EventLog<BusEvent>;
   readonly history: Pick<History, "select">;
-  /** Messages of the history at most. */
+  /** The maximum number of messages out of the history. */
   readonly limit: number;
 }
 
 /**
- * Every message that `isWanted` and had been published when this was called, in the order in which they were given to whoever heard
- * them.
+ * Every message that `isWanted` and had been published when this was called, in the order of the log where it has them, else of
+ * creation.
  *
- * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+ * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…; BusUnavailable
  */
 export async function readMessages(
   { log, history, limit }: Sources,
   session: Session,
   chatId: string,
-  isWanted: (message: Message) => boolean,
+  isWanted: IsWanted,
 ): Promise<readonly Message[]> {
-  const messages = await history.select(session, chatId, isWanted, limit);
-  // After the history: what was written to a page that had been read already is there.
-  const tail = await whereReachable(log.tail(chatTopic(chatId)), undefined);
-  return withLog(messages, tail?.entries ?? [], isWanted);
+  const messages = await history.select(session, chatId, (message) => isWanted(message), limit);
+  // After the history: it is read in pages, and the log has what was written to a page that had been read before.
+  const { entries } = await log.tail(chatTopic(chatId));
+  return withLog(messages, entries, isWanted);
 }
 
-/**
- * The history has the order of creation. What the log has goes in the log's, in which everybody else was given it, though the history
- * has not got it: it is read in pages, and may have been written to a page that had been read before. What the log has not got may be
- * on its way there, behind what its sender said before: a log that has just been begun anew has some of it, in an order of its own.
- */
+/** The messages of both, each once. */
 export function withLog(
   messages: readonly Message[],
   entries: readonly LogEntry<BusEvent>[],
-  isWanted: (message: Message) => boolean,
+  isWanted: IsWanted,
 ): readonly Message[] {
   const read = new Map(messages.map((message) => [message.id, message]));
-  const logged = new Map(
-    entries.flatMap(({ event }) =>
-      event.type === "message.created" ? [[event.message.id, event.message] as const] : [],
-    ),
-  );
-  const spine = [...logged.values()].flatMap((message) => read.get(message.id) ?? (isWanted(message) ? message : []));
-  // What stands right before each of the logged ones, and after the last.
-  const between: Message[][] = Array.from({ length: spine.length + 1 }, () => []);
-  for (const message of messages.filter(({ id }) => !logged.has(id)).toSorted(compareByCreation)) {
-    between[placeAmong(spine, message)]?.push(message);
+  const logged = entries.flatMap(({ event, position, order = position }) => {
+    if (event.type !== "message.created") return [];
+    const message = read.get(event.message.id) ?? (isWanted(event.message, position) ? event.message : undefined);
+    return message ? [{ message, order }] : [];
+  });
+  // Of a log that was begun anew the positions say nothing about when: what is behind an entry there is not before it elsewhere.
+  let first: Position | undefined;
+  for (let index = logged.length - 1; index >= 0; index--) {
+    const entry = logged[index];
+    if (!entry) continue;
+    const created = positionAt(Math.max(0, Date.parse(entry.message.createdAt)), 0);
+    first = first !== undefined && first < created ? first : created;
+    logged[index] = { message: entry.message, order: first };
   }
-  return between.flatMap((before, index) => [...before, ...spine.slice(index, index + 1)]);
+  const ids = new Set(logged.map(({ message }) => message.id));
+  const rest = messages.filter(({ id }) => !ids.has(id)).toSorted(compareByCreation);
+  return mergeByOrder(
+    rest.map((message) => ({ message, order: positionAt(Math.max(0, Date.parse(message.createdAt)), 0) })),
+    logged,
+  );
 }
 
-/** Before what was created later, but after everything of its sender that was created before. */
-function placeAmong(spine: readonly Message[], message: Message): number {
-  const isEarlier = (other: Message): boolean => compareByCreation(other, message) < 0;
-  const start = spine.findLastIndex((other) => other.sender.id === message.sender.id && isEarlier(other)) + 1;
-  const index = spine.findIndex((other, at) => at >= start && !isEarlier(other));
-  return index === -1 ? spine.length : index;
+interface Ordered {
+  readonly message: Message;
+  readonly order: Position;
+}
+
+/** Keeps the order within each list. */
+function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): readonly Message[] {
+  const merged: Message[] = [];
+  let next = 0;
+  for (const { message, order } of logged) {
+    for (let first = created[next]; first && first.order <= order; first = created[++next]) merged.push(first.message);
+    merged.push(message);
+  }
+  return [...merged, ...created.slice(next).map(({ message }) => message)];
 }
 
 /** Whether a message may have been published after a position, as far as the instant of its creation tells. */
 export function isCreatedSince(after: Position): (message: Pick<Message, "createdAt">) => boolean {
-  const since = new Date(Math.max(0, parsePosition(after).ms - PUBLICATION_MARGIN_MS)).toISOString();
+  // A clock that was ahead has made positions that are.
+  const ms = Math.min(parsePosition(after).ms, Date.now());
+  const since = new Date(Math.max(0, ms - PUBLICATION_MARGIN_MS)).toISOString();
   return ({ createdAt }) => createdAt >= since;
 }

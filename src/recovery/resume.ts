@@ -1,33 +1,40 @@
 /**
- * Where the client of a subscription stands for certain: what was written before a ping that it has answered. It is kept on the bus
- * for as long as the client may come back, to whichever instance, under the operation's key; graphql-ws clients repeat `subscribe` with
- * the same id and payload.
+ * The position of the client of a subscription: what was written before a ping that it has answered has arrived. It is kept on the bus
+ * for as long as the client may come back, to whichever instance, under the operation's key; graphql-ws clients repeat `subscribe`
+ * with the same id and payload.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
-import { BusUnavailable, type Bus, type Mark } from "../bus/bus.ts";
-import type { BusEvent } from "../chat/events.ts";
+import { BusUnavailable, type Bus, type StreamPosition, type TakenValue } from "../bus/bus.ts";
+import type { BusEvent } from "../chat/events/registry.ts";
+import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 
-/** Positions that this instance remembers having written at most: for when the bus has lost them, or cannot be reached. */
+/** Positions that this instance remembers at most, for when the bus has lost them. */
 const REMEMBERED = 100_000;
 
-/** How long a client that comes back waits for a bus that is away: only the bus knows where it stood, if that was with another instance. */
-const PATIENCE_MS = 1500;
+/** How long it is remembered that there was a position, after the client may come back for it. */
+const TOMBSTONE_MS = 24 * 3_600_000;
 
-const markShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
+/** Before another attempt to read a position that could not be read. */
+const RETRY_MS = 500;
 
-/** What knows where its reader stands. */
-export interface Marked {
-  /** Where the reader stands with all that has been written to it; undefined where that cannot be said right now. */
-  mark(): Mark | undefined;
+/** Within this time after the bus has lost its memory every instance has written the positions again that it remembers. */
+const RESTORING_MS = 2000;
+
+const positionShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
+
+/** What knows the position of its reader. */
+export interface Positioned {
+  /** With all that was written to the reader; undefined where that cannot be said right now. */
+  position(): StreamPosition | undefined;
 }
 
 interface Remembered {
   readonly owner: string;
-  readonly mark: Mark;
+  readonly position: StreamPosition;
 }
 
 interface ResumePointsOptions {
@@ -36,8 +43,6 @@ interface ResumePointsOptions {
   readonly windowMs: number;
   /** How long a connection may live without confirming anything. */
   readonly confirmationMs: number;
-  /** How often a position goes to the bus while its connection lives: the instance may die without a word. */
-  readonly saveIntervalMs: number;
   readonly log: Log;
 }
 
@@ -45,117 +50,125 @@ export class ResumePoints {
   readonly #options: ResumePointsOptions;
   readonly #remembered = new LRUCache<string, Remembered>({ max: REMEMBERED });
   readonly #stopObserving: () => void;
+  readonly #purge: NodeJS.Timeout;
   #restored = Promise.withResolvers<void>();
+  /** Until then a position may be missing that another instance remembers. */
+  #restoredAt = 0;
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
     this.#stopObserving = options.bus.observe({
-      restored: (isEmptied) => {
+      emptied: () => {
+        this.#restoredAt = performance.now() + RESTORING_MS;
+        this.#restore();
+      },
+      restored: () => {
         this.#restored.resolve();
         this.#restored = Promise.withResolvers();
-        if (isEmptied) this.#restore();
       },
     });
+    const purge = (): void => void this.#remembered.purgeStale();
+    this.#purge = setInterval(purge, options.windowMs).unref();
   }
 
   close(): void {
     this.#stopObserving();
+    clearInterval(this.#purge);
   }
 
-  /** Takes over what is kept under a key, of a connection that is gone or taken for gone. Never rejects. */
-  async take(key: string): Promise<ResumePoint> {
+  /**
+   * Takes over the position under a key, of a connection that is gone or believed to be. Waits for a bus that does not answer: a position
+   * is never guessed.
+   *
+   * @throws GatewayError UNAUTHENTICATED where nobody waits for the subscription any more.
+   */
+  async take(key: string, isWanted: () => boolean): Promise<ResumePoint> {
     const owner = randomUUID();
-    const { windowMs, log } = this.#options;
-    let found: unknown;
-    try {
-      found = await this.#takeOver(key, owner);
-    } catch (error) {
-      if (!(error instanceof BusUnavailable)) throw error;
-      log.debug({ err: error }, "where a client stood is known here alone");
-      found = this.#remembered.get(key)?.mark;
-    }
-    const { data: mark } = markShape.safeParse(found);
+    const { windowMs } = this.#options;
+    const taken = await this.#takeOver(key, owner, isWanted);
+    const position = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;
     // Until the client confirms something it is remembered here alone, should the bus lose its memory.
-    if (mark) this.#remembered.set(key, { owner, mark }, { ttl: windowMs });
-    return new ResumePoint(this, key, owner, mark);
+    if (position) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
+    const isExpired = taken.status === "expired" || (taken.status === "found" && !position);
+    return new ResumePoint(this, key, owner, position, isExpired);
   }
 
-  /** Rejects with {@link BusUnavailable} where it is known here, or the bus does not come back soon. */
-  async #takeOver(key: string, owner: string): Promise<unknown> {
-    const { bus, windowMs } = this.#options;
-    const until = performance.now() + PATIENCE_MS;
+  async #takeOver(key: string, owner: string, isWanted: () => boolean): Promise<TakenValue> {
+    const { bus, windowMs, log } = this.#options;
     for (;;) {
       const restored = this.#restored.promise;
+      // Taken over earlier, the key would belong to somebody who has no position, and could not be restored any more.
+      const remainingMs = this.#restoredAt - performance.now();
+      if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
       try {
-        return await bus.owned.take(key, owner, windowMs);
+        return await bus.fenced.take(key, owner, windowMs, TOMBSTONE_MS);
       } catch (error) {
-        if (!(error instanceof BusUnavailable) || this.#remembered.has(key) || performance.now() > until) throw error;
+        if (!(error instanceof BusUnavailable)) throw error;
+        log.debug({ err: error }, "the position of a client cannot be read yet");
       }
-      await Promise.race([restored, sleep(until - performance.now(), undefined, { ref: false })]);
+      await Promise.race([restored, sleep(RETRY_MS, undefined, { ref: false })]);
+      if (!isWanted()) throw new GatewayError("UNAUTHENTICATED");
     }
-  }
-
-  get saveIntervalMs(): number {
-    return this.#options.saveIntervalMs;
   }
 
   /** @param isOpen whether the connection goes on: the next confirmation then prolongs it. */
-  save(key: string, owner: string, mark: Mark, isOpen: boolean): void {
+  save(key: string, owner: string, position: StreamPosition, isOpen: boolean): void {
     const { bus, windowMs, confirmationMs } = this.#options;
     const ttlMs = windowMs + (isOpen ? confirmationMs : 0);
-    this.#remembered.set(key, { owner, mark }, { ttl: ttlMs });
+    this.#remembered.set(key, { owner, position }, { ttl: ttlMs });
     this.#run(async () => {
-      // Somebody else's by now: this connection is one that its client has left.
-      if (!(await bus.owned.put(key, owner, mark, ttlMs))) this.#forgetOwn(key, owner);
+      // Owned by somebody else: the client of this connection has left it.
+      if (!(await bus.fenced.put(key, owner, position, ttlMs, ttlMs + TOMBSTONE_MS))) this.#forgetOwn(key, owner);
     });
   }
 
   drop(key: string, owner: string): void {
     this.#forgetOwn(key, owner);
-    this.#run(() => this.#options.bus.owned.drop(key, owner));
+    this.#run(() => this.#options.bus.fenced.drop(key, owner));
   }
 
   #forgetOwn(key: string, owner: string): void {
     if (this.#remembered.get(key)?.owner === owner) this.#remembered.delete(key);
   }
 
-  /** What was kept on the bus is gone: what is remembered here is put there again. */
+  /** The bus has lost the positions: those that are remembered here are written again. */
   #restore(): void {
-    for (const [key, { owner, mark }] of this.#remembered.entries()) {
+    for (const [key, { owner, position }] of this.#remembered.entries()) {
       const ttlMs = this.#remembered.getRemainingTTL(key);
       this.#run(async () => {
-        await this.#options.bus.owned.put(key, owner, mark, ttlMs);
+        await this.#options.bus.fenced.put(key, owner, position, ttlMs, ttlMs + TOMBSTONE_MS);
       });
     }
   }
 
-  /** Nobody waits for it, and its failure is told by a client's coming back to less. */
+  /** Nobody waits for it. */
   #run(work: () => Promise<void>): void {
     work().catch((error: unknown) => {
-      if (error instanceof BusUnavailable)
-        this.#options.log.debug({ err: error }, "where a client stands was not kept");
-      else this.#options.log.error({ err: error }, "where a client stands could not be kept");
+      if (error instanceof BusUnavailable) this.#options.log.debug({ err: error }, "a client's position was not saved");
+      else this.#options.log.error({ err: error }, "a client's position could not be saved");
     });
   }
 }
 
 /** Of one subscription. */
 export class ResumePoint {
-  /** Where the client stood when it was last here, if it was. */
-  readonly found: Mark | undefined;
+  /** The position of the client when it was last here, if it was. */
+  readonly found: StreamPosition | undefined;
+  /** There was a position, and its time is over. */
+  readonly isExpired: boolean;
   readonly #points: ResumePoints;
   readonly #key: string;
   readonly #owner: string;
-  #stream: Marked | undefined;
-  #noted: Mark | undefined;
-  #confirmed: Mark | undefined;
-  #savedAt = -Infinity;
+  #stream: Positioned | undefined;
+  #noted: StreamPosition | undefined;
+  #confirmed: StreamPosition | undefined;
 
-  constructor(points: ResumePoints, key: string, owner: string, found: Mark | undefined) {
+  constructor(points: ResumePoints, key: string, owner: string, found: StreamPosition | undefined, isExpired: boolean) {
     this.#points = points;
     this.#key = key;
     this.#owner = owner;
     this.found = found;
+    this.isExpired = isExpired;
     this.#confirmed = found;
   }
 
@@ -163,27 +176,25 @@ export class ResumePoint {
    * The stream is open.
    *
    * @param isFresh the client needs nothing from before: if it is lost before it has confirmed anything it gets everything since
-   * now. Otherwise it is to get again what it comes back for.
+   * now. Otherwise it gets again what it comes back for.
    */
-  begin(stream: Marked, isFresh: boolean): void {
+  begin(stream: Positioned, isFresh: boolean): void {
     this.#stream = stream;
     if (!isFresh) return;
-    this.#noted = stream.mark();
+    this.#noted = stream.position();
     this.confirm();
   }
 
   /** A ping is about to be written. */
   note(): void {
-    this.#noted = this.#stream?.mark();
+    this.#noted = this.#stream?.position();
   }
 
-  /** The ping has been answered: what was written before it has arrived. */
+  /** The ping was answered: what was written before it has arrived. */
   confirm(): void {
     if (!this.#noted) return;
     this.#confirmed = this.#noted;
     this.#noted = undefined;
-    if (performance.now() - this.#savedAt < this.#points.saveIntervalMs) return;
-    this.#savedAt = performance.now();
     this.#points.save(this.#key, this.#owner, this.#confirmed, true);
   }
 

@@ -33,8 +33,8 @@ export const PROFILE: Route<z.output<typeof wireProfile>> = {
   method: "GET",
   template: "/auth/profile",
   answer: wireProfile,
-  // Nor anything to be a participant of.
-  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED" },
+  // Nothing to be a participant of; and a valid token without an account (404) is nobody's.
+  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED", 404: "UNAUTHENTICATED" },
 };
 
 export const CHATS: Route<z.output<typeof wireChats>> = {

@@ -76,6 +76,14 @@ export function violations(path: string, source: string): string[] {
   return [...new Set(found)];
 }
 
+/** The files of src that a source file imports, types included. */
+export function importedFiles(path: string, source: string): string[] {
+  const { program } = parseSync(path, source, { lang: "ts" });
+  return importsOf(program)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => posix.join(posix.dirname(path), specifier));
+}
+
 function layerOf(path: string): string | undefined {
   const [root, first = "", ...rest] = path.split("/");
   if (root !== "src") return undefined;

@@ -28,8 +28,8 @@ test("every socket of the token is closed with 4403, and nobody else's", async (
   const asked = asking.run(ChatsDocument);
   // The socket is closed in its place.
   await expect(asked).rejects.toMatchObject({ code: 4403 });
-  expect(await asking.closed).toEqual({ code: 4403, reason: "Forbidden" });
-  expect(await quiet.closed).toEqual({ code: 4403, reason: "Forbidden" });
+  expect(await asking.closed).toEqual({ code: 4403, reason: "Token refused" });
+  expect(await quiet.closed).toEqual({ code: 4403, reason: "Token refused" });
   const { sendMessage } = await control.run(SendMessageDocument, { chatId: api.demoChatId, content: "still here" });
   expect((await messages.next()).messageAdded).toEqual(sendMessage);
 });

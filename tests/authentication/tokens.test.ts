@@ -73,31 +73,40 @@ describe("a WebSocket is taken in with its token", () => {
 });
 
 describe("a WebSocket is closed with 4403 where its token is", () => {
-  test.each<[what: string, places: Places]>([
-    ["missing, and so are connectionParams", {}],
-    ["missing", { params: () => ({}) }],
-    ["refused", { params: () => ({ token: BAD }) }],
-    ["refused in the header", { header: () => `Bearer ${BAD}` }],
-    ["refused, with a good one in the header", { params: () => ({ token: BAD }), header: (good) => `Bearer ${good}` }],
-    ["refused, with a good one beside", { params: (good) => ({ token: BAD, authorization: `Bearer ${good}` }) }],
-    ["empty", { params: () => ({ token: "" }) }],
-    ["a number", { params: () => ({ token: 1 }) }],
-    ["true", { params: () => ({ token: true }) }],
-    ["an object", { params: (good) => ({ token: { token: good } }) }],
-    ["a list", { params: (good) => ({ token: [good] }) }],
-    ["a list in authorization", { params: (good) => ({ authorization: [`Bearer ${good}`] }) }],
-    ["without Bearer in authorization", { params: (good) => ({ authorization: good }) }],
-    ["of another scheme", { params: (good) => ({ authorization: `Basic ${good}` }) }],
+  test.each<[what: string, reason: string, places: Places]>([
+    ["missing, and so are connectionParams", "Token missing", {}],
+    ["missing", "Token missing", { params: () => ({}) }],
+    ["refused", "Token refused", { params: () => ({ token: BAD }) }],
+    ["refused in the header", "Token refused", { header: () => `Bearer ${BAD}` }],
+    [
+      "refused, with a good one in the header",
+      "Token refused",
+      { params: () => ({ token: BAD }), header: (good) => `Bearer ${good}` },
+    ],
+    [
+      "refused, with a good one beside",
+      "Token refused",
+      { params: (good) => ({ token: BAD, authorization: `Bearer ${good}` }) },
+    ],
+    ["empty", "Token missing", { params: () => ({ token: "" }) }],
+    ["a number", "Token missing", { params: () => ({ token: 1 }) }],
+    ["true", "Token missing", { params: () => ({ token: true }) }],
+    ["an object", "Token missing", { params: (good) => ({ token: { token: good } }) }],
+    ["a list", "Token missing", { params: (good) => ({ token: [good] }) }],
+    ["a list in authorization", "Token missing", { params: (good) => ({ authorization: [`Bearer ${good}`] }) }],
+    ["without Bearer in authorization", "Token missing", { params: (good) => ({ authorization: good }) }],
+    ["of another scheme", "Token missing", { params: (good) => ({ authorization: `Basic ${good}` }) }],
     [
       "under another name",
+      "Token missing",
       { params: (good) => ({ Token: good, access_token: good, headers: { authorization: good } }) },
     ],
-    ["with Bearer in token", { params: (good) => ({ token: `Bearer ${good}` }) }],
-    ["with a space at its end", { params: (good) => ({ token: `${good} ` }) }],
-    ["with another header in it", { params: (good) => ({ token: `${good}\r\nx-admin: true` }) }],
-    ["not ASCII", { params: (good) => ({ token: `${good}é` }) }],
-    ["longer than any header", { params: () => ({ token: "x".repeat(20_000) }) }],
-  ])("%s", async (_what, { params, header }) => {
+    ["with Bearer in token", "Token refused", { params: (good) => ({ token: `Bearer ${good}` }) }],
+    ["with a space at its end", "Token refused", { params: (good) => ({ token: `${good} ` }) }],
+    ["with another header in it", "Token refused", { params: (good) => ({ token: `${good}\r\nx-admin: true` }) }],
+    ["not ASCII", "Token refused", { params: (good) => ({ token: `${good}é` }) }],
+    ["longer than any header", "Token refused", { params: () => ({ token: "x".repeat(20_000) }) }],
+  ])("%s", async (_what, reason, { params, header }) => {
     await using gateway = await startDiscreetGateway({}, SECRETS);
     const [alice, bob] = gateway.api.users;
     await using control = connect(gateway.wsUrl, bob?.token);
@@ -105,9 +114,19 @@ describe("a WebSocket is closed with 4403 where its token is", () => {
     const good = alice?.token ?? "";
     await using raw = await openRaw(gateway.wsUrl, header ? { headers: { authorization: header(good) } } : {});
     raw.send({ type: "connection_init", ...(params && { payload: params(good) }) });
-    expect(await raw.closed).toEqual({ code: 4403, reason: "Forbidden" });
+    expect(await raw.closed).toEqual({ code: 4403, reason });
     expect(gateway.api.faults.requests.count({ token: good })).toBe(0);
     expect((await control.run(ChatsDocument)).chats).not.toHaveLength(0);
+  });
+
+  test("valid, but without an account", async () => {
+    await using gateway = await startDiscreetGateway();
+    const { api, wsUrl } = gateway;
+    const { token = "" } = api.users[0] ?? {};
+    api.faults.answer({ status: 404 }, { path: "/auth/profile", token });
+    await using raw = await openRaw(wsUrl);
+    raw.send({ type: "connection_init", payload: { token } });
+    expect(await raw.closed).toEqual({ code: 4403, reason: "Token refused" });
   });
 
   test("expired", async () => {

@@ -173,7 +173,7 @@ test("user.signed_out closes every socket of the user with 4403, whatever the to
   expect(await stream.next()).toEqual({ data: { messageAdded: { content: "before" } } });
   data.signOut(alice.id);
   await tell(gateway, { type: "user.signed_out", data: { userId: alice.id } });
-  for (const { closed } of clients) expect(await closed).toEqual({ code: 4403, reason: "Forbidden" });
+  for (const { closed } of clients) expect(await closed).toEqual({ code: 4403, reason: "Signed out" });
   expect(codesOf((await stream.next()).errors)).toEqual(["UNAUTHENTICATED"]);
   await stream.completed();
   await using again = connect(gateway.wsUrl, alice.token);

@@ -1,9 +1,22 @@
 /** Redis as it is found elsewhere: with a password, behind TLS, as a cluster. */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { startRedisCluster } from "../support/redis-cluster.ts";
+import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import { startRedis } from "../support/redis.ts";
-import { startSecureSentinel } from "../support/sentinel.ts";
-import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
+import { startLoneSentinel } from "../support/sentinel.ts";
+import { connected, family, numbers, PATIENTLY, record, type TestBus } from "./redis-scene.ts";
+
+/** Events pass over each node of the cluster. */
+async function expectOnEveryNode(cluster: RedisCluster, bus: TestBus): Promise<void> {
+  const topics = await Promise.all(cluster.nodes.map((_, index) => cluster.nameOn(index)));
+  for (const topic of topics) {
+    const given = await record(bus, topic);
+    await bus.publish(topic, { n: 1 });
+    await expect.poll(() => given.numbers, PATIENTLY).toEqual([1]);
+  }
+}
 
 test("with a password", async () => {
   await using server = await startRedis({ password: "s3cret" });
@@ -31,16 +44,40 @@ test("over TLS, whose certificate is checked", async () => {
   await expect.poll(() => given.numbers, PATIENTLY).toEqual([1]);
 });
 
-test("over TLS, to a sentinel and to the master that it names, which takes nothing else", async () => {
+test.each(["rediss", "rediss+cluster"])("%s:// tells the server which name it is reached by", async (scheme) => {
+  const names: string[] = [];
+  const server = createServer({
+    SNICallback(name, done) {
+      names.push(name);
+      done(new Error("that is all"));
+    },
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => void server.close());
+  await using bus = await family(`${scheme}://localhost:${port}`)();
+  expect(bus.isConnected).toBe(false);
+  expect(new Set(names)).toEqual(new Set(["localhost"]));
+});
+
+test("by an IPv6 address", async () => {
+  await using server = await startRedis();
+  // As long as the machine knows IPv6 at all: this one leads to 127.0.0.1.
+  await using bus = await family(`redis://[::ffff:127.0.0.1]:${server.port}`)();
+  expect(bus.isConnected).toBe(true);
+});
+
+test("over TLS alone, to a sentinel and to the master that it names", async () => {
   await using server = await startRedis({ tls: true });
-  await using sentinel = await startSecureSentinel(server);
+  await using sentinel = await startLoneSentinel(server, { tls: true });
   const errors: unknown[] = [];
   await using distrustful = await family(sentinel.url, {
-    tls: { ca: sentinel.certificate },
+    tls: { ca: sentinel.certificate ?? "" },
   })({ onOutage: (error) => void errors.push(error) });
   expect(distrustful.isConnected).toBe(false);
   expect(String(errors[0]), "of the master").toMatch(/self.signed/);
-  const ca = [server.certificate ?? "", sentinel.certificate];
+  const ca = [server.certificate ?? "", sentinel.certificate ?? ""];
   await using bus = await family(sentinel.url, { tls: { ca } })();
   await connected(bus);
   const given = await record(bus);
@@ -49,6 +86,28 @@ test("over TLS, to a sentinel and to the master that it names, which takes nothi
 });
 
 describe("a cluster", () => {
+  test("one of whose hosts does not resolve is reached by the others", async () => {
+    await using cluster = await startRedisCluster();
+    const [{ port }] = cluster.nodes;
+    await using bus = await family(`redis://nowhere.invalid:6379,localhost:${port}`)();
+    await connected(bus);
+    await expectOnEveryNode(cluster, bus);
+  });
+
+  test("over TLS, whose certificates are for names, is reached by these names", async () => {
+    await using cluster = await startRedisCluster({ tls: true });
+    await using bus = await family(cluster.url, { tls: { ca: cluster.certificate ?? "" } })();
+    await connected(bus);
+    await expectOnEveryNode(cluster, bus);
+  });
+
+  test("is reached by one endpoint, which is told to be a cluster's", async () => {
+    await using cluster = await startRedisCluster();
+    await using bus = await family(`redis+cluster://127.0.0.1:${cluster.nodes[1].port}`)();
+    await connected(bus);
+    await expectOnEveryNode(cluster, bus);
+  });
+
   test("serves everything, on whichever node it lies", async () => {
     await using cluster = await startRedisCluster();
     const open = family(cluster.url);
@@ -72,11 +131,14 @@ describe("a cluster", () => {
     expect((await other.presence.read(topics)).every(({ online }) => online)).toBe(true);
     for (const key of topics) {
       await one.state.set(key, key, 60_000);
-      await one.owned.put(key, "me", key, 60_000);
-      await one.rosters.put(key, "me", key, 60_000);
-      expect([await other.state.get(key), await other.owned.take(key, "you", 60_000)]).toEqual([key, key]);
+      await one.fenced.put(key, "me", key, 60_000, 60_000);
+      await one.expiringSets.put(key, "me", key, 60_000);
+      expect([await other.state.get(key), await other.fenced.take(key, "you", 60_000, 60_000)]).toEqual([
+        key,
+        { status: "found", value: key },
+      ]);
     }
-    expect(await other.rosters.list(topics)).toEqual(topics.map((key) => [key]));
+    expect(await other.expiringSets.list(topics)).toEqual(topics.map((key) => [key]));
     const [one1, other1] = [one, other].map((bus) => bus.limiter({ count: 1, windowMs: 60_000 }));
     expect(await one1?.("anna")).toBe(0);
     expect(await other1?.("anna")).toBeGreaterThan(0);

@@ -4,7 +4,7 @@ import { startRedis } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
 
-test("who went on with the former master is given what the other one was told meanwhile, and the others what it said there", async () => {
+test("after a split, both sides receive what the other side published", async () => {
   await using former = await startRedis();
   await using master = await startRedis({ replicaOf: former.port });
   await expect.poll(() => master.control.info("replication"), PATIENTLY).toContain("master_link_status:up");

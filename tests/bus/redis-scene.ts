@@ -8,7 +8,7 @@ import { createRedisBus, type RedisBusOptions } from "../../src/bus/redis/redis-
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
 
 /** For what comes about by itself. */
-export const PATIENTLY = { timeout: 15_000, interval: 10 };
+export const PATIENTLY = { timeout: 45_000, interval: 10 };
 
 export type TestBus = Bus<TestEvent> & AsyncDisposable;
 
@@ -39,7 +39,7 @@ export function family(
 export interface History {
   readonly numbers: number[];
   readonly positions: (Position | undefined)[];
-  /** From where on something may be missing, each time that it was told so. */
+  /** After which position events may be missing, each time that it was asked for them. */
   readonly missed: Position[];
 }
 
@@ -50,7 +50,10 @@ export async function record(bus: Bus<TestEvent>, topic = "topic"): Promise<Hist
       history.numbers.push(event.n);
       history.positions.push(position);
     },
-    missed: (after) => void history.missed.push(after),
+    recover: async (after) => {
+      history.missed.push(after);
+      return [];
+    },
   });
   return history;
 }
@@ -70,7 +73,7 @@ export function publishSteadily(
   {
     topic = "topic",
     from = 0,
-    kind = "logged",
+    kind = "durable",
     paceMs = 4,
   }: { topic?: string; from?: number; kind?: EventKind; paceMs?: number } = {},
 ): { readonly stop: () => Promise<number> } {

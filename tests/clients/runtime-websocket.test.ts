@@ -115,7 +115,7 @@ test("a plain socket without a token is closed with 4403, and one beside it goes
   await using typing = friend.subscribe(TypingChangedDocument, { chatId });
   using refused = await openRaw(gateway.wsUrl);
   refused.send({ type: "connection_init" });
-  expect(await refused.closed).toEqual({ code: 4403, reason: "Forbidden" });
+  expect(await refused.closed).toEqual({ code: 4403, reason: "Token missing" });
 
   using accepted = await openRaw(gateway.wsUrl);
   accepted.send({ type: "connection_init", payload: { Authorization: "Bearer alice-token" } });

@@ -46,11 +46,11 @@ test("a stream counts as being online, until its client leaves", async () => {
   expect((await presence.next()).presenceChanged).toMatchObject({ user: { id: alice?.id }, online: false });
 });
 
-test("a gateway that stops completes its streams", async () => {
+test("a gateway that stops ends its streams without completing them", async () => {
   await using gateway = await startGateway();
   await using messages = await openEventStream(gateway.url, "alice-token", MessageAddedDocument);
   await using typing = await openEventStream(gateway.url, "bob-token", TypingChangedDocument);
   const closing = gateway.close();
-  await Promise.all([messages.completed, typing.completed]);
+  await Promise.all([messages.ended, typing.ended]);
   await expect(closing).resolves.toBeUndefined();
 });

@@ -33,20 +33,6 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["RESUME_WINDOW", "a whole number from 1 to 2147483647", ["0"]],
   ["REPLAY_LIMIT", "a whole number from 1 to 100000", ["0", "100001"]],
   ["PRESENCE_TTL", "a whole number from 1000 to 2147483647", ["0", "999", "30s"]],
-  [
-    "REDIS_URL",
-    "a redis:// or rediss:// address, hosts comma-separated",
-    [
-      "localhost:6379",
-      "http://localhost:6379",
-      "redis://",
-      "redis://a,",
-      "redis://a:b",
-      "redis://a:6379/x",
-      "redis://a/0?b=c",
-      "redis://a, b",
-    ],
-  ],
   ["REDIS_PREFIX", "text without white space or braces", ["a b", "{a}", "a}"]],
   ["DRAIN_WINDOW", "a whole number from 0 to 600000", ["600001", "5s"]],
   ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],
@@ -60,18 +46,6 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["GRAPHIQL", FLAG, ["enabled"]],
   ["INTROSPECTION", FLAG, ["2"]],
   ["LOG_LEVEL", LEVELS, ["verbose", "INFO", "30"]],
-  [
-    "HTTP_API_URL",
-    ADDRESS,
-    [
-      "localhost:3000",
-      "ftp://api.example.com",
-      "api.example.com",
-      "https://",
-      "https://a.example?b=c",
-      "https://a.example#b",
-    ],
-  ],
   [
     "CORS_ORIGIN",
     ORIGINS,
@@ -91,11 +65,22 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ],
 ];
 
-/** What is wrong is not shown. */
-const WRONG_SECRETS: typeof WRONG = [
+/** What is given may hold a secret; instead of it is said what is wrong. Those of REDIS_URL are in redis-address.test.ts. */
+const WRONG_SECRETS: readonly (readonly [name: string, allowed: string, said: string, given: readonly string[]])[] = [
+  ["HTTP_API_URL", ADDRESS, "no address at all", ["api.example.com", "https://"]],
+  ["HTTP_API_URL", ADDRESS, "another scheme, or none", ["localhost:3000", "ftp://api.example.com"]],
+  [
+    "HTTP_API_URL",
+    ADDRESS,
+    "an address with a user or a password",
+    ["https://u@a.example", "https://:p@a.example?b=c"],
+  ],
+  ["HTTP_API_URL", ADDRESS, "an address with a query or a fragment", ["https://a.example?b=c", "https://a.example#b"]],
+  ["REDIS_URL", "a redis:// or rediss:// address, hosts comma-separated", "another scheme", ["localhost:6379"]],
   [
     "EVENTS_SECRET",
     "a Standard Webhooks secret: whsec_ and base64",
+    "something else",
     [
       "not base64",
       "whsec_",
@@ -109,13 +94,14 @@ const WRONG_SECRETS: typeof WRONG = [
   ],
 ];
 
-describe("a wrong secret is named, without what was given", () => {
-  test.each(WRONG_SECRETS.flatMap(([name, allowed, given]) => given.map((value) => [name, value, allowed] as const)))(
-    "%s=%s",
-    (name, value, allowed) => {
-      expect(complaint({ [name]: value })).toBe(`${name}: expected ${allowed}, got something else`);
-    },
-  );
+describe("a wrong value that may hold a secret is named, without what was given", () => {
+  test.each(
+    WRONG_SECRETS.flatMap(([name, allowed, said, given]) =>
+      given.map((value) => [name, value, allowed, said] as const),
+    ),
+  )("%s=%s", (name, value, allowed, said) => {
+    expect(complaint({ [name]: value })).toBe(`${name}: expected ${allowed}, got ${said}`);
+  });
 });
 
 test.each(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YQ==", "whsec_YWI="])(
@@ -137,8 +123,8 @@ describe("a wrong value is named, with what was given and what is allowed", () =
 
 test("every variable that not any text will do for has a wrong value above", () => {
   const anyText = ["HOST", "DEV_API_FILE", "NODE_ENV"];
-  const named = [...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText].toSorted();
-  expect(named).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
+  const named = new Set([...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText]);
+  expect([...named].toSorted()).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
 });
 
 test("several wrong values are all named, a line each", () => {
@@ -167,7 +153,7 @@ test.each([
 
 test("in production a wrong address of the REST API is complained of once", () => {
   expect(complaint({ NODE_ENV: "production", HTTP_API_URL: "api" })).toBe(
-    `HTTP_API_URL: expected ${ADDRESS}, got "api"`,
+    `HTTP_API_URL: expected ${ADDRESS}, got no address at all`,
   );
 });
 
@@ -238,22 +224,6 @@ test.each([
 test("nobody changes a configuration", () => {
   expect(Object.isFrozen(parseConfig({}))).toBe(true);
 });
-
-test("a password in an address is not shown", () => {
-  expect(complaint({ HTTP_API_URL: "https://gateway:secret@api.example" })).toBe(
-    `HTTP_API_URL: expected ${ADDRESS}, got "https://…@api.example"`,
-  );
-});
-
-test.each(["p%", "100%!", "p%4", "%zz", "%C3", "user:%ff"])(
-  "a password with a malformed escape in the address of Redis is refused, and not shown: %s",
-  (credentials) => {
-    const [user, password] = credentials.includes(":") ? credentials.split(":") : ["", credentials];
-    expect(complaint({ REDIS_URL: `redis://${user}:${password}@redis.example` })).toBe(
-      'REDIS_URL: expected a redis:// or rediss:// address, hosts comma-separated, got "redis://…@redis.example"',
-    );
-  },
-);
 
 test.each([
   ["true", true],

@@ -9,7 +9,7 @@ import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket, type GraphQLSocket, type RawResults } from "../support/graphql-socket.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
-import { postOperation } from "../support/http.ts";
+import { codesOf, openEventStream, postOperation } from "../support/http.ts";
 
 test.each([["a sound document", "subscription { messageAdded { id } }"]])(
   "%s is read once: the same text gives back the same",
@@ -37,15 +37,35 @@ test("a wrong document is as wrong the second time", () => {
 });
 
 test.each([
+  "subscription { messageAdded @skip(if: true) { id } }",
+  "subscription { messageAdded @include(if: false) { id } }",
+  "subscription { ... @skip(if: true) { messageAdded { id } } }",
+  "subscription { ...F @include(if: false) } fragment F on Subscription { messageAdded { id } }",
+  "subscription { ...F } fragment F on Subscription { messageAdded @skip(if: true) { id } }",
+  "subscription { ...F } fragment F on Subscription { ... { messageAdded @skip(if: true) { id } } }",
+  "subscription { messageAdded { id } presenceChanged @skip(if: true) { online } }",
+  "subscription { messageAdded @skip(if: true) { id } presenceChanged { online } }",
+  "subscription { messageAdded { id } presenceChanged { online } }",
+  "subscription { __typename }",
+  "subscription { messageAdded @skip(if: true) { id } __typename @include(if: false) }",
+  "subscription { ...F } fragment F on Subscription { ...F }",
   "subscription ($on: Boolean = true) { messageAdded @include(if: $on) { id } }",
   "subscription ($on: Boolean!) { messageAdded { id } ... @skip(if: $on) { messageAdded { id } } }",
-])("a variable that decides whether there is a root field is refused, and harms nobody: %s", async (query) => {
+  "subscription ($on: Boolean!) { messageAdded @skip(if: $on) { id } ...F } fragment F on Subscription { presenceChanged @include(if: $on) { online } }",
+])("a subscription that may have no field, or several, is refused: %s", async (query) => {
   await using gateway = await startGateway();
-  const token = gateway.api.users[0]?.token;
+  const { token = "" } = gateway.api.users[0] ?? {};
   await using socket = await openGraphQLSocket(gateway.wsUrl, token);
-  const refused = { extensions: { code: "GRAPHQL_VALIDATION_FAILED" } };
-  expect(await socket.start({ query, variables: { on: true } }).ended).toMatchObject([refused]);
-  expect((await postOperation(gateway.url, { query, variables: { on: true } }, token)).errors).toMatchObject([refused]);
+  const operation = { query, ...(query.includes("$on") && { variables: { on: true } }) };
+  await using stream = await openEventStream(gateway.url, operation, token);
+  const answers = [
+    await socket.start(operation).ended,
+    (await postOperation(gateway.url, operation, token)).errors,
+    (await stream.next()).errors,
+  ];
+  const allowed = new Set(["GRAPHQL_VALIDATION_FAILED"]);
+  expect(answers.map((errors) => new Set(codesOf(errors)))).toEqual([allowed, allowed, allowed]);
+  expect(gateway.logged.filter(({ level }) => Number(level) >= 40)).toEqual([]);
   expect(await socket.run({ query: "{ me { id } }" })).toEqual({ me: { id: gateway.api.users[0]?.id } });
 });
 

@@ -1,11 +1,13 @@
 /** An event costs what its audience costs: who is not subscribed to its chat is not even looked at. */
 import { randomUUID } from "node:crypto";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { Bus, ConnectionListener } from "../../src/bus/bus.ts";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, USERS_TOPIC, type DeliveredEvent, type EventType } from "../../src/chat/events.ts";
+import type { BusEvent, DeliveredEvent, EventType } from "../../src/chat/events/registry.ts";
+import { chatTopic, USERS_TOPIC } from "../../src/chat/events/topics.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
-import type { Subscriber } from "../../src/fanout/fanout.ts";
+import type { Subscriber } from "../../src/fanout/subscriber.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -14,11 +16,14 @@ import { MarkChatReadDocument, SendMessageDocument, SetTypingDocument } from "..
 
 const at = "2026-01-31T09:30:00.000Z";
 
-/** A subscriber that keeps what it is given. */
+/** A subscriber that keeps what is delivered to it. */
 class Spy implements Subscriber {
   readonly spec: Subscriber["spec"];
   readonly got: DeliveredEvent[] = [];
   readonly ends: unknown[] = [];
+  /** What it was told about the bus. */
+  readonly told: string[] = [];
+  isBroken = false;
 
   constructor(type: EventType, session: Session, chatId?: string) {
     this.spec = { type, session, chatId };
@@ -34,13 +39,22 @@ class Spy implements Subscriber {
 
   forget(): void {}
 
-  resume(): void {}
+  joined(): void {}
+  busLost(): void {
+    this.told.push("lost");
+  }
 
-  async refresh(): Promise<void> {}
+  busRestored(): void {
+    this.told.push("restored");
+  }
+
+  async refresh(): Promise<void> {
+    this.told.push("refresh");
+    if (this.isBroken) throw new Error("its state cannot be read");
+  }
 }
 
-function createScene() {
-  const bus = createTestBus();
+function createScene(bus: Bus<BusEvent> = createTestBus()) {
   const directory = new Directory();
   const fanout = createTestFanout(bus, directory);
   const chat = (id: string, participants: readonly User[]): Chat => ({
@@ -78,7 +92,7 @@ function createScene() {
 const ann: User = { id: "ann", name: "Ann" };
 const ben: User = { id: "ben", name: "Ben" };
 
-test("a chat's event reaches its subscriptions of that type, and costs nothing for thousands of others", async () => {
+test("a chat's event is offered to that chat's subscriptions of its type alone", async () => {
   const { fanout, directory, chat, open, spy, say } = createScene();
   const here = open(ann);
   const elsewhere = Array.from({ length: 1000 }, (_, index) => open({ id: `user-${index}`, name: "" }));
@@ -101,7 +115,7 @@ test("a chat's event reaches its subscriptions of that type, and costs nothing f
   expect(fanout.statistics).toEqual({ subscriptions: 0, rooms: 0, delivered: 2003 });
 });
 
-test("membership is looked at for every event", async () => {
+test("who has left a chat gets no event of it, and gets them again after coming back", async () => {
   const { directory, chat, open, spy, say } = createScene();
   const session = open(ann);
   directory.learn(chat("one", [ann, ben]), directory.now());
@@ -116,7 +130,7 @@ test("membership is looked at for every event", async () => {
   expect(toAll.got).toHaveLength(2);
 });
 
-test("who shares several chats with a user hears of that user once", async () => {
+test("who shares several chats with a user gets that user's presence once", async () => {
   const { fanout, directory, chat, open, spy, announce } = createScene();
   await fanout.start();
   const [mine, stranger] = [open(ann), open({ id: "eve", name: "Eve" })];
@@ -129,7 +143,63 @@ test("who shares several chats with a user hears of that user once", async () =>
   expect([toAll, toOne, toNothing].map(({ got }) => got.length)).toEqual([1, 1, 0]);
 });
 
-test("of equal subscriptions each viewer gets what is for that viewer", async () => {
+test("a message ends the typing indicator of its sender, before it is delivered", async () => {
+  const bus = createTestBus();
+  const { directory, chat, open, spy } = createScene(bus);
+  const session = open(ann);
+  directory.learn(chat("one", [ann, ben]), directory.now());
+  const [typing, messages] = [await spy("typing.changed", session), await spy("message.created", session)];
+  const change = { chatId: "one", user: ben, isTyping: true };
+  await bus.publish(chatTopic("one"), { type: "typing.changed", chatId: "one", expiresInMs: 600_000, change });
+  const fields = { chatId: "one", sender: ben, content: "", createdAt: at, readAt: null, clientMessageId: null };
+  for (const id of ["m1", "m2"]) {
+    await bus.publish(chatTopic("one"), { type: "message.created", chatId: "one", message: { ...fields, id } });
+  }
+  expect(typing.got.map((event) => event.type === "typing.changed" && event.change.isTyping)).toEqual([true, false]);
+  expect(messages.got).toHaveLength(2);
+});
+
+describe("every subscription is told", () => {
+  async function createConnectedScene() {
+    const observers: ConnectionListener[] = [];
+    const bus = createTestBus();
+    const observe = (listener: ConnectionListener): (() => void) => {
+      observers.push(listener);
+      return () => undefined;
+    };
+    const scene = createScene({ ...bus, observe });
+    await scene.fanout.start();
+    const session = scene.open(ann);
+    scene.directory.learn(scene.chat("one", [ann, ben]), scene.directory.now());
+    const spies = [
+      await scene.spy("message.created", session, "one"),
+      await scene.spy("typing.changed", session),
+      await scene.spy("presence.changed", session),
+    ];
+    return { spies, observers };
+  }
+
+  const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test("that the bus is disconnected, and connected again before it reads its state", async () => {
+    const { spies, observers } = await createConnectedScene();
+    for (const observer of observers) observer.lost?.();
+    expect(spies.map(({ told }) => told)).toEqual([["lost"], ["lost"], ["lost"]]);
+    for (const observer of observers) observer.restored(false);
+    await nextTurn();
+    for (const { told } of spies) expect(told).toEqual(["lost", "restored", "refresh"]);
+  });
+
+  test("to read its state again, even where another one cannot", async () => {
+    const { spies, observers } = await createConnectedScene();
+    if (spies[0]) spies[0].isBroken = true;
+    for (const observer of observers) observer.restored(false);
+    await nextTurn();
+    for (const { told } of spies) expect(told).toEqual(["restored", "refresh"]);
+  });
+});
+
+test("equal subscriptions deliver to each viewer what that viewer may see", async () => {
   await using gateway = await startGateway({ TYPING_TIMEOUT: "600000" });
   const [alice, bob, carol] = gateway.api.users;
   const chatId = gateway.api.demoChatId;

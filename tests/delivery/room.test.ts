@@ -1,54 +1,138 @@
-/** What a chat's listeners wait for while something is missing. */
-import { expect, test } from "vitest";
-import { idOf, type ChatEvent } from "../../src/chat/events.ts";
+/** The listeners of one chat, and the typing indicators that somebody has to end. */
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Directory } from "../../src/chat/directory.ts";
+import type { TypingChanged } from "../../src/chat/events/typing-changed.ts";
+import { Session } from "../../src/chat/session.ts";
+import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { Room } from "../../src/fanout/room.ts";
+import { insert, type Subscriber } from "../../src/fanout/subscriber.ts";
 
-test("of holes that open while one is being filled each is filled, in their order, before anything goes on", async () => {
+const EXPIRES_IN_MS = 6000;
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+function typing(name: string, isTyping = true): TypingChanged {
+  const change = { chatId: "chat", user: { id: name, name }, isTyping };
+  return { type: "typing.changed", chatId: "chat", change, ...(isTyping && { expiresInMs: EXPIRES_IN_MS }) };
+}
+
+function createRoom(): { readonly room: Room; readonly ended: TypingChanged[] } {
+  const ended: TypingChanged[] = [];
   const room = new Room(
     "chat",
     async () => async () => undefined,
-    () => undefined,
+    (event) => void ended.push(event),
   );
-  const filled: string[] = [];
-  const first = Promise.withResolvers<void>();
-  const fill = (name: string, until: Promise<void> = Promise.resolve()) =>
-    room.hold(name, async () => {
-      await until;
-      filled.push(name);
-    });
-  const filling = fill("1", first.promise);
-  await Promise.all([fill("2"), fill("3")]);
-  const typing = { chatId: "chat", user: { id: "ann", name: "Ann" }, isTyping: true };
-  room.pass({ type: "typing.changed", chatId: "chat", change: typing }, undefined, () => void filled.push("live"));
-  expect([filled, room.behind]).toEqual([[], "1"]);
-  first.resolve();
-  await filling;
-  expect([filled, room.behind]).toEqual([["1", "2", "3", "live"], undefined]);
+  return { room, ended };
+}
+
+describe("a typing indicator", () => {
+  test("ends by itself where nobody says anything any more", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    vi.advanceTimersByTime(EXPIRES_IN_MS - 1);
+    expect(ended).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(ended).toEqual([typing("ann", false)]);
+  });
+
+  test("is prolonged by its repetition, and ends once", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    vi.advanceTimersByTime(EXPIRES_IN_MS - 1);
+    room.follow(typing("ann"));
+    vi.advanceTimersByTime(EXPIRES_IN_MS - 1);
+    expect(ended).toEqual([]);
+    vi.advanceTimersByTime(EXPIRES_IN_MS);
+    expect(ended).toHaveLength(1);
+  });
+
+  test("that was stopped is not ended again", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    room.follow(typing("ann", false));
+    room.stopTyping("ann");
+    expect([ended, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  test("ends at once with a message of its typist, and of nobody else", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    room.follow(typing("ben"));
+    room.stopTyping("cleo");
+    room.stopTyping("ann");
+    room.stopTyping("ann");
+    expect(ended).toEqual([typing("ann", false)]);
+    vi.advanceTimersByTime(EXPIRES_IN_MS);
+    expect(ended).toEqual([typing("ann", false), typing("ben", false)]);
+  });
+
+  test("whose beginning was not received ends too", () => {
+    const { room, ended } = createRoom();
+    room.followUnknown(typing("ann"));
+    vi.advanceTimersByTime(EXPIRES_IN_MS);
+    expect(ended).toEqual([typing("ann", false)]);
+  });
+
+  test("is not prolonged by a look at who types", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    vi.advanceTimersByTime(EXPIRES_IN_MS - 1);
+    room.followUnknown(typing("ann"));
+    vi.advanceTimersByTime(1);
+    expect(ended).toEqual([typing("ann", false)]);
+  });
+
+  test("without a lifetime is ended by its typist alone", () => {
+    const { room } = createRoom();
+    const { expiresInMs: _, ...event } = typing("ann");
+    room.follow(event);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("is left alone when nobody listens any more", () => {
+    const { room, ended } = createRoom();
+    room.follow(typing("ann"));
+    room.close();
+    expect([ended, vi.getTimerCount()]).toEqual([[], 0]);
+  });
 });
 
-test("what was inserted is no news when it is published after much else", () => {
-  const room = new Room(
-    "chat",
-    async () => async () => undefined,
-    () => undefined,
-  );
-  const message = (n: number): ChatEvent => ({
-    type: "message.created",
-    chatId: "chat",
-    message: {
-      id: String(n),
-      chatId: "chat",
-      sender: { id: "ann", name: "Ann" },
-      content: String(n),
-      createdAt: new Date(n).toISOString(),
-      readAt: null,
-      clientMessageId: null,
-    },
+describe("a room", () => {
+  const open = (name: string): Session =>
+    new Session({ token: name, tokenHash: name, user: { id: name, name, email: "", role: null } }, new Directory());
+  const subscriber = (session: Session): Subscriber => ({
+    spec: { type: "message.created", session, chatId: "chat" },
+    deliver() {},
+    end() {},
+    forget() {},
+    joined() {},
+    busLost() {},
+    busRestored() {},
+    refresh: async () => undefined,
   });
-  const delivered: string[] = [];
-  const deliver = (event: ChatEvent): void => void delivered.push(idOf(event));
-  const all = Array.from({ length: 3000 }, (_, n) => message(n));
-  for (const event of all) room.insert(event, undefined, deliver);
-  for (const event of [...all, message(3000)]) room.pass(event, "somewhere", deliver);
-  expect(delivered).toEqual([...all, message(3000)].map(idOf));
+
+  test("is empty without a listener to all chats or to this one", () => {
+    const { room } = createRoom();
+    expect([room.isEmpty, [...room.sessions()][0]]).toEqual([true, undefined]);
+    insert(room.direct, subscriber(open("ann")));
+    expect(room.isEmpty).toBe(false);
+  });
+
+  test("is read with the rights of any session that has not ended", () => {
+    const { room } = createRoom();
+    const [ann, ben, cleo] = [open("ann"), open("ben"), open("cleo")];
+    room.audience.set(ann, new Map());
+    for (const session of [ben, cleo]) insert(room.direct, subscriber(session));
+    expect([...room.sessions()][0]).toBe(ann);
+    for (const [session, next] of [
+      [ann, ben],
+      [ben, cleo],
+      [cleo, undefined],
+    ] as const) {
+      session.end(new Unauthenticated("Signed out"));
+      expect([...room.sessions()][0]).toBe(next);
+    }
+  });
 });

@@ -10,11 +10,14 @@ import {
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
-import { chatTopic, type MessageCreated } from "../../src/chat/events.ts";
+import type { MessageCreated } from "../../src/chat/events/message-created.ts";
+import { chatTopic } from "../../src/chat/events/topics.ts";
 import { Session } from "../../src/chat/session.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
-import { openStream } from "../../src/fanout/stream.ts";
-import type { Caller, Operation, Services } from "../../src/graphql/context.ts";
+import { DurableStream } from "../../src/fanout/durable-stream.ts";
+import type { Caller } from "../../src/graphql/caller.ts";
+import type { Operation } from "../../src/graphql/context.ts";
+import type { Services } from "../../src/graphql/services.ts";
 import { OperationContext } from "../../src/graphql/operation-context.ts";
 import { Operations, type OperationRequest, type SharedSubscription } from "../../src/graphql/operations.ts";
 import { buildSchema } from "../../src/graphql/schema.ts";
@@ -32,6 +35,7 @@ const NOBODY: Caller = {
   session: () => Promise.reject(new Error("nobody")),
   refresh: () => Promise.reject(new Error("nobody")),
   resumable: undefined,
+  lastEventId: undefined,
   release() {},
 };
 
@@ -79,12 +83,19 @@ describe("selections", () => {
         const document = typeof query === "string" ? parse(query) : query;
         expect(validate(schema, document)).toEqual([]);
         const type = OperationTypeNode.SUBSCRIPTION;
-        return selections.acquire({ type, document, operationName: undefined, variables: undefined, ...rest });
+        return selections.acquire({
+          type,
+          document,
+          operationName: undefined,
+          variables: undefined,
+          startVariables: [],
+          ...rest,
+        });
       },
     };
   }
 
-  test("equal operations of one document have one selection, which executes each event once", () => {
+  test("equal operations share one selection, which executes each event once", () => {
     const { schema, executed } = countingSchema();
     const selections = selectionsOf(schema);
     const document = parse("subscription { messageAdded { content } }");
@@ -120,7 +131,7 @@ describe("selections", () => {
     expect(new Set(acquired).size).toBe(selectionsExpected);
   });
 
-  test("what is chosen by name, and what aliases and fragments of the root field use, is told apart", () => {
+  test("operation names and aliases of the root field make different selections", () => {
     const { schema } = countingSchema();
     const selections = selectionsOf(schema);
     const document = parse(`
@@ -140,7 +151,7 @@ describe("selections", () => {
     });
   });
 
-  test("a selection that nobody uses any more is forgotten, one that somebody uses is not", () => {
+  test("a selection is forgotten with its last user", () => {
     const selections = selectionsOf(countingSchema().schema);
     const document = parse("subscription { messageAdded { content } }");
     const [first, second] = [selections.acquire(document), selections.acquire(document)];
@@ -151,7 +162,7 @@ describe("selections", () => {
     expect(selections.acquire(document)).not.toBe(second);
   });
 
-  test("a field that depends on the viewer keeps its document from being shared, wherever it stands", () => {
+  test("a document with a field that depends on the viewer is not shared", () => {
     const selections = selectionsOf(countingSchema().schema);
     expect(selections.acquire("subscription { messageAdded { content mine } }")).toBeUndefined();
     const inFragment = "subscription { messageAdded { ...F } } fragment F on Message { ... on Message { a: mine } }";
@@ -162,7 +173,7 @@ describe("selections", () => {
   test.each([
     ["fails", "failing"],
     ["waits", "slow"],
-  ])("a field that %s is an error for everybody, and no exception for who delivers", (_what, field) => {
+  ])("a field that %s is an error in the result, not an exception", (_what, field) => {
     const selection = selectionsOf(countingSchema().schema).acquire(`subscription { messageAdded { ${field} } }`);
     const rendered = selection?.render(messageEvent("c", "one"));
     expect(rendered).toMatchObject({ error: { extensions: { code: "INTERNAL_SERVER_ERROR" } } });
@@ -170,7 +181,7 @@ describe("selections", () => {
   });
 });
 
-test("the published schema's equal subscriptions are executed once an event, however many they are", async () => {
+test("a hundred equal subscriptions of the real schema are executed once an event", async () => {
   const schema = buildSchema();
   const { messageAdded } = schema.getSubscriptionType()?.getFields() ?? {};
   const resolve = messageAdded?.resolve;
@@ -187,8 +198,17 @@ test("the published schema's equal subscriptions are executed once an event, how
     { token: "t", tokenHash: "h", user: { id: "u1", name: "Ursula", email: "u@example.com", role: null } },
     directory,
   );
-  const messages = (chatId: string | undefined): unknown =>
-    openStream(fanout, bus.log, { type: "message.created", session, chatId, takes: () => true });
+  const sources = {
+    log: bus.log,
+    history: { select: () => Promise.reject(new Error("the history was asked")) },
+    limit: 1000,
+  };
+  const messages = async (chatId: string | undefined): Promise<unknown> => {
+    const spec = { type: "message.created", session, chatId, takes: () => true } as const;
+    const stream = new DurableStream({ subscribers: fanout, spec, sources, start: async () => ({ start: "new" }) });
+    await stream.open();
+    return stream;
+  };
   const subscriptions = {
     messageAdded: async (_session: Session, { chatId }: { readonly chatId: string | undefined }) => messages(chatId),
   };
@@ -203,6 +223,7 @@ test("the published schema's equal subscriptions are executed once an event, how
       session: async () => session,
       refresh: () => Promise.reject(new Error("nobody")),
       resumable: undefined,
+      lastEventId: undefined,
       release() {},
     };
     const shared = await operations.subscribeShared(operations.context(operation, caller));
@@ -223,7 +244,7 @@ test("the published schema's equal subscriptions are executed once an event, how
   }
   await bus.publish(chatTopic("c"), messageEvent("c", "one"));
   expect(payloads).toHaveLength(101);
-  expect(new Set(payloads).size, "the equal ones have got the same object").toBe(2);
+  expect(new Set(payloads).size, "the equal ones share one object").toBe(2);
   expect(executions).toBe(2);
   await bus.publish(chatTopic("c"), messageEvent("c", "two"));
   expect(executions).toBe(4);
@@ -235,7 +256,7 @@ describe.each([
 ])("a gateway that %s", (_what, COMPRESSION, isCompressed) => {
   afterEach(() => vi.restoreAllMocks());
 
-  test("serialises an event once for all equal subscriptions, which receive the same bytes", async () => {
+  test("serialises an event once for all equal subscriptions", async () => {
     await using gateway = await startGateway({ COMPRESSION });
     const [alice, bob, carol] = gateway.api.users;
     const chatId = gateway.api.demoChatId;
@@ -272,7 +293,7 @@ describe.each([
     expect(await renamed.run(ChatsDocument)).toBeTruthy();
   });
 
-  test("an operation whose results fail fails alone: an almost equal one goes on", async () => {
+  test("an operation whose results fail ends alone", async () => {
     await using gateway = await startGateway({ COMPRESSION });
     const [alice, bob] = gateway.api.users;
     const chatId = gateway.api.demoChatId;
@@ -292,7 +313,7 @@ describe.each([
   });
 });
 
-test("what is worth it leaves a compressing gateway compressed", async () => {
+test("a large message is compressed where the client has agreed to it", async () => {
   await using gateway = await startGateway({ COMPRESSION: "true" });
   const [alice, bob] = gateway.api.users;
   await using sender = connect(gateway.wsUrl, alice?.token);

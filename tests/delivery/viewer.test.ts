@@ -2,8 +2,9 @@
 import SchemaBuilder from "@pothos/core";
 import { parse, validate, type GraphQLSchema } from "graphql";
 import { expect, test } from "vitest";
-import type { EventOf, EventType } from "../../src/chat/events.ts";
-import type { Caller, Context } from "../../src/graphql/context.ts";
+import type { EventOf, EventType } from "../../src/chat/events/registry.ts";
+import type { Caller } from "../../src/graphql/caller.ts";
+import type { Context } from "../../src/graphql/context.ts";
 import { buildSchema } from "../../src/graphql/schema.ts";
 import { DEPENDS_ON_VIEWER, dependsOnViewer, variablesOfResults } from "../../src/graphql/viewer.ts";
 import { partialFields } from "./viewer-check.ts";

@@ -1,9 +1,9 @@
 /** What the development API tells of its writes, and to whom. */
 import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
+import { backendEvent } from "../../src/chat/backend-events.ts";
 import { startDevApi, type DevApi } from "../../src/dev/api.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
-import { wireEvent } from "../../src/upstream/wire-events.ts";
 import { EVENTS_SECRET } from "../support/events.ts";
 import { Inbox } from "../support/inbox.ts";
 import {
@@ -110,7 +110,7 @@ test("every write is told, once, in the order of the writes, signed and in the c
   for (const { method, url, headers, body } of requests) {
     expect(`${method} ${url}`).toBe("POST /events");
     expect(() => new Webhook(EVENTS_SECRET).verify(body, headers as Record<string, string>)).not.toThrow();
-    expect(wireEvent.safeParse(JSON.parse(body)).success).toBe(true);
+    expect(backendEvent.safeParse(JSON.parse(body)).success).toBe(true);
   }
   expect(new Set(requests.map(({ headers }) => headers["webhook-id"])).size).toBe(12);
 });

@@ -169,7 +169,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     await selectTab(page, "MessageAdded");
     await setToken(page, "nobody's");
     await run(page);
-    await expect(readResult(page, "closed")).resolves.toContain("The connection was closed: 4403 Forbidden");
+    await expect(readResult(page, "closed")).resolves.toContain("The connection was closed: 4403 Token refused");
     expect(sockets).toHaveLength(1);
   });
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => instances[Symbol.asyncDispose]());
 
-test("what three people say at the same time, each on another instance, is heard everywhere once and in one order", async () => {
+test("messages sent on three instances at once arrive everywhere once, in one order", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const users = [ann, ben, cleo];
   await using history = new History();
@@ -60,7 +60,7 @@ test("a receipt made on one instance arrives on another", async () => {
   expect((await receipts.next()).readReceipt).toEqual(markRead);
 });
 
-test("who types on one instance is seen on another, by whoever comes later too, and stops there", async () => {
+test("typing on one instance shows on another, to later listeners too, and stops there", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   await using typist = connect(one.wsUrl, ann.token);
@@ -78,7 +78,7 @@ test("who types on one instance is seen on another, by whoever comes later too, 
   expect(await nextTyping(present)).toBe("Ann stops");
 });
 
-test("who is online on another instance comes first; with devices on two instances nobody flickers", async () => {
+test("users online on another instance come first; devices on two do not flicker", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   const first = connect(one.wsUrl, ann.token);
@@ -107,7 +107,7 @@ test("who is online on another instance comes first; with devices on two instanc
   ]);
 });
 
-test("a send that is repeated on another instance, or made on all at the same time, is one message", async () => {
+test("a send that is repeated on other instances is one message", async () => {
   const { ann, ben, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   await using listener = connect(three.wsUrl, ben.token);
@@ -147,7 +147,7 @@ test("a sign-out told to one instance ends the user's sessions on the others", a
   expect((await heard.next()).messageAdded.content).toBe("Ben is still here");
 });
 
-test("a change of membership told to one instance takes effect on the others, both ways", async () => {
+test("a change of membership on one instance takes effect on the others, both ways", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   const { id: other } = instances.api.data.createChat({ participants: [ann.id, ben.id] });

@@ -59,7 +59,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("whoever was on an instance that is killed has missed nothing when the balancer has found another", async () => {
+test("clients of a killed instance have missed nothing once the balancer finds another", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   await history.listen("stays", three.wsUrl, ben.token, [chatId]);
@@ -78,7 +78,7 @@ test("whoever was on an instance that is killed has missed nothing when the bala
   for (const { connections } of back) expect(connections).toBe(2);
 });
 
-test("users of a killed instance go offline once, as seen from every other one; who has a device elsewhere stays online", async () => {
+test("users of a killed instance go offline once; those with another device stay", async () => {
   const { ann, ben, cleo } = gather(instances);
   const [one, two, three] = instances.all;
   await using stack = new AsyncDisposableStack();
@@ -103,7 +103,7 @@ test("users of a killed instance go offline once, as seen from every other one; 
   for (const { waiting } of seen) expect(waiting).toEqual([]);
 });
 
-test("who was typing on a killed instance stops, for whoever saw the beginning and for whoever came later", async () => {
+test("typing on a killed instance stops, for early and late listeners alike", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   await using early = connect(two.wsUrl, ben.token);
@@ -120,7 +120,7 @@ test("who was typing on a killed instance stops, for whoever saw the beginning a
   expect(await nextTyping(present)).toBe("Ann stops");
 });
 
-test("a send that its instance did not live to answer is made by another, once, and soon", async () => {
+test("a send that its instance did not live to answer is made by another, once", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two] = instances.all;
   const heard = await history.listen("Ben", two.wsUrl, ben.token, [chatId]);

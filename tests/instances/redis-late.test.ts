@@ -9,7 +9,7 @@ import { gather } from "./scene.ts";
 // Whole processes start, and more of them than this machine may have cores.
 vi.setConfig({ testTimeout: 60_000 });
 
-test("gateways start without Redis, say that they are not ready, serve, and are one when it comes", async () => {
+test("gateways start without Redis, are not ready, serve, and join when it comes", async () => {
   await using instances = await startInstances({ withoutRedis: true });
   await instances.answerReady(503);
   const { ann, ben, chatId } = gather(instances);
@@ -17,14 +17,12 @@ test("gateways start without Redis, say that they are not ready, serve, and are 
   await using client = connect(one.wsUrl, ann.token);
   expect((await client.run(MeDocument)).me.name).toBe("Ann");
   await using history = new History();
-  await history.listen("Ben, elsewhere", two.wsUrl, ben.token, [chatId]);
-  await history.listen("Ben, through the balancer", instances.wsUrl, ben.token, [chatId]);
+  await history.listen("Ben, elsewhere", two.wsUrl, ben.token, [chatId], { isLive: false });
+  await history.listen("Ben, through the balancer", instances.wsUrl, ben.token, [chatId], { isLive: false });
   const talker = history.talker("Ann", one.wsUrl, ann.token, chatId);
-  await history.during(async () => {
-    await talker.talkUntil(Promise.resolve(), 5);
-    await instances.redis.restart();
-    await instances.answerReady(200);
-  });
+  await talker.talkUntil(Promise.resolve(), 5);
+  await instances.redis.restart();
+  await instances.answerReady(200);
   await talker.talkUntil(Promise.resolve(), 5);
   await history.complete();
   expect(history.verdict()).toEqual([]);

@@ -1,38 +1,69 @@
-/** The judge of the histories in this folder is judged by histories of which everybody can see what is wrong. */
+/** The judge of the histories in this folder, given histories of which everybody can see what is wrong. */
 import { expect, test } from "vitest";
-import { contestedIn, faultsOf, orderFaults, type Heard, type Said } from "../support/verdict.ts";
+import { judge, type Heard, type Received, type Said } from "../support/verdict.ts";
 
 const CHAT = "chat";
 
-function said(content: string, from = 0, to = from): Said {
-  return { id: content, chatId: CHAT, content, from, to };
+function said(...contents: string[]): Said[] {
+  return contents.map((content) => ({ id: content, chatId: CHAT, content, from: 0, to: 0 }));
 }
 
 function heard(contents: string, connection = 1): Heard[] {
-  return contents.split(", ").map((content) => ({ id: content, chatId: CHAT, content, connection, at: 0 }));
+  return contents.split(", ").map((content) => ({ id: content, chatId: CHAT, content, connection }));
 }
 
-test("what was said and not heard is lost", () => {
-  expect(faultsOf(heard("A 1, A 3"), [said("A 1"), said("A 2"), said("A 3")])).toEqual({ lost: ["A 2"], twice: [] });
+function listener(name: string, ...heardOf: Heard[][]): Received {
+  return { name, chatIds: [CHAT], since: 0, heard: heardOf.flat(), end: undefined };
+}
+
+test("what was answered and not received is lost", () => {
+  const verdict = judge(said("A 1", "A 2", "A 3"), [listener("x", heard("A 1, A 3"))]);
+  expect(verdict).toMatchObject({ expected: 3, received: 2, lost: 1, doubled: 0, faults: ["x: 1 lost: A 2"] });
 });
 
-test("what comes twice on one connection is twice; once more on the next one is allowed", () => {
-  const expected = [said("A 1"), said("A 2")];
-  expect(faultsOf(heard("A 1, A 2, A 1"), expected).twice).toEqual(["A 1"]);
-  expect(faultsOf([...heard("A 1"), ...heard("A 1, A 2", 2)], expected)).toEqual({ lost: [], twice: [] });
-  expect(faultsOf([...heard("A 1"), ...heard("A 1, A 1", 2)], expected).twice).toEqual(["A 1"]);
+test("what was sent before a client listened is not lost", () => {
+  const late = { ...listener("x"), since: 5 };
+  expect(judge(said("A 1"), [late])).toMatchObject({ expected: 0, lost: 0, faults: [] });
 });
 
-test("a sender's messages in another order than sent are out of order, contested or not", () => {
-  expect(orderFaults(heard("A 2, B 1, A 1"), [], new Set(["A 1", "A 2"]))).toEqual(["A 1 after A 2"]);
+test("what comes twice on one connection is doubled; on a later connection it is repeated", () => {
+  const all = said("A 1", "A 2");
+  expect(judge(all, [listener("x", heard("A 1, A 2, A 1"))])).toMatchObject({ doubled: 1, repeated: 0 });
+  const repeated = judge(all, [listener("x", heard("A 1"), heard("A 1, A 2", 2))]);
+  expect(repeated).toMatchObject({ doubled: 0, repeated: 1, faults: [] });
+  expect(judge(all, [listener("x", heard("A 1"), heard("A 1, A 1, A 2", 2))])).toMatchObject({ doubled: 1 });
 });
 
-test("two listeners have one order, but for what was under way in an outage", () => {
-  const other = { name: "other", heard: heard("B 1, A 1, A 2") };
-  expect(orderFaults(heard("A 1, B 1, A 2"), [other], new Set())).toEqual([
-    "in another order than other: A 1 where it has B 1",
-  ]);
-  const all = [said("A 1", 1, 2), said("B 1", 3, 12), said("A 2", 20)];
-  expect(orderFaults(heard("A 1, B 1, A 2"), [other], contestedIn(all, [{ from: 10, to: 15 }]))).toEqual([]);
-  expect(orderFaults(heard("A 1, B 1, A 2"), [other], contestedIn(all, [{ from: 13, to: 15 }]))).toHaveLength(1);
+test("a sender's messages in another order than sent are out of order", () => {
+  expect(judge([], [listener("x", heard("A 2, B 1, A 1"))]).faults).toEqual(["x: A 1 after A 2"]);
+});
+
+test("any two listeners have one order", () => {
+  const first = listener("first", heard("A 1, B 1, C 1"));
+  const second = listener("second", heard("A 1, C 1"));
+  expect(judge([], [first, second])).toMatchObject({ disordered: 0, faults: [] });
+  const third = listener("third", heard("C 1, B 1"));
+  expect(judge([], [first, second, third])).toMatchObject({
+    disordered: 1,
+    faults: ["third: in another order than first: B 1 after C 1"],
+  });
+});
+
+test("a connection on which the order differs is found, although each message came in order the first time", () => {
+  const steady = listener("steady", heard("A 1, B 1"));
+  const back = listener("back", heard("A 1, B 1"), heard("B 1, A 1", 2));
+  expect(judge([], [steady, back])).toMatchObject({ disordered: 2 });
+});
+
+test("what arrives on a later connection after something newer is out of order", () => {
+  const steady = listener("steady", heard("A 1, B 1"));
+  const back = listener("back", heard("B 1"), heard("A 1", 2));
+  expect(judge([], [steady, back]).disordered).toBe(1);
+});
+
+test("a subscription that ends is a fault", () => {
+  expect(judge([], [{ ...listener("x"), end: "completed" }])).toMatchObject({
+    ended: 1,
+    faults: ["x: ended: completed"],
+  });
 });

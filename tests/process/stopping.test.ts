@@ -62,7 +62,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     );
     process.send(signal);
     expect(await client.closed).toEqual(RESTART);
-    await sse.completed();
+    await sse.ended();
     expect(await process.exited).toEqual(CLEAN);
     expect(process.log.map(({ msg }) => msg)).toEqual(["listening", "stopping", "stopped"]);
     expect(await process.logged("stopping")).toMatchObject({ signal });
@@ -161,7 +161,7 @@ test("what is under way at the REST API is answered before its connection is clo
   await process.logged("stopping");
   probe.send(rawRequest("/ready"));
   latecomer.send(rawUpgrade());
-  expect(await probe.received).toMatch(/^HTTP\/1\.1 503 [^]*\{"status":"draining"\}/);
+  expect(await probe.received).toMatch(/^HTTP\/1\.1 503 [^]*\{"status":"unavailable","notReady":\["draining"\]\}/);
   expect(await latecomer.received).toMatch(/^HTTP\/1\.1 503 /);
   gate.release();
   void client.closed.then(() => order.push("closed"));

@@ -59,7 +59,7 @@ describe.each(ROWS)("%s", (_what, allowed, origin, ok) => {
     const told = ok && headers["origin"] !== undefined;
     expect(answer.get("access-control-allow-origin")).toBe(told ? headers["origin"] : null);
     expect(answer.get("access-control-allow-methods")).toBe(told ? "GET, POST" : null);
-    expect(answer.get("access-control-allow-headers")).toBe(told ? "authorization, content-type" : null);
+    expect(answer.get("access-control-allow-headers")).toBe(told ? "authorization, content-type, last-event-id" : null);
     expect(answer.get("access-control-allow-credentials")).toBeNull();
   });
 

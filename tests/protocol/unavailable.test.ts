@@ -19,7 +19,6 @@ describe.each(["/auth/profile", "/chats"])("a connection is closed with 1013 whe
     ["answers 500", (faults, aim) => faults.answer({ status: 500, body: { error: "secret detail" } }, aim)],
     ["answers 503", (faults, aim) => faults.unavailable(aim)],
     ["answers 429", (faults, aim) => faults.rateLimited(60, aim)],
-    ["answers 404, as a wrong base address does", (faults, aim) => faults.answer({ status: 404 }, aim)],
     ["answers HTML", (faults, aim) => faults.html(aim)],
     ["answers JSON of another shape", (faults, aim) => faults.wrongJson(aim)],
     ["answers null", (faults, aim) => faults.answer({ body: "null" }, aim)],

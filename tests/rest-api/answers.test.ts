@@ -50,8 +50,11 @@ describe("a refusal", () => {
     expect((await refusal(profile, raw(403, ""))).code).toBe("UNAUTHENTICATED");
   });
 
-  it("of the profile or the chats with 404 tells of a wrong base URL", async () => {
-    expect((await refusal(profile, raw(404, ""))).code).toBe("UPSTREAM_UNAVAILABLE");
+  it("of the profile with 404 is final: the token is nobody's", async () => {
+    expect((await refusal(profile, raw(404, ""))).code).toBe("UNAUTHENTICATED");
+  });
+
+  it("of the chats with 404 tells of a wrong base URL", async () => {
     expect((await refusal(chats, raw(404, ""))).code).toBe("UPSTREAM_UNAVAILABLE");
     expect((await refusal(chats, raw(401, ""))).code).toBe("UNAUTHENTICATED");
   });

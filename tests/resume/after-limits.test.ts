@@ -58,7 +58,7 @@ describe("beyond what the log holds", () => {
     expect(transcript.all).toEqual([...numbered("a", 2, 7), "live"]);
   });
 
-  test("what is published while the history is being read comes once, in its place", async () => {
+  test("what is published while the history is being read comes once, in order", async () => {
     await using before = await startGateway();
     await using early = connect(before.wsUrl, alice.token);
     const cursor = await send(early, shop, "a1");
@@ -85,7 +85,7 @@ describe("beyond what the log holds", () => {
     { fault: "unavailable", code: "UPSTREAM_UNAVAILABLE" },
     { fault: "wrongJson", code: "UPSTREAM_UNAVAILABLE" },
     { fault: "down", code: "UPSTREAM_UNAVAILABLE" },
-  ] as const)("a REST API that cannot be asked ($fault) is no silence", async ({ fault, code }) => {
+  ] as const)("a REST API that cannot be asked ($fault) is an error", async ({ fault, code }) => {
     await using before = await startGateway();
     await using early = connect(before.wsUrl, alice.token);
     const cursor = await send(early, shop, "a1");
@@ -101,14 +101,15 @@ describe("beyond what the log holds", () => {
     await live.has("the socket goes on");
   });
 
-  test("what is published while a slow log is being read comes once, in its place", async () => {
+  test("what is published while a slow log is being read comes once, in order", async () => {
     await using backplane = createSeasonedBackplane();
     const bus = backplane.busOf();
     const gate = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     const log: typeof bus.log = {
-      mark: (topics) => bus.log.mark(topics),
+      position: (topics) => bus.log.position(topics),
       tail: (topic) => bus.log.tail(topic),
+      positionsOf: (topic, ids) => bus.log.positionsOf(topic, ids),
       async read(topic, after) {
         asked.resolve();
         await gate.promise;
@@ -189,7 +190,7 @@ describe("what is no cursor", () => {
     }
   });
 
-  test("another chat's cursor is BAD_USER_INPUT for one chat, and a place in time for all", async () => {
+  test("another chat's cursor is refused for one chat, and counts for all chats", async () => {
     await using gateway = await startGateway();
     await using client = connect(gateway.wsUrl, alice.token);
     const cursor = await send(client, shop, "b1");
@@ -201,7 +202,7 @@ describe("what is no cursor", () => {
     expect(all.all).toEqual(["a1", "a2"]);
   });
 
-  test("the cursor of a chat that one is not in gives nothing of it", async () => {
+  test("the cursor of a chat gives nothing of it to a user who is not in it", async () => {
     await using gateway = await startGateway();
     await using insider = connect(gateway.wsUrl, bob.token);
     const cursor = await send(insider, shop, "b1");

@@ -1,11 +1,12 @@
-/** What a cursor says, and what waits for a reader: where a gateway as a whole does not come to. */
+/** Cursors, positions, and the queue of an iterating reader: cases that a whole gateway does not reach. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../../src/bus/position.ts";
 import { compareByCreation, cursorOf, isCreatedAfter, MAX_SEEN, parseCursor } from "../../src/chat/cursor.ts";
-import { chatTopic, type DeliveredEvent, type MessageCreated } from "../../src/chat/events.ts";
+import type { MessageCreated } from "../../src/chat/events/message-created.ts";
+import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Message } from "../../src/chat/model.ts";
-import { startsOf, WaitingEvents } from "../../src/fanout/waiting.ts";
+import { EventQueue } from "../../src/fanout/event-queue.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
 
@@ -31,7 +32,7 @@ function created(fields: Partial<Message> = {}): MessageCreated {
 const position = fc.tuple(fc.nat(2 ** 31), fc.nat(10 ** 6)).map(([ms, sequence]) => positionAt(ms, sequence));
 
 describe("a cursor", () => {
-  test("says what it was made of, whatever the ids are, and is safe in a URL", () => {
+  test("can be parsed again, whatever the ids are, and is safe in a URL", () => {
     const arbitrary = fc.record({
       id: fc.string({ unit: "grapheme" }),
       chatId: fc.string({ unit: "grapheme" }),
@@ -53,18 +54,18 @@ describe("a cursor", () => {
     );
   });
 
-  test("names the last of the instant's, where they are too many", () => {
+  test("names the last messages of its instant, where they are too many", () => {
     const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n}`);
     expect(parseCursor(cursorOf(message({ seen })), "after").seen).toEqual(seen.slice(10));
   });
 
-  test("with a place in the log needs no names", () => {
+  test("with a position in the log names no messages", () => {
     const where = positionAt(1, 2);
     const place = parseCursor(cursorOf(message({ position: where, seen: ["m0"] })), "after");
     expect(place).toMatchObject({ position: where, seen: [] });
   });
 
-  test("whatever text is given, it is a cursor or BAD_USER_INPUT under the argument's name", () => {
+  test("any other text is BAD_USER_INPUT under the argument's name", () => {
     const garbage = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.json().map((json) => Buffer.from(json).toString("base64url")),
@@ -90,8 +91,8 @@ describe("a cursor", () => {
   });
 });
 
-describe("what is newer than a place", () => {
-  test("is what was created later, and what it does not know of its own instant", () => {
+describe("what is newer than a cursor", () => {
+  test("is what was created later, or at its instant and not seen", () => {
     const place = parseCursor(cursorOf(message({ id: "m2", seen: ["m1"] })), "after");
     const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter({ id, createdAt }, place);
     expect(["m0", "m1", "m2", "m3"].filter((id) => isNewer(id, at))).toEqual(["m0", "m3"]);
@@ -99,7 +100,7 @@ describe("what is newer than a place", () => {
     expect(isNewer("m9", "2026-01-31T09:29:59.999Z")).toBe(false);
   });
 
-  test("of messages in order is each that stands behind the place, where the place knows its instant", () => {
+  test("of messages in order is every one behind the cursor's", () => {
     const instants = fc.array(fc.nat(3), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(instants, fc.nat(), (seconds, index) => {
@@ -127,7 +128,7 @@ describe("a position", () => {
     );
   });
 
-  test("has one just before it, with nothing between, and earlier ones", () => {
+  test("has one just before it, with nothing between", () => {
     fc.assert(
       fc.property(position, position, fc.nat(10 ** 6), (a, b, ms) => {
         fc.pre(parsePosition(a).ms > 0);
@@ -139,54 +140,90 @@ describe("a position", () => {
   });
 });
 
-describe("what waits for a reader", () => {
-  test("waits in order; of one key the latest waits, where it stands in time", () => {
-    const waiting = new WaitingEvents();
-    for (const [key, id] of [
-      ["a", "m1"],
-      ["b", "m2"],
-      ["a", "m3"],
+describe("a queue of events for a reader that iterates", () => {
+  function createQueue(capacity = 10) {
+    const state = { rooms: 0 };
+    const queue = new EventQueue<MessageCreated>(capacity, () => state.rooms++);
+    const write = (id: string, where?: string, chatId = "c1"): void => queue.write(created({ id, chatId }), where);
+    const next = async (): Promise<string | undefined> => (await queue.next()).value?.message.id;
+    return { queue, state, write, next };
+  }
+
+  test("delivers in order, to a reader that waits too", async () => {
+    const { write, next } = createQueue();
+    const first = next();
+    for (const id of ["m1", "m2", "m3"]) write(id);
+    expect([await first, await next(), await next()]).toEqual(["m1", "m2", "m3"]);
+  });
+
+  test("is full at its capacity, and says when it has room again", async () => {
+    const { queue, state, write, next } = createQueue(2);
+    write("m1");
+    expect(queue.isLagging).toBe(false);
+    write("m2");
+    expect(queue.isLagging).toBe(true);
+    await next();
+    expect([queue.isLagging, state.rooms]).toEqual([false, 1]);
+    await next();
+    expect(state.rooms).toBe(1);
+  });
+
+  test("delivers what waits before an end without an error", async () => {
+    const { queue, write, next } = createQueue();
+    write("m1");
+    queue.end(undefined);
+    expect([await next(), await queue.next()]).toEqual(["m1", { done: true, value: undefined }]);
+  });
+
+  test("delivers nothing more after an error, which is thrown once", async () => {
+    const { queue, write } = createQueue();
+    write("m1");
+    queue.end(new Error("over"));
+    await expect(queue.next()).rejects.toThrow("over");
+    expect(await queue.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("forgets what waits chat by chat", async () => {
+    const { queue, write, next } = createQueue();
+    for (const [id, chatId] of [
+      ["m1", "c1"],
+      ["m2", "c2"],
+      ["m3", "c1"],
     ] as const) {
-      waiting.put(key, created({ id }), undefined);
+      write(id, undefined, chatId);
     }
-    expect(waiting.size).toBe(2);
-    expect([waiting.shift(), waiting.shift(), waiting.shift()].map((one) => one && idOf(one.event))).toEqual([
-      "m2",
-      "m3",
-      undefined,
-    ]);
+    queue.forget("c1");
+    expect(await next()).toBe("m2");
+    expect(queue.positions()).toBeUndefined();
+    queue.clear();
+    void queue.next();
+    expect(queue.positions()).toEqual({});
   });
 
-  test("is forgotten chat by chat", () => {
-    const waiting = new WaitingEvents();
-    for (const chatId of ["c1", "c2", "c1"]) waiting.put({ chatId }, created({ chatId }), undefined);
-    expect(waiting.forget("c1")).toEqual([{ chatId: "c1" }, { chatId: "c1" }]);
-    expect(waiting.values().map(({ event }) => "chatId" in event && event.chatId)).toEqual(["c2"]);
-    waiting.clear();
-    expect([waiting.size, waiting.values()]).toEqual([0, []]);
-  });
-
-  test("begins, in each topic, just before the first that waits", () => {
+  test("is at the position before the first event its reader is not done with", async () => {
+    const { queue, write, next } = createQueue();
     const [p1, p2, p3] = [positionAt(1, 1), positionAt(2, 0), positionAt(3, 5)];
-    expect(
-      startsOf([
-        { event: created({ chatId: "c1" }), position: p2 },
-        { event: created({ chatId: "c2" }), position: p1 },
-        { event: created({ chatId: "c1" }), position: p3 },
-      ]),
-    ).toEqual({ [chatTopic("c1")]: justBefore(p2), [chatTopic("c2")]: justBefore(p1) });
-    expect(startsOf([])).toEqual({});
+    write("m1", p2, "c1");
+    write("m2", p1, "c2");
+    write("m3", p3, "c1");
+    const all = { [chatTopic("c1")]: justBefore(p2), [chatTopic("c2")]: justBefore(p1) };
+    expect(queue.positions()).toEqual(all);
+    await next();
+    expect(queue.positions(), "the reader has the first in its hands").toEqual(all);
+    await next();
+    expect(queue.positions()).toEqual({ [chatTopic("c2")]: justBefore(p1), [chatTopic("c1")]: justBefore(p3) });
+    await next();
+    void queue.next();
+    expect(queue.positions()).toEqual({});
   });
 
-  test("begins nowhere in the log, where one of them is not in it", () => {
-    const waiting = [
-      { event: created(), position: positionAt(1, 1) },
-      { event: created(), position: undefined },
-    ];
-    expect(startsOf(waiting)).toBeUndefined();
+  test("is at no position while it has an event that no log has", async () => {
+    const { queue, write, next } = createQueue();
+    write("m1", positionAt(1, 1));
+    write("m2");
+    expect(queue.positions()).toBeUndefined();
+    await next();
+    await next();
+    expect(queue.positions()).toBeUndefined();
   });
 });
-
-function idOf(event: DeliveredEvent): string | undefined {
-  return event.type === "message.created" ? event.message.id : undefined;
-}

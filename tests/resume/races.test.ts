@@ -9,7 +9,7 @@ import { Inbox } from "../support/inbox.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
 import { createSeasonedBackplane } from "../support/backplane.ts";
-import { MESSAGES, visit } from "../support/returning-client.ts";
+import { MESSAGES, operationId, visit } from "../support/returning-client.ts";
 
 const [alice, bob, carol] = DEMO_USERS;
 const { shop, team, pair } = DEMO_CHATS;
@@ -24,7 +24,7 @@ test("a ping that falls between the writes of one event to several subscriptions
   await using writer = connect(gateway.wsUrl, bob.token);
   await using first = await visit(gateway.wsUrl, alice.token);
   const ids = ["1", "2", "3"];
-  const had = ids.map((id) => first.socket.start({ query: MESSAGES }, id));
+  const had = ids.map((id) => first.socket.start({ query: MESSAGES }, operationId(id)));
   await first.settled();
   let arrived: readonly (readonly string[])[] = [];
   const pings = new Inbox<void>();
@@ -32,7 +32,7 @@ test("a ping that falls between the writes of one event to several subscriptions
     arrived = had.map(({ all }) => all.map(contentOf));
     pings.put();
   });
-  // Of three times 180 events the 500th falls in the middle of the subscriptions.
+  // Confirmations are asked for with the write of an event, and once more when no event is left.
   for (let n = 1; n <= 180; n++) await send(writer, team, `a${n}`);
   await pings.take(2);
   // What came after the last ping is taken for lost on the way.

@@ -1,16 +1,27 @@
-/** What is put together from the log and the history: in one order, each once. */
-import { expect, test } from "vitest";
-import { positionAt } from "../../src/bus/position.ts";
+/** The past of a chat for one subscription: out of the log, and out of the history where the log does not reach. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { BusUnavailable, type EventLog, type LogEntry } from "../../src/bus/bus.ts";
+import { CatchUp } from "../../src/bus/catch-up.ts";
+import { earlier, positionAt, type Position } from "../../src/bus/position.ts";
+import type { CursorPosition } from "../../src/chat/cursor.ts";
+import { Directory } from "../../src/chat/directory.ts";
+import { idOf } from "../../src/chat/events/registry.ts";
+import type { BusEvent, DurableChatEvent, EventOf } from "../../src/chat/events/registry.ts";
+import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Message } from "../../src/chat/model.ts";
+import { Session } from "../../src/chat/session.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { withLog } from "../../src/recovery/history-and-log.ts";
-import { Replay } from "../../src/recovery/replay.ts";
+import { BEFORE_THE_LOG, ReaderPast, type PastEvent } from "../../src/recovery/past.ts";
+
+const TOPIC = chatTopic("chat");
 
 /** "Ann 3": created three seconds after the beginning. */
-function message(content: string): Message {
+function message(content: string, chatId = "chat"): Message {
   const [name = "", second = ""] = content.split(" ");
   return {
     id: content,
-    chatId: "chat",
+    chatId,
     sender: { id: name, name },
     content,
     createdAt: new Date(Number(second) * 1000).toISOString(),
@@ -19,41 +30,298 @@ function message(content: string): Message {
   };
 }
 
-function created(content: string): {
-  readonly type: "message.created";
-  readonly chatId: string;
-  readonly message: Message;
-} {
+function created(content: string): EventOf<"message.created"> {
   return { type: "message.created", chatId: "chat", message: message(content) };
 }
 
-function merged(history: string, log: string): string {
-  const entries = log.split(", ").map((content, at) => ({ event: created(content), position: positionAt(at, 0) }));
-  return withLog(history.split(", ").map(message), entries, () => true)
-    .map(({ content }) => content)
-    .join(", ");
+function receipt(id: string): EventOf<"message.read"> {
+  const read = { chatId: "chat", messageId: id, reader: { id: "ann", name: "Ann" }, readAt: new Date(0).toISOString() };
+  return { type: "message.read", id, chatId: "chat", receipt: read };
 }
 
-test("what the log has is in the log's order, and what it has not got in that of creation", () => {
-  expect(merged("Ann 1, Ben 2, Ann 3, Ben 4, Cleo 5", "Ben 2, Ann 1, Ben 4")).toBe(
-    "Ben 2, Ann 1, Ann 3, Ben 4, Cleo 5",
-  );
+/** A second, as a position. */
+function at(second: number): Position {
+  return positionAt(second * 1000, 0);
+}
+
+/** "Ann 3@5": published five seconds after the beginning. */
+function published(text: string): LogEntry<BusEvent>[] {
+  return text.split(", ").flatMap((entry) => {
+    const [content = "", second = ""] = entry.split("@");
+    return entry === "" ? [] : [{ event: created(content), position: at(Number(second)) }];
+  });
+}
+
+function contents(entries: readonly { readonly event: DurableChatEvent }[]): string {
+  return entries.map(({ event }) => (event.type === "message.created" ? event.message.id : event.id)).join(", ");
+}
+
+interface World {
+  /** As {@link published}. */
+  readonly log?: string | readonly LogEntry<BusEvent>[];
+  /** The log is complete after that second. */
+  readonly since?: number;
+  /** Up to that second this process has received everything. */
+  readonly present?: number;
+  readonly history?: string;
+  readonly limit?: number;
+  readonly type?: DurableChatEvent["type"];
+}
+
+function createScene({
+  log = "",
+  since = 0,
+  present = 1000,
+  history,
+  limit = 100,
+  type = "message.created",
+}: World = {}) {
+  const entries = typeof log === "string" ? published(log) : log;
+  const asked: string[] = [];
+  const eventLog: EventLog<BusEvent> = {
+    position: () => ({ base: at(present), topics: {} }),
+    read: async (_topic, after) => (after < at(since) ? undefined : entries.filter(({ position }) => position > after)),
+    tail: async () => ({ since: at(since), entries }),
+    positionsOf: async (_topic, ids) =>
+      ids.map((id) => entries.find(({ event }) => event.type === "message.created" && idOf(event) === id)?.position),
+  };
+  const select = async (
+    _session: unknown,
+    chatId: string,
+    isWanted: (message: Message) => boolean,
+    max: number,
+  ): Promise<readonly Message[]> => {
+    asked.push(chatId);
+    if (history === undefined) throw new Error("the history was asked");
+    const messages = history
+      .split(", ")
+      .map((content) => message(content))
+      .filter(isWanted);
+    if (messages.length > max) throw new GatewayError("CURSOR_EXPIRED");
+    return messages;
+  };
+  const user = { id: "me", name: "Mary", email: "", role: null };
+  const session = new Session({ token: "t", tokenHash: "h", user }, new Directory());
+  const past = new ReaderPast({ log: eventLog, history: { select }, limit }, session, type);
+  return { past, asked, eventLog };
+}
+
+/** What is delivered to a reader that is behind in the chat. */
+async function delivered(past: ReaderPast, after: Position): Promise<string> {
+  const events: PastEvent[] = [];
+  const catchUp = new CatchUp<PastEvent>({
+    isFull: () => false,
+    read: (topic, from, seen) => past.read(topic, from, seen),
+    deliver: (entry) => events.push(entry),
+    onCaughtUp: () => past.caughtUp(),
+  });
+  catchUp.start(TOPIC, after);
+  await catchUp.run();
+  return contents(events);
+}
+
+function cursorAt(content: string, position?: Position, seen: readonly string[] = []): CursorPosition {
+  const { id, chatId, createdAt } = message(content);
+  return { id, chatId, createdAt, position, seen };
+}
+
+describe("messages of the history and of the log together", () => {
+  function merged(history: string, log: string): string {
+    const messages = history.split(", ").map((content) => message(content));
+    return withLog(messages, published(log), () => true)
+      .map(({ content }) => content)
+      .join(", ");
+  }
+
+  test("are in the order of the log where it has them, else of creation", () => {
+    expect(merged("Ann 1, Ben 2, Ann 3, Ben 4, Cleo 5", "Ben 2@2, Ann 1@2.5, Ben 4@4")).toBe(
+      "Ben 2, Ann 1, Ann 3, Ben 4, Cleo 5",
+    );
+  });
+
+  test("contain what the log has and the pages of the history did not", () => {
+    expect(merged("Ann 1, Ann 3", "Ann 1@1, Ben 2@2, Ann 3@3")).toBe("Ann 1, Ben 2, Ann 3");
+  });
+
+  test("are delivered in the order of the log", async () => {
+    const { past } = createScene({ history: "Ann 1, Ben 2, Ann 3", log: "Ben 2@20, Ann 1@21", since: 10 });
+    const order = (await delivered(past, at(5))).split(", ");
+    expect(order.filter((content) => content !== "Ann 3")).toEqual(["Ben 2", "Ann 1"]);
+  });
+
+  test("are delivered in the order of each sender where the log does not have all yet", async () => {
+    // Redis has lost its memory: Ann's instance has published everything again already, and Ben's not all.
+    const history = "Ann 1, Ben 2, Ann 3, Ben 4, Ann 5, Ben 6, Cleo 7";
+    const { past } = createScene({ history, log: "Ann 1@20, Ann 3@21, Ann 5@22, Ben 2@23", since: 10 });
+    const order = (await delivered(past, at(5))).split(", ");
+    const of = (name: string): readonly string[] => order.filter((content) => content.startsWith(name));
+    expect(of("Ann")).toEqual(["Ann 1", "Ann 3", "Ann 5"]);
+    expect(of("Ben")).toEqual(["Ben 2", "Ben 4", "Ben 6"]);
+    expect(order).toHaveLength(7);
+  });
 });
 
-test("what the log has and the history's pages had not is in it", () => {
-  expect(merged("Ann 1, Ann 3", "Ann 1, Ben 2, Ann 3")).toBe("Ann 1, Ben 2, Ann 3");
+describe("where the log is complete after the position", () => {
+  test("it is read alone, with its positions", async () => {
+    const { past, asked } = createScene({ log: "Ann 1@10, Ben 2@11, Ann 3@12" });
+    const { entries, readTo } = await past.read(TOPIC, at(10), undefined);
+    expect(entries.map(({ position, order }) => [position, order])).toEqual([
+      [at(11), at(11)],
+      [at(12), at(12)],
+    ]);
+    expect([contents(entries), readTo, asked]).toEqual(["Ben 2, Ann 3", at(12), []]);
+  });
+
+  test("events of other types are left out, and read all the same", async () => {
+    const log = [...published("Ann 1@10"), { event: receipt("r1"), position: at(11) }];
+    const ofMessages = await createScene({ log }).past.read(TOPIC, at(9), undefined);
+    expect([contents(ofMessages.entries), ofMessages.readTo]).toEqual(["Ann 1", at(11)]);
+    const ofReceipts = await createScene({ log, type: "message.read" }).past.read(TOPIC, at(9), undefined);
+    expect([contents(ofReceipts.entries), ofReceipts.readTo]).toEqual(["r1", at(11)]);
+  });
+
+  test("the reader stays where it is if there is nothing", async () => {
+    const { past } = createScene({ log: "Ann 1@10" });
+    expect(await past.read(TOPIC, at(10), undefined)).toEqual({ entries: [], readTo: at(10) });
+  });
+
+  test("a log that cannot be read now is not taken for an empty one", async () => {
+    const { past, eventLog, asked } = createScene({ history: "Ann 1" });
+    eventLog.read = () => Promise.reject(new BusUnavailable());
+    await expect(past.read(TOPIC, at(10), undefined)).rejects.toBeInstanceOf(BusUnavailable);
+    expect(asked).toEqual([]);
+  });
 });
 
-test("what the log has not got yet comes after what its sender said before, wherever the log has that", () => {
-  // A log that was begun anew: Ann's instance has told it everything again already, and Ben's not all.
-  expect(merged("Ann 1, Ben 2, Ann 3, Ben 4, Ann 5, Ben 6, Cleo 7", "Ann 1, Ann 3, Ann 5, Ben 2")).toBe(
-    "Ann 1, Ann 3, Ann 5, Ben 2, Ben 4, Ben 6, Cleo 7",
-  );
+describe("where the log is not complete after the position", () => {
+  test("messages come from the history, at no position of the log", async () => {
+    const { past } = createScene({ history: "Ann 100, Ben 101", log: "Ben 101@120", since: 110 });
+    const { entries, readTo } = await past.read(TOPIC, at(100), undefined);
+    expect(entries.map(({ position }) => position)).toEqual([undefined, undefined]);
+    expect([contents(entries), readTo]).toEqual(["Ann 100, Ben 101", at(1000)]);
+  });
+
+  test("the history is read if the log lacks an event that was live", async () => {
+    const { past, asked } = createScene({ history: "Ann 100, Ben 101", log: "Ann 100@100", present: 99 });
+    const { entries, readTo } = await past.read(TOPIC, at(99), at(105));
+    expect([contents(entries), readTo, asked]).toEqual(["Ann 100, Ben 101", at(105), ["chat"]]);
+  });
+
+  test("messages include what was created up to ten seconds before the position", async () => {
+    const { past } = createScene({ history: "Ann 89, Ann 90, Ann 100", since: 110 });
+    expect(contents((await past.read(TOPIC, at(100), undefined)).entries)).toBe("Ann 90, Ann 100");
+  });
+
+  test("receipts are gone: CURSOR_EXPIRED", async () => {
+    const { past, asked } = createScene({ since: 110, type: "message.read" });
+    await expect(past.read(TOPIC, at(100), undefined)).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+    expect(asked).toEqual([]);
+  });
+
+  test("the reader is told what the history is refused with", async () => {
+    const { past } = createScene({ history: "Ann 100, Ann 101, Ann 102", since: 110, limit: 2 });
+    await expect(past.read(TOPIC, at(100), undefined)).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
 });
 
-test("an event that was read from the log is no news when it is given without Redis", () => {
-  const replayed = { event: created("Ann 1"), position: positionAt(1, 0) };
-  const replay = new Replay([{ topic: "chat:chat", events: [replayed], readTo: positionAt(1, 0) }], undefined);
-  expect(replay.has(created("Ann 1"), undefined)).toBe(true);
-  expect(replay.has(created("Ann 2"), undefined)).toBe(false);
+describe("after a cursor", () => {
+  test("of the log the log is read from its position", async () => {
+    const { past } = createScene({ log: "Ann 5@10, Ben 2@11, Ann 6@12" });
+    past.begin(cursorAt("Ann 5", at(10)));
+    expect(contents((await past.read(TOPIC, at(10), undefined)).entries)).toBe("Ben 2, Ann 6");
+  });
+
+  test("of the history the log is read, but for what was created before it", async () => {
+    const { past, asked } = createScene({ log: "Ann 1@10, Ben 2@11, Ann 3@12, Cleo 3@13" });
+    past.begin(cursorAt("Ben 2"));
+    expect(contents((await past.read(TOPIC, earlier(at(10), 5000), undefined)).entries)).toBe("Ann 3, Cleo 3");
+    expect(asked).toEqual([]);
+  });
+
+  test("whose position is not known the history is read, without what its owner has seen", async () => {
+    const { past } = createScene({ history: "Ann 1, Ann 2, Ben 2, Cleo 2, Ann 3", log: "Ann 1@10" });
+    past.begin(cursorAt("Ann 2", undefined, ["Cleo 2"]));
+    expect(contents((await past.read(TOPIC, BEFORE_THE_LOG, undefined)).entries)).toBe("Ben 2, Ann 3");
+  });
+
+  test("its own message and those that its owner has seen are known", () => {
+    const { past } = createScene();
+    past.begin(cursorAt("Ann 2", undefined, ["Cleo 2"]));
+    expect(["Ann 2", "Cleo 2", "Ben 2"].map((content) => past.hasDelivered(created(content)))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  test("it does not count any more once the reader has caught up", async () => {
+    const { past } = createScene({ log: "Ann 1@10, Ben 2@11, Ann 3@12" });
+    past.begin(cursorAt("Ben 2"));
+    past.caughtUp();
+    expect(contents((await past.read(TOPIC, at(9), undefined)).entries)).toBe("Ann 1, Ben 2, Ann 3");
+  });
+});
+
+describe("a reader that continues gets the limit at most", () => {
+  const LOG = "Ann 1@10, Ben 2@11, Ann 3@12";
+
+  test("over all chats together", async () => {
+    const { past } = createScene({ log: LOG, limit: 5 });
+    past.begin(undefined);
+    await past.read(chatTopic("one"), at(9), undefined);
+    await expect(past.read(chatTopic("two"), at(9), undefined)).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
+
+  test("and exactly the limit", async () => {
+    const { past } = createScene({ log: LOG, limit: 6 });
+    past.begin(undefined);
+    await past.read(chatTopic("one"), at(9), undefined);
+    expect((await past.read(chatTopic("two"), at(9), undefined)).entries).toHaveLength(3);
+  });
+
+  test("where what was published while it caught up does not count", async () => {
+    const { past } = createScene({ log: LOG, limit: 2 });
+    past.begin(undefined);
+    await past.read(TOPIC, at(10), undefined);
+    expect((await past.read(TOPIC, at(9), undefined)).entries).toHaveLength(3);
+  });
+
+  test("and is not limited any more once it has caught up", async () => {
+    const { past } = createScene({ log: LOG, limit: 1 });
+    past.begin(undefined);
+    past.caughtUp();
+    expect((await past.read(TOPIC, at(9), undefined)).entries).toHaveLength(3);
+  });
+});
+
+describe("what the reader was given from the history", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test("is known for ten minutes, should it be published late", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const { past } = createScene({ history: "Ann 100", since: 110 });
+    await past.read(TOPIC, at(100), undefined);
+    // Read, and not delivered yet.
+    expect(past.hasDelivered(created("Ann 100"))).toBe(false);
+    past.noteDelivered(created("Ann 100"));
+    vi.advanceTimersByTime(600_000);
+    expect([past.hasDelivered(created("Ann 100")), past.hasDelivered(created("Ben 101"))]).toEqual([true, false]);
+    vi.advanceTimersByTime(1);
+    expect(past.hasDelivered(created("Ann 100"))).toBe(false);
+  });
+
+  test("is not delivered again where the history is read again", async () => {
+    const { past } = createScene({ history: "Ann 100, Ben 101", since: 110 });
+    const { entries } = await past.read(TOPIC, at(100), undefined);
+    expect(entries).toHaveLength(2);
+    past.noteDelivered(created("Ann 100"));
+    const again = (await past.read(TOPIC, at(100), undefined)).entries;
+    expect(again.map(({ event }) => event)).toEqual([entries[1]?.event]);
+  });
+
+  test("is not known where it came from the log, whose positions tell", async () => {
+    const { past } = createScene({ log: "Ann 1@10" });
+    await past.read(TOPIC, at(9), undefined);
+    expect(past.hasDelivered(created("Ann 1"))).toBe(false);
+  });
 });

@@ -7,7 +7,7 @@ import { connect, type TestClient } from "../support/client.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
 import { startInstances } from "../support/backplane.ts";
-import { MESSAGES, visit, type Visit } from "../support/returning-client.ts";
+import { MESSAGES, operationId, visit, type Visit } from "../support/returning-client.ts";
 import { watchServerSockets } from "../support/server-sockets.ts";
 import { numbered } from "../support/transcript.ts";
 
@@ -39,13 +39,13 @@ test("a client that is lost while it does not read gets everything since", async
   await using instances = await startInstances(ROOMY);
   await using writer = connect(instances.other.wsUrl, bob.token);
   await using first = await visit(instances.one.wsUrl, alice.token);
-  const before = first.socket.start(OF_TEAM, "1");
+  const before = first.socket.start(OF_TEAM, operationId("1"));
   await first.settled();
   first.socket.socket.pause();
   await sendAll(writer, CONTENTS);
   await first.drop();
   await using second = await visit(instances.other.wsUrl, alice.token);
-  const after = second.socket.start(OF_TEAM, "1");
+  const after = second.socket.start(OF_TEAM, operationId("1"));
   await sendAll(writer, ["last"]);
   while (contentOf(await after.next()) !== "last");
   expect(before.all.length).toBeLessThan(COUNT);
@@ -60,7 +60,7 @@ test("a client that a stopping gateway lets go while it lags is given the rest b
 
   /** Does not read, until the gateway stops; what it then finds there is its part. */
   const lag = async (home: TestGateway, away: Visit, whileAway: () => Promise<void>): Promise<void> => {
-    const results = away.socket.start(OF_TEAM, "1");
+    const results = away.socket.start(OF_TEAM, operationId("1"));
     if (parts.length === 0) await away.settled();
     away.socket.socket.pause();
     await whileAway();
@@ -82,7 +82,7 @@ test("a client that a stopping gateway lets go while it lags is given the rest b
   await using second = await visit(homes[1].wsUrl, alice.token);
   await lag(homes[1], second, async () => undefined);
   await using third = await visit(instances.other.wsUrl, alice.token);
-  const results = third.socket.start(OF_TEAM, "1");
+  const results = third.socket.start(OF_TEAM, operationId("1"));
   await sendAll(writer, ["last"]);
   while (contentOf(await results.next()) !== "last");
   parts.push([...words(results.all)]);

@@ -23,8 +23,8 @@ interface Device {
 /** Connects and subscribes as it did before. */
 async function arrive(device: Device, wsUrl: string, token: string): Promise<void> {
   device.socket = await openGraphQLSocket(wsUrl, token);
-  device.parts.push(device.socket.start({ query: MESSAGES }, `messages of ${device.name}`));
-  device.socket.start({ query: RECEIPTS }, `receipts of ${device.name}`);
+  device.parts.push(device.socket.start({ query: MESSAGES }, `messages of device ${device.name}`));
+  device.socket.start({ query: RECEIPTS }, `receipts of device ${device.name}`);
   await device.socket.run({ query: "{ me { id } }" });
 }
 
@@ -75,7 +75,7 @@ test("all are back and have everything, in order; the REST API is asked once for
     expect([...new Set(contents)], `device ${devices[index]?.name}`).toEqual(numbered("a", 1, 7));
   }
   for (const { socket, name } of devices) {
-    const receipts = socket?.messages.filter((text) => text.includes(`"id":"receipts of ${name}"`));
+    const receipts = socket?.messages.filter((text) => text.includes(`"id":"receipts of device ${name}"`));
     expect(receipts, `receipts of ${name}`).toEqual([expect.stringContaining(read.id)]);
   }
   const asked = (path: RegExp | string, token: string): number => faults.requests.count({ method: "GET", path, token });

@@ -4,6 +4,7 @@ import { connect } from "../support/client.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { codesOf, postOperation } from "../support/http.ts";
 import {
+  CLOSED,
   alice,
   bob,
   CHATS,
@@ -18,13 +19,13 @@ import {
   type SessionClient,
 } from "./scene.ts";
 
-const FORBIDDEN = { code: 4403, reason: "Forbidden" };
 const LIFETIME_MS = 10_000;
 
 interface End {
   /** The claims of the token that the session begins with; an opaque one where absent. */
   readonly claims?: (scene: Scene) => object;
   readonly happen: (scene: Scene, token: string) => Promise<unknown> | void;
+  readonly closed: (typeof CLOSED)[keyof typeof CLOSED];
   /** Whether the REST API refuses the token from then on. */
   readonly isRefused: boolean;
   /** Whether it ends the sessions of the user's other tokens as well. */
@@ -37,6 +38,7 @@ const ENDS: readonly (readonly [string, End])[] = [
     {
       claims: ({ clock }) => ({ exp: (clock.now() + LIFETIME_MS) / 1000 }),
       happen: ({ clock }) => clock.advance(LIFETIME_MS),
+      closed: CLOSED.tokenExpired,
       isRefused: false,
       isOfUser: false,
     },
@@ -49,6 +51,7 @@ const ENDS: readonly (readonly [string, End])[] = [
         const { errors } = await postOperation(scene.url, CHATS, token);
         expect(codesOf(errors)).toEqual(["UNAUTHENTICATED"]);
       },
+      closed: CLOSED.tokenRefused,
       isRefused: true,
       isOfUser: false,
     },
@@ -60,6 +63,7 @@ const ENDS: readonly (readonly [string, End])[] = [
         api.data.revokeToken(token);
         clock.advance(RECHECK_INTERVAL_MS);
       },
+      closed: CLOSED.tokenRefused,
       isRefused: true,
       isOfUser: false,
     },
@@ -68,6 +72,7 @@ const ENDS: readonly (readonly [string, End])[] = [
     "the backend says that its user has signed out",
     {
       happen: (scene) => scene.tell({ type: "user.signed_out", data: { userId: alice.id } }),
+      closed: CLOSED.signedOut,
       isRefused: false,
       isOfUser: true,
     },
@@ -153,20 +158,20 @@ describe.each(ENDS)("where %s, a connection", (_end, end) => {
     const control = clients.use(await scene.open(bob.token));
     const controlled = control.start(messages(team));
     await control.run(CHATS);
-    const { ended = [], others = [], finish, closed = FORBIDDEN } = await prepare(scene, client, token, end);
+    const { ended = [], others = [], finish, closed = end.closed } = await prepare(scene, client, token, end);
     for (const other of [...ended, ...others]) clients.use(other);
     const gone = [client, ...ended];
     const before = gone.map((each) => each.messages.length);
     const writes = scene.writes(token);
 
-    const told = closed === FORBIDDEN ? gone.map((each) => deafen(each.socket)) : [];
+    const told = closed === end.closed ? gone.map((each) => deafen(each.socket)) : [];
     await end.happen(scene, token);
     await Promise.all(told);
     for (const each of gone) {
       each.socket.send(JSON.stringify({ id: "late", type: "subscribe", payload: send(team, "late") }));
       each.transport.end();
     }
-    for (const each of ended) expect(await each.closed).toEqual(FORBIDDEN);
+    for (const each of ended) expect(await each.closed).toEqual(end.closed);
     expect(await client.closed).toEqual(closed);
 
     for (const content of finish?.() ?? []) expect(await nextContent(controlled)).toBe(content);
@@ -196,7 +201,7 @@ test.each(ENDS)(
     await using received = client.subscribe(MessageAddedDocument);
     await client.run(ChatsDocument);
     await end.happen(scene, first);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(end.closed);
     // Its subscription is begun anew before it asks for anything else.
     await client.run(ChatsDocument);
     expect(scene.api.faults.requests.count({ token: next, path: "/auth/profile" })).toBe(1);

@@ -18,7 +18,7 @@ test("a session ends in the second of its token's exp, and not before", async ()
   for (const results of [received, controlled]) expect(await nextContent(results)).toBe("the last moment");
   expect(await stream.next()).toMatchObject({ data: { messageAdded: { content: "the last moment" } } });
   scene.clock.advance(1);
-  expect(await client.closed).toEqual({ code: 4403, reason: "Forbidden" });
+  expect(await client.closed).toEqual({ code: 4403, reason: "Token expired" });
   // A stream of SSE has a place for the reason.
   const { errors } = await stream.next();
   expect(codesOf(errors)).toEqual(["UNAUTHENTICATED"]);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Undoable } from "../../src/dev/data.ts";
 import type { Faults, TimedAim } from "../../src/dev/faults.ts";
 import {
+  CLOSED,
   alice,
   bob,
   carol,
@@ -16,8 +17,6 @@ import {
   team,
   type Scene,
 } from "./scene.ts";
-
-const FORBIDDEN = { code: 4403, reason: "Forbidden" };
 
 /** How often the REST API has been asked whose a token is, and for its chats. */
 function asked({ api }: Scene, token: string): readonly number[] {
@@ -87,14 +86,14 @@ test("a hundred tokens that came at once are asked about within the interval, bu
 });
 
 describe("where /auth/profile answers", () => {
-  test.each([401, 403])("%i, the session ends, and is asked about no more", async (status) => {
+  test.each([401, 403, 404])("%i, the session ends, and is asked about no more", async (status) => {
     await using scene = await startScene();
     await using control = await scene.open(bob.token);
     await using client = await scene.open(alice.token);
     await using device = await scene.open(alice.token);
     scene.api.faults.answer({ status }, { path: "/auth/profile", token: alice.token });
     scene.clock.advance(RECHECK_INTERVAL_MS);
-    for (const each of [client, device]) expect(await each.closed).toEqual(FORBIDDEN);
+    for (const each of [client, device]) expect(await each.closed).toEqual(CLOSED.tokenRefused);
     await scene.clock.waiting(1);
     await control.run(CHATS);
     expect(asked(scene, alice.token)).toEqual([2, 1]);
@@ -106,7 +105,6 @@ describe("where /auth/profile answers", () => {
     ["500", (faults, aim) => faults.answer({ status: 500 }, aim)],
     ["503", (faults, aim) => faults.unavailable(aim)],
     ["429", (faults, aim) => faults.rateLimited(30, aim)],
-    ["404", (faults, aim) => faults.answer({ status: 404 }, aim)],
     ["a redirect", (faults, aim) => faults.redirect("http://127.0.0.1:1/", aim)],
     ["a page", (faults, aim) => faults.html(aim)],
     ["JSON of another shape", (faults, aim) => faults.wrongJson(aim)],
@@ -129,7 +127,7 @@ describe("where /auth/profile answers", () => {
     expect(await nextContent(received)).toBe("on");
     scene.api.data.revokeToken(alice.token);
     scene.clock.advance(RECHECK_INTERVAL_MS);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenRefused);
   });
 });
 
@@ -261,6 +259,6 @@ describe("after the last connection of a token has closed", () => {
     await using again = await scene.open(alice.token);
     scene.api.data.revokeToken(alice.token);
     scene.clock.advance(RECHECK_INTERVAL_MS);
-    expect(await again.closed).toEqual(FORBIDDEN);
+    expect(await again.closed).toEqual(CLOSED.tokenRefused);
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { codesOf, openEventStream, postOperation } from "../support/http.ts";
 import {
+  CLOSED,
   alice,
   bob,
   CHATS,
@@ -14,8 +15,6 @@ import {
   type Scene,
   type SessionClient,
 } from "./scene.ts";
-
-const FORBIDDEN = { code: 4403, reason: "Forbidden" };
 
 function refresh(token: string) {
   return { query: "mutation ($token: String!) { refreshToken(token: $token) { id } }", variables: { token } };
@@ -62,7 +61,7 @@ describe("a session that is renewed", () => {
     await client.run(send(team, "on"));
     expect(await nextContent(received)).toBe("on");
     scene.clock.advance(1);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenExpired);
   });
 
   test("has no end of its own any more where the new token says none", async () => {
@@ -90,7 +89,7 @@ describe("a session that is renewed", () => {
     await client.run(CHATS);
     data.revokeToken(fresh);
     scene.clock.advance(RECHECK_INTERVAL_MS);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenRefused);
   });
 
   test("leaves another connection of the old token to its own end, and its user to be signed out", async () => {
@@ -100,10 +99,10 @@ describe("a session that is renewed", () => {
     await using device = await scene.open(old);
     await client.run(refresh(scene.issue(alice.id)));
     scene.clock.advance(10_000);
-    expect(await device.closed).toEqual(FORBIDDEN);
+    expect(await device.closed).toEqual(CLOSED.tokenExpired);
     await client.run(CHATS);
     await scene.tell({ type: "user.signed_out", data: { userId: alice.id } });
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.signedOut);
   });
 
   test("may be renewed with the token that it has, and again", async () => {
@@ -115,7 +114,7 @@ describe("a session that is renewed", () => {
     scene.clock.advance(9999);
     await client.run(CHATS);
     scene.clock.advance(1);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenExpired);
   });
 
   test("is watched no more when it has closed", async () => {
@@ -137,7 +136,7 @@ describe("a session goes on as it was where it is given", () => {
     expect(await nextContent(received)).toBe("on");
     expect(scene.writes(token)).toBe(1);
     scene.clock.advance(10_000);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenExpired);
   }
 
   test("somebody else's token", async () => {
@@ -176,11 +175,16 @@ describe("a session goes on as it was where it is given", () => {
 });
 
 describe("a session that ends while its new token is asked about stays ended, where", () => {
-  const ENDS: readonly (readonly [string, (scene: Scene, old: string, fresh: string) => Promise<unknown> | void])[] = [
-    ["the old token expires", ({ clock }) => clock.advance(10_000)],
-    ["the user signs out", (scene) => scene.tell({ type: "user.signed_out", data: { userId: alice.id } })],
+  const ENDS: readonly (readonly [
+    how: string,
+    closed: keyof typeof CLOSED,
+    end: (scene: Scene, old: string, fresh: string) => Promise<unknown> | void,
+  ])[] = [
+    ["the old token expires", "tokenExpired", ({ clock }) => clock.advance(10_000)],
+    ["the user signs out", "signedOut", (scene) => scene.tell({ type: "user.signed_out", data: { userId: alice.id } })],
     [
       "the old token is refused",
+      "tokenRefused",
       (scene, old) => {
         scene.api.data.revokeToken(old);
         return postOperation(scene.url, CHATS, old);
@@ -188,7 +192,7 @@ describe("a session that ends while its new token is asked about stays ended, wh
     ],
   ];
 
-  test.each(ENDS)("%s", async (_how, end) => {
+  test.each(ENDS)("%s", async (_how, closed, end) => {
     await using scene = await startScene();
     const [old, fresh] = [expiring(scene, 10), scene.issue(alice.id)];
     await using client = await scene.open(old);
@@ -197,7 +201,7 @@ describe("a session that ends while its new token is asked about stays ended, wh
     client.start(refresh(fresh));
     await gate.arrived();
     await end(scene, old, fresh);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED[closed]);
     gate.release();
     await control.run(CHATS);
     // Bob's alone: nothing watches for a session that is over.
@@ -235,7 +239,7 @@ describe("a session that ends while its new token is asked about stays ended, wh
     gate.release();
     await result.next();
     scene.clock.advance(RECHECK_INTERVAL_MS);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.tokenRefused);
   });
 });
 

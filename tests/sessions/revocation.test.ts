@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { codesOf, openEventStream } from "../support/http.ts";
 import { watchServerSockets } from "../support/server-sockets.ts";
 import {
+  CLOSED,
   alice,
   bob,
   CHATS,
@@ -17,7 +18,6 @@ import {
   team,
 } from "./scene.ts";
 
-const FORBIDDEN = { code: 4403, reason: "Forbidden" };
 const SIGNED_OUT = { type: "user.signed_out", data: { userId: alice.id } } as const;
 
 /** A message that the backend tells of. */
@@ -59,7 +59,7 @@ test("a client that does not answer the close and goes on is not heard, gets not
   }
   // The gateway waits for the closing handshake, but not for ever.
   await cut;
-  expect(await hostile.closed).toEqual(FORBIDDEN);
+  expect(await hostile.closed).toEqual(CLOSED.signedOut);
   expect(hostile.messages).toHaveLength(before);
   expect(scene.api.faults.requests.count({ token: alice.token })).toBe(requests);
   expect(scene.api.faults.requests.count({ method: "POST" })).toBe(20);
@@ -78,7 +78,7 @@ describe("mutations behind one that the REST API is at are not executed after th
     client.start({ query: `mutation { ${field("first")} ${field("second")} ${read} ${field("third")} }` });
     await gate.arrived();
     await scene.tell(SIGNED_OUT);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.signedOut);
     gate.release();
     expect(await nextContent(controlled)).toBe("first");
     await control.run(send(team, "barrier"));
@@ -98,7 +98,7 @@ describe("mutations behind one that the REST API is at are not executed after th
     await gate.arrived();
     await scene.tell(SIGNED_OUT);
     for (let times = 0; times < 5; times++) client.start(send(team, "late"));
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.signedOut);
     gate.release();
     expect(await nextContent(controlled)).toBe("x");
     await control.run(send(team, "barrier"));
@@ -120,7 +120,7 @@ describe("mutations behind one that the REST API is at are not executed after th
     });
     await control.run(CHATS);
     await scene.tell(SIGNED_OUT);
-    expect(await client.closed).toEqual(FORBIDDEN);
+    expect(await client.closed).toEqual(CLOSED.signedOut);
     gate.release();
     await using again = await scene.open(bob.token);
     await again.run(CHATS);
@@ -260,5 +260,5 @@ test("a refusal that a new connection meets ends those that are there", async ()
   await forgotten;
   scene.api.data.revokeToken(token);
   await expect(scene.open(token)).rejects.toThrow("closed");
-  expect(await client.closed).toEqual(FORBIDDEN);
+  expect(await client.closed).toEqual(CLOSED.tokenRefused);
 });

@@ -20,6 +20,13 @@ export const { shop, team, pair } = DEMO_CHATS;
 /** Longer than the tokens of these tests live, even the first half of it. */
 export const RECHECK_INTERVAL_MS = 60_000;
 
+/** How the gateway closes the socket of a session that it ends. */
+export const CLOSED = {
+  tokenRefused: { code: 4403, reason: "Token refused" },
+  tokenExpired: { code: 4403, reason: "Token expired" },
+  signedOut: { code: 4403, reason: "Signed out" },
+} as const;
+
 export const CHATS = { query: "{ chats { id } }" };
 
 /** A subscription to one chat, or to all. */

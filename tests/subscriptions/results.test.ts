@@ -1,7 +1,7 @@
 import { GraphQLInt, GraphQLObjectType, GraphQLSchema } from "graphql";
 import { describe, expect, test } from "vitest";
 import { ERROR_CATALOGUE, GatewayError } from "../../src/errors.ts";
-import type { Services } from "../../src/graphql/context.ts";
+import type { Services } from "../../src/graphql/services.ts";
 import { Operations } from "../../src/graphql/operations.ts";
 import { recordingLog } from "../support/rest-chat-api.ts";
 
@@ -59,6 +59,7 @@ function setUp(subscribe: () => unknown) {
     session: nobody,
     refresh: nobody,
     resumable: undefined,
+    lastEventId: undefined,
     release: () => void released++,
   };
   const contextOf = (query: string) => {

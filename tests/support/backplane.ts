@@ -1,7 +1,7 @@
 /** Several gateways that are one: a shared bus, one development API. */
 import { vi } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
-import type { BusEvent } from "../../src/chat/events.ts";
+import type { BusEvent } from "../../src/chat/events/registry.ts";
 import type { DevApi } from "../../src/dev/api.ts";
 import { createTestBus } from "./bus.ts";
 import { EVENTS_SECRET } from "./events.ts";

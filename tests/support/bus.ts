@@ -3,8 +3,7 @@ import { pino } from "pino";
 import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import type { Directory } from "../../src/chat/directory.ts";
-import { decodeEvent } from "../../src/chat/event-codec.ts";
-import { idOf, kindOf, type BusEvent } from "../../src/chat/events.ts";
+import { decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
@@ -23,4 +22,13 @@ export function createTestBus(): Bus<BusEvent> {
 export function createTestFanout(bus: Bus<BusEvent>, directory: Directory): Fanout {
   const history = { select: () => Promise.reject(new Error("the history was asked")) };
   return new Fanout({ bus, directory, history, replayLimit: 1000, log: pino({ level: "silent" }) });
+}
+
+/** A bus that is disconnected when it is asked for the first time. */
+export function createLostBus(): Bus<BusEvent> {
+  const observe: Bus<BusEvent>["observe"] = (listener) => {
+    listener.lost?.();
+    return () => undefined;
+  };
+  return { ...createTestBus(), observe };
 }

@@ -1,7 +1,7 @@
 /** The backend's side of `POST /events`. */
 import { randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import type { WireEvent } from "../../src/upstream/wire-events.ts";
+import type { BackendEvent } from "../../src/chat/backend-events.ts";
 
 export const EVENTS_SECRET = `whsec_${Buffer.from("a secret of these tests alone").toString("base64")}`;
 
@@ -47,7 +47,7 @@ export async function postEvent(
 }
 
 /** An event without its envelope. */
-export type Said = { readonly [E in WireEvent as E["type"]]: Pick<E, "type" | "data"> }[WireEvent["type"]];
+export type Said = { readonly [E in BackendEvent as E["type"]]: Pick<E, "type" | "data"> }[BackendEvent["type"]];
 
 /** Posts an event that the gateway has to accept; resolves when it has. */
 export async function tell({ url }: { readonly url: string }, event: Said, options?: EventOptions): Promise<void> {

@@ -35,11 +35,16 @@ export interface GraphQLSocket extends AsyncDisposable {
   run(operation: RawOperation): Promise<Record<string, unknown>>;
 }
 
+export interface SocketOptions extends ClientOptions {
+  /** Beside the token. */
+  readonly connectionParams?: Readonly<Record<string, unknown>>;
+}
+
 /** Resolves when the connection is acknowledged. Disposing it drops it. */
 export async function openGraphQLSocket(
   wsUrl: string,
   token: string | undefined,
-  options: ClientOptions = {},
+  { connectionParams, ...options }: SocketOptions = {},
 ): Promise<GraphQLSocket> {
   const socket = new WebSocket(wsUrl, "graphql-transport-ws", options);
   const upgraded = once(socket, "upgrade") as Promise<[{ readonly socket: Socket }]>;
@@ -49,7 +54,7 @@ export async function openGraphQLSocket(
   socket.on("message", (data: Buffer) => conversation.take(data.toString()));
   socket.on("close", () => conversation.end());
   socket.on("error", () => undefined);
-  await conversation.open(token);
+  await conversation.open(token, connectionParams);
   return {
     socket,
     transport,
@@ -74,8 +79,8 @@ export class Conversation {
     this.#acknowledged.promise.catch(() => undefined);
   }
 
-  open(token: string | undefined): Promise<void> {
-    this.#send(JSON.stringify({ type: "connection_init", payload: { token } }));
+  open(token: string | undefined, params: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    this.#send(JSON.stringify({ type: "connection_init", payload: { token, ...params } }));
     return this.#acknowledged.promise;
   }
 

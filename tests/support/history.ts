@@ -14,13 +14,7 @@ import {
   SendMessageDocument,
   type MessageAddedSubscription,
 } from "./generated/graphql.ts";
-import { contestedIn, faultsOf, orderFaults, sample, type Heard, type Said } from "./verdict.ts";
-
-/** Before a fault: what has been answered, and has not reached every instance. */
-const ANSWERED_MS = 250;
-
-/** After a fault: until every instance has read what it has missed. */
-const HEALING_MS = 1000;
+import { judge, lostOf, type Heard, type Received, type Said, type Verdict } from "./verdict.ts";
 
 /** Comes back at once, for as long as it takes. */
 export const STUBBORN: Pick<ClientOptions, "retryAttempts" | "shouldRetry" | "retryWait"> = {
@@ -29,22 +23,15 @@ export const STUBBORN: Pick<ClientOptions, "retryAttempts" | "shouldRetry" | "re
   retryWait: backSoon,
 };
 
-export interface Listener {
-  readonly name: string;
-  /** Where it has to hear everything. */
-  readonly chatIds: readonly string[];
-  /** From when on; on the process's clock. */
-  readonly since: number;
-  readonly heard: readonly Heard[];
+export interface Listener extends Received {
+  readonly client: TestClient;
   /** Times that it was connected. */
   readonly connections: number;
-  /** How its subscription ended by itself, which it must not. */
-  readonly end: string | undefined;
 }
 
 export interface Talker {
   readonly client: TestClient;
-  /** Sends the next one and resolves when it is answered; rejects where the answer is an error. */
+  /** Sends the next one and resolves when it is answered; rejects where the answer is an error, and repeats it the next time. */
   say(): Promise<void>;
   /** Sends one after the other until the promise is resolved and `atLeast` have been answered. Resolves to how many have been. */
   talkUntil(end: Promise<unknown>, atLeast?: number): Promise<number>;
@@ -53,27 +40,36 @@ export interface Talker {
 export class History implements AsyncDisposable {
   readonly said: Said[] = [];
   readonly #listeners: Listener[] = [];
-  readonly #outages: { readonly from: number; to: number }[] = [];
-  #isLogLost = false;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #clients = new AsyncDisposableStack();
+  readonly #options: Partial<ClientOptions>;
 
-  /** A client that hears all chats of its user. A function tells it at each attempt where to connect. Resolves when it is listening. */
+  /** @param options of every client. */
+  constructor(options: Partial<ClientOptions> = STUBBORN) {
+    this.#options = options;
+  }
+
+  /**
+   * A client that hears all chats of its user. A function tells it at each attempt where to connect. Resolves when the gateway says that
+   * its subscription is live, which it is not without Redis, or, with `isLive: false`, when it answers what is asked after it.
+   */
   async listen(
     name: string,
     wsUrl: string | (() => string),
     token: string,
     chatIds: readonly string[],
+    { isLive = true } = {},
   ): Promise<Listener> {
     const heard: Heard[] = [];
     const state = { connections: 0, end: undefined as string | undefined };
-    const client = this.#connect(wsUrl, token, () => state.connections++);
+    const client = this.#connect(wsUrl, token, isLive, () => state.connections++);
+    const live = isLive ? liveOn(client) : undefined;
     const stop = client.client.subscribe<MessageAddedSubscription>(
       { query: print(MessageAddedDocument) },
       {
         next: ({ data, errors }) => {
           if (errors) state.end = JSON.stringify(errors);
-          else if (data) heard.push({ ...data.messageAdded, connection: state.connections, at: performance.now() });
+          else if (data) heard.push(heardOn(state.connections, data.messageAdded));
           this.#changes.emit("heard");
         },
         error: (error) => {
@@ -84,10 +80,10 @@ export class History implements AsyncDisposable {
       },
     );
     this.#clients.defer(() => stop());
-    // Operations of one connection are admitted in their order.
-    await client.run(MeDocument);
+    await (live ?? client.run(MeDocument));
     const listener: Listener = {
       name,
+      client,
       heard,
       chatIds,
       since: performance.now(),
@@ -104,13 +100,23 @@ export class History implements AsyncDisposable {
 
   /** A client that sends to one chat. */
   talker(name: string, wsUrl: string, token: string, chatId: string): Talker {
-    const client = this.#connect(wsUrl, token);
+    return this.talkerOn(this.#connect(wsUrl, token, false), name, chatId);
+  }
+
+  /** The same on a client that is there already. */
+  talkerOn(client: TestClient, name: string, chatId: string): Talker {
     let numbers = 0;
+    const next = (): { chatId: string; content: string; clientMessageId: string; from: number } => ({
+      chatId,
+      content: `${name} ${++numbers}`,
+      clientMessageId: randomUUID(),
+      from: performance.now(),
+    });
+    let refused: ReturnType<typeof next> | undefined;
     const say = async (): Promise<void> => {
-      const number = ++numbers;
-      const from = performance.now();
-      const variables = { chatId, content: `${name} ${number}`, clientMessageId: randomUUID() };
+      const { from, ...variables } = (refused ??= next());
       const { sendMessage } = await client.run(SendMessageDocument, variables);
+      refused = undefined;
       this.said.push({ id: sendMessage.id, chatId, content: variables.content, from, to: performance.now() });
     };
     return {
@@ -127,27 +133,11 @@ export class History implements AsyncDisposable {
     };
   }
 
-  /**
-   * Redis has lost its log: who comes back is given what it missed in the order in which the REST API has it. That is each sender's own,
-   * but of messages that were under way at the same time perhaps another than others heard.
-   */
-  logLost(): void {
-    this.#isLogLost = true;
-  }
-
-  /** Messages that were under way meanwhile may stand in different places with clients of different instances. */
-  async during<T>(fault: () => Promise<T>): Promise<T> {
-    const outage = { from: performance.now() - ANSWERED_MS, to: Infinity };
-    this.#outages.push(outage);
-    const result = await fault();
-    outage.to = performance.now() + HEALING_MS;
-    return result;
-  }
-
   /** Resolves when every listener has heard everything that was answered so far, or when that does not come about. */
   async complete(patienceMs = 10_000): Promise<void> {
     const patience = AbortSignal.timeout(patienceMs);
-    while (this.#listeners.some((listener) => this.#faultsOf(listener).lost.length > 0)) {
+    const said = [...this.said];
+    while (this.#listeners.some((listener) => lostOf(listener, said).length > 0)) {
       try {
         await once(this.#changes, "heard", { signal: patience });
       } catch {
@@ -158,37 +148,20 @@ export class History implements AsyncDisposable {
 
   /** What is wrong, a sentence each: lost, twice, out of order, ended. */
   verdict(): readonly string[] {
-    const contested = contestedIn(this.said, this.#outages);
-    const isComparable = ({ connections }: Listener): boolean => !this.#isLogLost || connections === 1;
-    return this.#listeners.flatMap((listener, index) => {
-      const others = isComparable(listener) ? this.#listeners.slice(0, index).filter(isComparable) : [];
-      const { lost, twice } = this.#faultsOf(listener);
-      return [
-        ...(listener.end === undefined ? [] : [`ended: ${listener.end}`]),
-        ...(lost.length > 0 ? [`${lost.length} lost: ${sample(lost)}`] : []),
-        ...(twice.length > 0 ? [`${twice.length} twice: ${sample(twice)}`] : []),
-        ...orderFaults(listener.heard, others, contested),
-      ].map((fault) => `${listener.name}: ${fault}`);
-    });
+    return this.judge().faults;
   }
 
-  /** How many events came once more after a reconnect, as they may. */
-  get repeated(): number {
-    return this.#listeners.reduce((sum, { heard }) => sum + heard.length - new Set(heard.map(({ id }) => id)).size, 0);
+  judge(): Verdict {
+    return judge(this.said, this.#listeners);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#clients.disposeAsync();
   }
 
-  #faultsOf(listener: Listener): ReturnType<typeof faultsOf> {
-    const { chatIds, since, heard } = listener;
-    const expected = this.said.filter(({ chatId, from }) => from >= since && chatIds.includes(chatId));
-    return faultsOf(heard, expected);
-  }
-
-  #connect(url: string | (() => string), token: string, onConnected?: () => void): TestClient {
-    const client = connect("", token, { ...STUBBORN, url });
+  #connect(url: string | (() => string), token: string, wantsStates: boolean, onConnected?: () => void): TestClient {
+    const states = wantsStates ? { connectionParams: { token, streamStates: true } } : {};
+    const client = connect("", token, { ...this.#options, url, ...states });
     this.#clients.defer(() => goodbye(client));
     if (onConnected) client.client.on("connected", onConnected);
     return client;
@@ -199,6 +172,22 @@ export class History implements AsyncDisposable {
 export async function goodbye(client: TestClient): Promise<void> {
   // One that is just coming back, to an instance that is gone, says so.
   await Promise.resolve(client[Symbol.asyncDispose]()).catch(() => undefined);
+}
+
+/** Resolves when the client's one subscription is live. */
+async function liveOn({ client }: TestClient): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const off = client.on("ping", (isReceived, payload) => {
+      const { subscription } = (payload ?? {}) as { subscription?: { state?: unknown } };
+      if (!isReceived || subscription?.state !== "live") return;
+      off();
+      resolve();
+    });
+  });
+}
+
+function heardOn(connection: number, { id, chatId, content }: MessageAddedSubscription["messageAdded"]): Heard {
+  return { id, chatId, content, connection };
 }
 
 async function backSoon(): Promise<void> {

@@ -53,8 +53,12 @@ export interface EventStream<Data> extends AsyncDisposable {
   readonly response: Response;
   /** The next result. Rejects where the stream ends instead. */
   next(): Promise<StreamResult<Data>>;
+  /** The `id` of the last result that had one. */
+  readonly lastEventId: string | undefined;
   /** Resolves where the stream says that it is complete, and ends; rejects on anything else. */
   completed(): Promise<void>;
+  /** Resolves where the stream ends without a word, so that clients come back; rejects on anything else. */
+  ended(): Promise<void>;
   /** Leaves without a word, as a page does that is closed. */
   abort(): void;
 }
@@ -64,20 +68,26 @@ export async function openEventStream<Data>(
   url: string,
   operation: HttpOperation,
   token?: string,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<EventStream<Data>> {
   const aborter = new AbortController();
   const response = await fetch(url, {
     method: "POST",
-    headers: jsonHeaders(token, { accept: "text/event-stream" }),
+    headers: jsonHeaders(token, { accept: "text/event-stream", ...headers }),
     body: JSON.stringify(operation),
     signal: aborter.signal,
   });
   const events = eventsOf(response);
+  let lastEventId: string | undefined;
   return {
     response,
+    get lastEventId() {
+      return lastEventId;
+    },
     async next() {
       const { value } = await events.next();
       if (value?.event !== "next") throw new Error(`expected a result, got ${JSON.stringify(value)}`);
+      lastEventId = value.id ?? lastEventId;
       return JSON.parse(value.data) as StreamResult<Data>;
     },
     async completed() {
@@ -85,6 +95,10 @@ export async function openEventStream<Data>(
       if (value?.event !== "complete") throw new Error(`expected the end, got ${JSON.stringify(value)}`);
       const after = await events.next();
       if (after.done !== true) throw new Error(`after the end came ${JSON.stringify(after.value)}`);
+    },
+    async ended() {
+      const { done, value } = await events.next();
+      if (done !== true) throw new Error(`expected the end, got ${JSON.stringify(value)}`);
     },
     abort: () => aborter.abort(),
     async [Symbol.asyncDispose]() {
@@ -101,16 +115,23 @@ function jsonHeaders(token: string | undefined, more: Readonly<Record<string, st
   };
 }
 
-async function* eventsOf(response: Response): AsyncGenerator<{ event: string; data: string }, undefined> {
+interface ServerSentEvent {
+  readonly event: string;
+  readonly data: string;
+  readonly id: string | undefined;
+}
+
+async function* eventsOf(response: Response): AsyncGenerator<ServerSentEvent, undefined> {
   let buffered = "";
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     buffered += chunk;
     const blocks = buffered.split("\n\n");
     buffered = blocks.pop() ?? "";
     for (const block of blocks) {
-      const field = (name: string): string => new RegExp(`^${name}: ?([^\\n]*)`, "m").exec(block)?.[1] ?? "";
+      const field = (name: string): string | undefined => new RegExp(`^${name}: ?([^\\n]*)`, "m").exec(block)?.[1];
       // Comments alone are there to keep proxies awake.
-      if (field("event") !== "") yield { event: field("event"), data: field("data") };
+      const event = field("event");
+      if (event !== undefined) yield { event, data: field("data") ?? "", id: field("id") };
     }
   }
   return undefined;

@@ -41,6 +41,8 @@ export interface Instances extends AsyncDisposable {
   readonly redis: RedisServer;
   readonly balancer: Haproxy;
   readonly all: readonly [Instance, Instance, Instance];
+  /** The way of the last instance to Redis. The others have their own. */
+  readonly wayToRedis: Relay;
   /** The load balancer's address: whoever comes is given to the next instance in turn. */
   readonly wsUrl: string;
   /** Resolves when every instance answers `/ready` so. */
@@ -62,9 +64,10 @@ export async function startInstances({
   const api = starting.use(await startDevApi({ file: ":memory:" }));
   const redis = starting.use(await startRedis());
   if (withoutRedis) await redis.kill();
-  const env = { ...QUICK, HTTP_API_URL: api.url, REDIS_URL: redis.url, ...environment };
-  const start = async (): Promise<Instance> => starting.use(await startInstance(env));
-  const all = await Promise.all([start(), start(), start()] as const);
+  const wayToRedis = starting.use(await startRelay(redis.url));
+  const start = async (redisUrl: string): Promise<Instance> =>
+    starting.use(await startInstance({ ...QUICK, HTTP_API_URL: api.url, REDIS_URL: redisUrl, ...environment }));
+  const all = await Promise.all([start(redis.url), start(redis.url), start(wayToRedis.url)] as const);
   const answerReady = async (status: 200 | 503): Promise<void> => {
     await Promise.all(all.map((instance) => instance.answersReady(status)));
   };
@@ -76,6 +79,7 @@ export async function startInstances({
     redis,
     balancer,
     all,
+    wayToRedis,
     wsUrl: `ws://127.0.0.1:${balancer.port}/graphql`,
     answerReady,
     [Symbol.asyncDispose]: () => running.disposeAsync(),

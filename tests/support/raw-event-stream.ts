@@ -36,7 +36,7 @@ export async function openRawEventStream(
       const blocks = (buffered + chunk).split("\n\n");
       buffered = blocks.pop() ?? "";
       for (const block of blocks) {
-        const data = /^event: next\ndata: (.*)$/su.exec(block)?.[1];
+        const data = /^event: next\n(?:id: \S+\n)?data: (.*)$/su.exec(block)?.[1];
         if (data === undefined) continue;
         arrived++;
         results.push(data);

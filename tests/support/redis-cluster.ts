@@ -1,11 +1,16 @@
 /** A real cluster of Redis servers, and what can befall one. */
-import { startRedis, turn, type RedisServer } from "./redis.ts";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCertificate, startRedis, turn, type RedisServer, type RedisServerOptions } from "./redis.ts";
 
 export interface RedisClusterOptions {
   /** The first master has a replica, which takes its place when it is gone. */
   readonly replica?: boolean;
   /** Of each master by its place, as the command line takes them. */
   readonly argumentsOf?: (index: number) => readonly string[];
+  /** The nodes serve TLS alone, with a certificate for `localhost`, by which name they announce themselves. */
+  readonly tls?: boolean;
 }
 
 export interface RedisCluster extends AsyncDisposable {
@@ -13,17 +18,25 @@ export interface RedisCluster extends AsyncDisposable {
   readonly nodes: readonly [RedisServer, RedisServer, RedisServer];
   readonly replica: RedisServer | undefined;
   readonly url: string;
+  /** The certificate that a client has to trust; of one with TLS. */
+  readonly certificate: string | undefined;
   /** A name whose slot is the master's with that place at the start, if it is in braces. */
   nameOn(index: number): Promise<string>;
 }
 
 const SLOTS = 16_384;
 
+const NAMED_LOCALHOST =
+  "--tls-cluster yes --cluster-announce-hostname localhost --cluster-preferred-endpoint-type hostname".split(" ");
+
 /** Starts three masters and makes a cluster of them, which stays one for what it has when some of it is gone. Resolves when it serves. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   await using starting = new AsyncDisposableStack();
-  const start = async (index: number): Promise<RedisServer> =>
-    starting.use(await startRedis({ cluster: true, arguments: options.argumentsOf?.(index) ?? [] }));
+  const tls = options.tls ? await createSharedCertificate(starting) : undefined;
+  const start = async (index: number): Promise<RedisServer> => {
+    const own = [...(tls ? NAMED_LOCALHOST : []), ...(options.argumentsOf?.(index) ?? [])];
+    return starting.use(await startRedis({ cluster: true, arguments: own, ...(tls ? { tls } : {}) }));
+  };
   const [nodes, replica] = await Promise.all([
     Promise.all([start(0), start(1), start(2)]),
     options.replica ? start(0) : undefined,
@@ -44,7 +57,10 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   return {
     nodes,
     replica,
-    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
+    url: tls
+      ? `rediss://${nodes.map(({ port }) => `localhost:${port}`).join(",")}`
+      : `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
+    certificate: tls?.certificate,
     async nameOn(index) {
       for (let n = 0; ; n++) {
         if (Math.floor((await keySlot(nodes[0], `chat:${n}`)) / share) === index) return `chat:${n}`;
@@ -52,6 +68,14 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** One for all nodes, which have to trust one another. */
+async function createSharedCertificate(
+  stack: AsyncDisposableStack,
+): Promise<Exclude<RedisServerOptions["tls"], boolean | undefined>> {
+  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), "redis-cluster-"))).path;
+  return { directory, certificate: await createCertificate(directory, "DNS:localhost") };
 }
 
 /** What the server calls the slot of a key. */

@@ -10,8 +10,8 @@ import { Redis } from "ioredis";
 
 export interface RedisServerOptions {
   readonly password?: string;
-  /** Serves TLS alone, with a certificate of its own. */
-  readonly tls?: boolean;
+  /** Serves TLS alone, with a certificate of its own, or with the one for `localhost` that lies in this directory, beside its key. */
+  readonly tls?: boolean | { readonly directory: string; readonly certificate: string };
   /** As a node of a cluster, which has no slots yet. */
   readonly cluster?: boolean;
   /** The port of the server that it follows. */
@@ -42,12 +42,13 @@ export interface RedisServer extends AsyncDisposable {
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   await using starting = new AsyncDisposableStack();
   const directory = starting.use(await mkdtempDisposable(join(tmpdir(), "redis-"))).path;
-  const tls = options.tls ? await createCertificate(directory) : undefined;
+  const host = typeof options.tls === "object" ? "localhost" : "127.0.0.1";
+  const tls = options.tls === true ? await createCertificate(directory) : options.tls && options.tls.certificate;
   const { child, port } = await listenSomewhere((candidate) => launch(argumentsFor(options, directory, candidate)));
   let running = child;
   starting.defer(() => end(running));
   const control = new Redis({
-    host: "127.0.0.1",
+    host,
     port,
     ...(options.password ? { password: options.password } : {}),
     ...(tls ? { tls: { ca: tls } } : {}),
@@ -60,9 +61,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   await control.ping();
   const started = starting.move();
   return {
-    url: `redis${tls ? "s" : ""}://${options.password ? `:${options.password}@` : ""}127.0.0.1:${port}`,
+    url: `redis${tls ? "s" : ""}://${options.password ? `:${options.password}@` : ""}${host}:${port}`,
     port,
-    certificate: tls,
+    certificate: tls || undefined,
     control,
     kill: () => end(running),
     get pid() {
@@ -84,10 +85,11 @@ export function turn(): Promise<void> {
 }
 
 function argumentsFor(options: RedisServerOptions, directory: string, port: number): string[] {
+  const certificates = typeof options.tls === "object" ? options.tls.directory : directory;
   const where = options.tls
     ? ["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"].concat(
-        ["--tls-cert-file", join(directory, "cert.pem"), "--tls-key-file", join(directory, "key.pem")],
-        ["--tls-ca-cert-file", join(directory, "cert.pem")],
+        ["--tls-cert-file", join(certificates, "cert.pem"), "--tls-key-file", join(certificates, "key.pem")],
+        ["--tls-ca-cert-file", join(certificates, "cert.pem")],
       )
     : ["--port", String(port)];
   return [
@@ -162,12 +164,12 @@ export async function end(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** The text of a certificate for 127.0.0.1 that lies in the directory, beside its key. */
-export async function createCertificate(directory: string): Promise<string> {
+/** The text of a certificate that lies in the directory, beside its key. `subject`: the one that it is for. */
+export async function createCertificate(directory: string, subject = "IP:127.0.0.1"): Promise<string> {
   const run = promisify(execFile);
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1";
-  const files = ["-keyout", key, "-out", certificate, "-addext", "subjectAltName=IP:127.0.0.1"];
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test";
+  const files = ["-keyout", key, "-out", certificate, "-addext", `subjectAltName=${subject}`];
   await run("openssl", [...request.split(" "), ...files]);
   return readFile(certificate, "utf8");
 }

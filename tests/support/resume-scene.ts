@@ -1,6 +1,6 @@
 /** One gateway, and a writer on it whose connection nothing happens to. */
 import type { Bus } from "../../src/bus/bus.ts";
-import type { BusEvent } from "../../src/chat/events.ts";
+import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect, type TestClient } from "./client.ts";
 import { EVENTS_SECRET } from "./events.ts";

@@ -1,16 +1,17 @@
 /** A client that can lose its connection and come back with the same operations, spoken by hand: each connection's part is seen by itself. */
 import { once } from "node:events";
-import type { ClientOptions } from "ws";
 import { Transcript } from "./transcript.ts";
-import { openGraphQLSocket, type GraphQLSocket, type RawOperation } from "./graphql-socket.ts";
+import { openGraphQLSocket, type GraphQLSocket, type RawOperation, type SocketOptions } from "./graphql-socket.ts";
 
 export const MESSAGES = "subscription ($chatId: ID) { messageAdded(chatId: $chatId) { chatId content } }";
 export const RECEIPTS = "subscription ($chatId: ID) { readReceipt(chatId: $chatId) { messageId } }";
 
 export interface Visit extends AsyncDisposable {
   readonly socket: GraphQLSocket;
-  /** Subscribes under an id, and resolves when that stands. The transcript has contents of messages and ids of what was read. */
-  follow(id: string, operation?: RawOperation): Promise<Transcript>;
+  /** Subscribes under an id made of the name, and resolves when that stands. The transcript has contents of messages and ids of what was read. */
+  follow(name: string, operation?: RawOperation): Promise<Transcript>;
+  /** As `follow`, with the id as it is given. */
+  followAs(id: string, operation?: RawOperation): Promise<Transcript>;
   /** Resolves when the gateway knows that everything so far has arrived. */
   confirmed(): Promise<void>;
   /** Resolves when what was sent before has been dealt with. */
@@ -23,25 +24,32 @@ export interface Visit extends AsyncDisposable {
   readonly closed: Promise<number>;
 }
 
+/** An id that is not another connection's as well. */
+export function operationId(name: string): string {
+  return `subscription-of-a-test-${name}`;
+}
+
 /** One connection of such a client. With `autoPong: false` it confirms nothing. */
-export async function visit(wsUrl: string, token: string, options: ClientOptions = {}): Promise<Visit> {
+export async function visit(wsUrl: string, token: string, options: SocketOptions = {}): Promise<Visit> {
   const socket = await openGraphQLSocket(wsUrl, token, options);
   const closed = once(socket.socket, "close").then(([code]) => code as number);
   const settled = async (): Promise<void> => void (await socket.run({ query: "{ chats { id } }" }));
+  const followAs = async (id: string, operation: RawOperation = { query: MESSAGES }): Promise<Transcript> => {
+    const results = socket.start(operation, id);
+    const transcript = Transcript.of(results, wordOf);
+    results.ended.then(
+      (errors) => transcript.end(errors),
+      () => undefined,
+    );
+    await settled();
+    return transcript;
+  };
   return {
     socket,
     closed,
     settled,
-    async follow(id, operation = { query: MESSAGES }) {
-      const results = socket.start(operation, id);
-      const transcript = Transcript.of(results, wordOf);
-      results.ended.then(
-        (errors) => transcript.end(errors),
-        () => undefined,
-      );
-      await settled();
-      return transcript;
-    },
+    followAs,
+    follow: (name, operation) => followAs(operationId(name), operation),
     async confirmed() {
       await once(socket.socket, "ping");
       // The pong goes before it.

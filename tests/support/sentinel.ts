@@ -25,12 +25,19 @@ export interface Sentinels extends AsyncDisposable {
   follows(server: RedisServer): Promise<void>;
   /** Stops one of the sentinels without a word: connections to it stay, and are not answered. */
   silenceOne(): void;
+  /** How many clients listen to what the sentinels announce. */
+  listeners(): Promise<number>;
+}
+
+export interface SentinelsOptions {
+  /** Of the master at the start, as the command line takes them. */
+  readonly masterArguments?: readonly string[];
 }
 
 /** Resolves when a failover would succeed: the replica is in sync, and every sentinel knows it and the others. */
-export async function startSentinels(): Promise<Sentinels> {
+export async function startSentinels(options: SentinelsOptions = {}): Promise<Sentinels> {
   await using starting = new AsyncDisposableStack();
-  const master = starting.use(await startRedis());
+  const master = starting.use(await startRedis({ arguments: options.masterArguments ?? [] }));
   const replica = starting.use(await startRedis({ replicaOf: master.port }));
   // A sentinel asks a master for its replicas when it meets it, and then every ten seconds.
   await inSync(replica);
@@ -55,6 +62,10 @@ export async function startSentinels(): Promise<Sentinels> {
     },
     follows: inSync,
     silenceOne: () => first.silence(),
+    async listeners() {
+      const lists = await Promise.all(sentinels.map(({ control }) => control.client("LIST")));
+      return String(lists).match(/ sub=1 /g)?.length ?? 0;
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -70,7 +81,10 @@ async function startSentinel(directory: string, masterPort: number): Promise<Sen
   await using starting = new AsyncDisposableStack();
   const launchAt = (candidate: number): ChildProcess => launch(directory, candidate);
   const { child, port } = await listenSomewhere(launchAt, (candidate) =>
-    writeFile(join(directory, `${candidate}.conf`), configuration(directory, candidate, masterPort)),
+    writeFile(
+      join(directory, `${candidate}.conf`),
+      configuration(directory, candidate) + monitored(NAME, masterPort, 2),
+    ),
   );
   starting.defer(() => end(child));
   const control = new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: null });
@@ -92,36 +106,74 @@ async function startSentinel(directory: string, masterPort: number): Promise<Sen
   };
 }
 
-/** One that serves TLS alone, and looks after a master that does. */
-export async function startSecureSentinel(master: RedisServer): Promise<SecureSentinel> {
+export interface LoneSentinelOptions {
+  /** It serves TLS alone, and looks after a master that does. */
+  readonly tls?: boolean;
+  /** What it wants to hear from its clients. */
+  readonly password?: string;
+  /** Users of its own, as a line of its configuration each. */
+  readonly users?: readonly string[];
+  /** Another master, which it knows by this name. */
+  readonly also?: { readonly name: string; readonly port: number };
+}
+
+export interface LoneSentinel extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** The certificate that a client has to trust; of one with TLS. */
+  readonly certificate: string | undefined;
+  /** Makes the replica of that master its successor. Resolves when the sentinel has announced it. */
+  failover(name: string): Promise<void>;
+}
+
+/** Starts one that looks after a master alone. */
+export async function startLoneSentinel(master: RedisServer, options: LoneSentinelOptions = {}): Promise<LoneSentinel> {
   await using starting = new AsyncDisposableStack();
   const directory = starting.use(await mkdtempDisposable(join(tmpdir(), "sentinel-"))).path;
-  const certificate = await createCertificate(directory);
+  const certificate = options.tls ? await createCertificate(directory) : undefined;
   await writeFile(join(directory, "master.pem"), master.certificate ?? "");
   const launchAt = (port: number): ChildProcess => launch(directory, port);
   const { child, port } = await listenSomewhere(launchAt, (candidate) => {
-    const tls = `
-tls-port ${candidate}
+    const lines = [
+      configuration(directory, options.tls ? 0 : candidate),
+      monitored(NAME, master.port, 1),
+      options.also ? monitored(options.also.name, options.also.port, 1) : "",
+      options.tls ? tlsConfiguration(directory, candidate) : "",
+      options.password ? `requirepass ${options.password}` : "",
+      ...(options.users ?? []),
+    ];
+    return writeFile(join(directory, `${candidate}.conf`), lines.join("\n"));
+  });
+  starting.defer(() => end(child));
+  const started = starting.move();
+  return {
+    url: `redis${options.tls ? "s" : ""}+sentinel://127.0.0.1:${port}/0?name=${NAME}`,
+    port,
+    certificate,
+    async failover(name) {
+      const control = new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: null });
+      try {
+        await until(() => hasReplica(control, name));
+        const former = await masterOf(control, name);
+        await control.call("SENTINEL", "FAILOVER", name);
+        await until(async () => (await masterOf(control, name)) !== former);
+      } finally {
+        control.disconnect();
+      }
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+function tlsConfiguration(directory: string, port: number): string {
+  return `
+tls-port ${port}
 tls-replication yes
 tls-auth-clients no
 tls-cert-file ${join(directory, "cert.pem")}
 tls-key-file ${join(directory, "key.pem")}
 tls-ca-cert-file ${join(directory, "master.pem")}
 `;
-    return writeFile(join(directory, `${candidate}.conf`), tls + configuration(directory, 0, master.port, 1));
-  });
-  starting.defer(() => end(child));
-  const started = starting.move();
-  return {
-    url: `rediss+sentinel://127.0.0.1:${port}/0?name=${NAME}`,
-    certificate,
-    [Symbol.asyncDispose]: () => started.disposeAsync(),
-  };
-}
-
-export interface SecureSentinel extends AsyncDisposable {
-  readonly url: string;
-  readonly certificate: string;
 }
 
 function launch(directory: string, port: number): ChildProcess {
@@ -129,17 +181,23 @@ function launch(directory: string, port: number): ChildProcess {
   return spawn("redis-server", args, { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** What a sentinel learns it writes there too. `quorum`: how many have to find the master gone. */
-function configuration(directory: string, port: number, masterPort: number, quorum = 2): string {
+/** What a sentinel learns it writes there too. */
+function configuration(directory: string, port: number): string {
   return `
 port ${port}
 bind 127.0.0.1
 dir ${directory}
 loglevel warning
-sentinel monitor ${NAME} 127.0.0.1 ${masterPort} ${quorum}
-sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}
-sentinel failover-timeout ${NAME} 3000
-sentinel parallel-syncs ${NAME} 1
+`;
+}
+
+/** @param quorum how many have to find the master gone. */
+function monitored(name: string, port: number, quorum: number): string {
+  return `
+sentinel monitor ${name} 127.0.0.1 ${port} ${quorum}
+sentinel down-after-milliseconds ${name} ${DOWN_AFTER_MS}
+sentinel failover-timeout ${name} 3000
+sentinel parallel-syncs ${name} 1
 `;
 }
 
@@ -152,14 +210,18 @@ async function inSync({ control }: RedisServer): Promise<void> {
 
 async function isPrepared(sentinel: Redis): Promise<boolean> {
   const others = (await sentinel.call("SENTINEL", "SENTINELS", NAME)) as unknown[];
-  const replicas = (await sentinel.call("SENTINEL", "REPLICAS", NAME)) as string[][];
-  const isReachable = (replica: readonly string[]): boolean =>
-    replica[replica.indexOf("flags") + 1] === "slave" && replica[replica.indexOf("master-link-status") + 1] === "ok";
-  return others.length === SENTINELS - 1 && replicas.length === 1 && replicas.every(isReachable);
+  return others.length === SENTINELS - 1 && (await hasReplica(sentinel, NAME));
 }
 
-async function masterOf(sentinel: Redis): Promise<number> {
-  const [, port] = (await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)) as readonly string[];
+async function hasReplica(sentinel: Redis, name: string): Promise<boolean> {
+  const replicas = (await sentinel.call("SENTINEL", "REPLICAS", name)) as string[][];
+  const isReachable = (replica: readonly string[]): boolean =>
+    replica[replica.indexOf("flags") + 1] === "slave" && replica[replica.indexOf("master-link-status") + 1] === "ok";
+  return replicas.length === 1 && replicas.every(isReachable);
+}
+
+async function masterOf(sentinel: Redis, name = NAME): Promise<number> {
+  const [, port] = (await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as readonly string[];
   return Number(port);
 }
 

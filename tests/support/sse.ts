@@ -9,6 +9,8 @@ export interface EventStream<Data> extends AsyncDisposable {
   next(): Promise<StreamResult<Data>>;
   /** Resolves when the server completes the stream; rejects where a result comes instead, or it just breaks off. */
   readonly completed: Promise<void>;
+  /** Resolves when the stream ends without a word; rejects where something comes instead. */
+  readonly ended: Promise<void>;
 }
 
 /** Resolves when the server has answered the request with its headers. */
@@ -23,6 +25,9 @@ export async function openEventStream<Data, Variables extends Record<string, unk
     next: () => stream.next(),
     get completed() {
       return stream.completed();
+    },
+    get ended() {
+      return stream.ended();
     },
     [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
   };

@@ -1,59 +1,67 @@
-/** The bus of one process: nothing leaves it, nothing survives it. */
+/** The bus of one process. Nothing of it survives the process. */
 import { LRUCache } from "lru-cache";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import {
-  EVENT_ID_TTL_MS,
   type AllowedRate,
   type Bus,
   type BusOptions,
-  type OwnedState,
+  type ExpiringSets,
+  type FencedState,
   type PresenceState,
   type PresenceStore,
   type RateLimiter,
-  type Rosters,
   type SharedState,
   type TopicListener,
 } from "../bus.ts";
 import { MemoryLog } from "./memory-log.ts";
 import type { Position } from "../position.ts";
 
-/** Entries of each kind of shared state that are kept at most. */
+/** Entries of each kind of shared value that are kept at most. */
 const MAX_ENTRIES = 100_000;
+
+/** How often what is out of date is dropped. */
+const PURGE_MS = 10_000;
 
 export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
   const { kindOf, idOf, logAgeMs, onListenerError } = options;
   const topics = new Map<string, Set<TopicListener<Event>>>();
   const log = new MemoryLog<Event>(logAgeMs);
-  const ids = new LRUCache<string, Position>({ max: MAX_ENTRIES, ttl: EVENT_ID_TTL_MS });
+  const fenced = createMemoryFencedState();
   let isClosed = false;
+  const stopPurging = purgeRegularly(() => {
+    log.expire();
+    fenced.purgeStale();
+  });
+
+  function deliver(listener: TopicListener<Event>, event: Event, position: Position | undefined): void {
+    try {
+      listener.receive(event, position);
+    } catch (error) {
+      onListenerError(error);
+    }
+  }
+
   return {
     log,
     state: createMemoryState(),
-    owned: createMemoryOwnedState(),
-    rosters: createMemoryRosters(),
+    fenced: fenced.state,
+    expiringSets: createMemoryExpiringSets(),
     presence: createMemoryPresence(),
     limiter: createMemoryLimiter,
     isConnected: true,
-    statistics: { garbage: 0, queued: 0, outages: 0 },
+    statistics: { undecodable: 0, queued: 0, dropped: 0, outages: 0 },
 
     async publish(topic, event) {
       if (isClosed) throw new Error("the bus is closed");
       let position: Position | undefined;
-      if (kindOf(event) === "logged") {
-        const id = `${topic} ${idOf(event)}`;
-        const earlier = ids.get(id);
-        if (earlier !== undefined) return { reach: "everywhere", position: earlier };
-        position = log.append(topic, event);
-        ids.set(id, position);
+      if (kindOf(event) === "durable") {
+        const id = idOf(event);
+        const earlier = log.positionOf(topic, id);
+        if (earlier !== undefined) return { position: earlier, isDropped: false };
+        position = log.append(topic, id, event);
       }
-      for (const listener of topics.get(topic) ?? []) {
-        try {
-          listener.receive(event, position);
-        } catch (error) {
-          onListenerError(error);
-        }
-      }
-      return { reach: "everywhere", position };
+      for (const listener of topics.get(topic) ?? []) deliver(listener, event, position);
+      return { position, isDropped: false };
     },
 
     async subscribe(topic, listener) {
@@ -72,9 +80,16 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
 
     async close() {
       isClosed = true;
+      stopPurging();
       topics.clear();
     },
   };
+}
+
+/** Returns the end of it. */
+function purgeRegularly(purge: () => void): () => void {
+  const timer = setInterval(purge, PURGE_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function createMemoryState(): SharedState {
@@ -97,23 +112,46 @@ function createMemoryState(): SharedState {
   };
 }
 
-function createMemoryOwnedState(): OwnedState {
-  const entries = new LRUCache<string, { readonly owner: string; readonly value: unknown }>({ max: MAX_ENTRIES });
-  return {
-    async take(key, owner, ttlMs) {
-      const value = entries.get(key)?.value;
-      entries.set(key, { owner, value }, { ttl: ttlMs });
-      return value;
+/** A value and its owner; without a value, a tombstone. */
+interface Fenced {
+  readonly owner: string | undefined;
+  readonly value: unknown;
+  readonly expiresAt: number;
+  readonly tombstoneUntil: number;
+}
+
+function createMemoryFencedState(): { readonly state: FencedState; readonly purgeStale: () => void } {
+  const entries = new LRUCache<string, Fenced>({ max: MAX_ENTRIES });
+  const put = (key: string, fenced: Fenced): void => {
+    const ttl = Math.max(1, fenced.expiresAt, fenced.tombstoneUntil) - performance.now();
+    entries.set(key, fenced, { ttl: Math.max(1, Math.ceil(ttl)) });
+  };
+  const live = (key: string): Fenced | undefined => {
+    const fenced = entries.get(key);
+    return fenced && fenced.expiresAt > performance.now() ? fenced : undefined;
+  };
+  const state: FencedState = {
+    async take(key, owner, ttlMs, tombstoneMs) {
+      const now = performance.now();
+      const [found, tombstone] = [live(key), entries.get(key)];
+      const hasExpired = found?.value === undefined && (tombstone?.tombstoneUntil ?? 0) > now;
+      const value = found?.value;
+      const tombstoneUntil = value === undefined ? (tombstone?.tombstoneUntil ?? 0) : now + tombstoneMs;
+      put(key, { owner, value, expiresAt: now + ttlMs, tombstoneUntil });
+      if (value !== undefined) return { status: "found", value };
+      return { status: hasExpired ? "expired" : "none" };
     },
-    async put(key, owner, value, ttlMs) {
-      if ((entries.get(key)?.owner ?? owner) !== owner) return false;
-      entries.set(key, { owner, value }, { ttl: ttlMs });
+    async put(key, owner, value, ttlMs, tombstoneMs) {
+      if ((live(key)?.owner ?? owner) !== owner) return false;
+      const now = performance.now();
+      put(key, { owner, value, expiresAt: now + ttlMs, tombstoneUntil: now + tombstoneMs });
       return true;
     },
     async drop(key, owner) {
-      if (entries.get(key)?.owner === owner) entries.delete(key);
+      if (live(key)?.owner === owner) entries.delete(key);
     },
   };
+  return { state, purgeStale: () => void entries.purgeStale() };
 }
 
 interface Member {
@@ -121,11 +159,11 @@ interface Member {
   readonly expiresAt: number;
 }
 
-function createMemoryRosters(): Rosters {
-  const rosters = new LRUCache<string, Map<string, Member>>({ max: MAX_ENTRIES });
+function createMemoryExpiringSets(): ExpiringSets {
+  const sets = new LRUCache<string, Map<string, Member>>({ max: MAX_ENTRIES });
 
-  function present(roster: string): readonly unknown[] {
-    const members = rosters.get(roster);
+  function present(set: string): readonly unknown[] {
+    const members = sets.get(set);
     if (!members) return [];
     const now = performance.now();
     for (const [name, { expiresAt }] of members) if (expiresAt <= now) members.delete(name);
@@ -133,13 +171,13 @@ function createMemoryRosters(): Rosters {
   }
 
   return {
-    async put(roster, member, value, ttlMs) {
-      const members = rosters.get(roster) ?? new Map<string, Member>();
-      rosters.set(roster, members.set(member, { value, expiresAt: performance.now() + ttlMs }));
+    async put(set, member, value, ttlMs) {
+      const members = sets.get(set) ?? new Map<string, Member>();
+      sets.set(set, members.set(member, { value, expiresAt: performance.now() + ttlMs }));
     },
-    async remove(roster, member) {
-      const members = rosters.get(roster);
-      if (members?.delete(member) && members.size === 0) rosters.delete(roster);
+    async remove(set, member) {
+      const members = sets.get(set);
+      if (members?.delete(member) && members.size === 0) sets.delete(set);
     },
     list: async (asked) => asked.map(present),
   };

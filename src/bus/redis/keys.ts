@@ -1,37 +1,59 @@
-/** Names in Redis. What one script touches shares a hash tag, so that in a cluster it is on one node. */
+/**
+ * Names in Redis. What one script touches shares a hash tag, so that in a cluster it is on one node. Keys belong to the database that
+ * is selected; channels belong to the whole server, so their names say which database they are for.
+ */
 export interface RedisKeys {
-  /** Where the order of all events stands. Of a single server; the nodes of a cluster have no common one. */
+  /** The position of the last event or tick, over all topics of a plain server; the nodes of a Cluster have no common clock. */
   readonly clock: string;
-  /** Which process of Redis has the log, and since when. */
+  /** The process of Redis that has the logs, and since when. */
   readonly epoch: string;
   readonly instances: string;
   readonly sweeps: string;
   channel(topic: string): string;
-  /** Where an instance hears itself; in a cluster, by each node on a channel that lies there. */
+  /** The channel of an instance's ticks; in a Cluster one that lies on the node. */
   tick(instanceId: string, tag?: number): string;
+  /** What is known of a topic while its log is empty. */
+  head(topic: string): string;
   log(topic: string): string;
+  /** The clock and the epoch record of a plain server; a Cluster has none, and the head's key stands in for them. */
+  clocks(topic: string): readonly [string, string];
   eventId(topic: string, id: string): string;
   state(key: string): string;
-  owned(key: string): string;
-  roster(name: string): string;
+  fenced(key: string): string;
+  /** Tells for a while that there was a fenced value. */
+  tombstone(key: string): string;
+  expiringSet(name: string): string;
   rate(key: string): string;
   user(id: string): string;
   usersOf(instanceId: string): string;
 }
 
-export function redisKeys(prefix: string): RedisKeys {
+/** Where the names are used. */
+export interface RedisPlace {
+  /** The number of the database; 0 is not written, so that instances of earlier versions share its channels. */
+  readonly database: number;
+  readonly isCluster: boolean;
+}
+
+export function redisKeys(prefix: string, { database, isCluster }: RedisPlace): RedisKeys {
+  const [clock, epoch] = [`${prefix}clock`, `${prefix}epoch`];
+  const head = (topic: string): string => `${prefix}head:{${topic}}`;
+  const scope = database === 0 ? "" : `@${database}`;
   return {
-    clock: `${prefix}clock`,
-    epoch: `${prefix}epoch`,
+    clock,
+    epoch,
+    head,
+    clocks: (topic) => (isCluster ? [head(topic), head(topic)] : [clock, epoch]),
     instances: `${prefix}{instances}`,
     sweeps: `${prefix}{instances}:sweeps`,
-    channel: (topic) => `${prefix}events:{${topic}}`,
-    tick: (instanceId, tag) => `${prefix}tick:${instanceId}${tag === undefined ? "" : `:{${tag}}`}`,
+    channel: (topic) => `${prefix}events${scope}:{${topic}}`,
+    tick: (instanceId, tag) => `${prefix}tick${scope}:${instanceId}${tag === undefined ? "" : `:{${tag}}`}`,
     log: (topic) => `${prefix}log:{${topic}}`,
     eventId: (topic, id) => `${prefix}id:{${topic}}:${id}`,
     state: (key) => `${prefix}state:${key}`,
-    owned: (key) => `${prefix}owned:${key}`,
-    roster: (name) => `${prefix}roster:${name}`,
+    fenced: (key) => `${prefix}fenced:{${key}}`,
+    tombstone: (key) => `${prefix}fenced:{${key}}:expired`,
+    expiringSet: (name) => `${prefix}set:${name}`,
     rate: (key) => `${prefix}rate:${key}`,
     user: (id) => `${prefix}presence:${id}`,
     usersOf: (instanceId) => `${prefix}users:${instanceId}`,

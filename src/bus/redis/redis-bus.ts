@@ -1,44 +1,57 @@
-/** The bus of many processes, over Redis: what they are made of. Each file beside this one says what it promises. */
+/** The bus of many processes, over Redis: its parts, and what they tell one another. */
 import { randomUUID } from "node:crypto";
 import type { RedisOptions } from "ioredis";
-import type { Bus, BusOptions, ConnectionListener } from "../bus.ts";
-import { RedisChannels } from "./events/channels.ts";
+import { parseRedisAddress } from "../../config/redis-address.ts";
+import { BusUnavailable, type Bus, type BusOptions, type ConnectionListener } from "../bus.ts";
 import { createRedisClients } from "./connection/clients.ts";
 import { RedisConnection } from "./connection/connection.ts";
-import { RedisHeartbeat } from "./presence/heartbeat.ts";
-import { redisKeys } from "./keys.ts";
-import { createRedisLimiter } from "./store/limiter.ts";
-import { RedisLog } from "./events/log.ts";
-import { RedisPresence } from "./presence/presence.ts";
-import { RedisPublisher } from "./events/publisher.ts";
-import { RedisSender } from "./events/sender.ts";
+import { Outage } from "./connection/outage.ts";
+import { Refusals } from "./connection/refusals.ts";
 import type { RedisShard } from "./connection/shard.ts";
-import { createRedisOwnedState, createRedisRosters, createRedisState } from "./store/state.ts";
+import { RedisChannels } from "./events/channels.ts";
+import { RedisLog } from "./events/log.ts";
+import { RedisPublisher } from "./events/publisher.ts";
+import { RecentEvents } from "./events/recent-events.ts";
 import { RedisTopics } from "./events/topics.ts";
+import { redisKeys } from "./keys.ts";
+import { Observers } from "./observers.ts";
+import { RedisHeartbeat } from "./presence/heartbeat.ts";
+import { RedisPresence } from "./presence/presence.ts";
+import { createRedisLimiter } from "./store/limiter.ts";
+import { createRedisExpiringSets, createRedisFencedState, createRedisState } from "./store/state.ts";
 
-/** How long the start waits for Redis, and the end for what is queued. */
+/** How long the start waits for Redis, and the end for events that are being sent. */
 const START_PATIENCE_MS = 1500;
-const CLOSE_PATIENCE_MS = 1000;
+const CLOSE_PATIENCE_MS = 2000;
 
 export interface RedisBusOptions<Event> extends BusOptions<Event> {
-  /** As {@link parseRedisAddress} takes it. */
+  /** As {@link parseRedisAddress} takes it, which throws where it cannot. */
   readonly url: string;
-  /** Beginning of every key and channel: what has another one is not seen. */
+  /** Beginning of every key and channel: buses with different ones are apart. */
   readonly prefix: string;
-  /** Within this time the users of an instance that has died are offline. */
+  /** Within this time the users of a dead instance are offline. */
   readonly presenceTtlMs: number;
   /** As long as callers wait before they settle; a grace whose caller has died is ended by another instance. */
   readonly presenceGraceMs: number;
-  /** Over what the address says: the certificates that are trusted. */
+  /** Overrides the address: the certificates that are trusted. */
   readonly tls?: RedisOptions["tls"];
-  /** Hears, once an outage, that Redis or a node of it is away, with what was last heard from its connections; and that all is back. */
+  /**
+   * Is notified when Redis, or a node of it, is disconnected, with the reason if it is known; once more if Redis turns out later to
+   * refuse the connection; and when all is connected again. No error has a password or an event in it.
+   */
   readonly onOutage?: (error: unknown) => void;
   readonly onReturn?: () => void;
-  /** Hears of events that the other instances will not get: too many waited, or Redis refuses them. */
-  readonly onGivenUp?: (count: number, cause?: unknown) => void;
+  /** Redis is connected and has not answered for some seconds; it answers again. */
+  readonly onSilent?: () => void;
+  readonly onAnswer?: () => void;
+  /** Redis refuses to write, for that reason. Called once for each reason until it accepts again. */
+  readonly onRefused?: (error: unknown) => void;
+  readonly onAccepted?: () => void;
+  /** Too many events wait: those of this topic are dropped, and its listeners recover them from elsewhere when Redis is back. */
+  readonly onDropping?: (topic: string) => void;
 }
 
-/** Connects to Redis. Resolves also where it is away, after a moment, and goes on trying. */
+/** Connects to Redis. Resolves after a moment where Redis is unreachable, and tries for ever. */
 export async function createRedisBus<Event>(options: RedisBusOptions<Event>): Promise<Bus<Event>> {
   const bus = new RedisBus(options);
   await bus.start();
@@ -47,8 +60,8 @@ export async function createRedisBus<Event>(options: RedisBusOptions<Event>): Pr
 
 class RedisBus<Event> implements Bus<Event> {
   readonly state: Bus<Event>["state"];
-  readonly owned: Bus<Event>["owned"];
-  readonly rosters: Bus<Event>["rosters"];
+  readonly fenced: Bus<Event>["fenced"];
+  readonly expiringSets: Bus<Event>["expiringSets"];
   readonly presence: RedisPresence;
   readonly log: Bus<Event>["log"];
   readonly limiter: Bus<Event>["limiter"];
@@ -56,91 +69,120 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #channels: RedisChannels;
   readonly #topics: RedisTopics<Event>;
   readonly #publisher: RedisPublisher<Event>;
+  readonly #recent = new RecentEvents<Event>();
   readonly #heartbeat: RedisHeartbeat;
-  readonly #observers = new Set<ConnectionListener>();
+  readonly #observers: Observers;
   readonly #options: RedisBusOptions<Event>;
   readonly #arrived = Promise.withResolvers<void>();
-  #garbage = 0;
-  #lastError: unknown;
-  #isAway = false;
-  /** Since observers were told last: something that was shared is gone; something may have been missed. */
-  #isEmptied = false;
+  readonly #outage: Outage;
+  #undecodable = 0;
+  readonly #refusals: Refusals;
+  /** Events may have been missed since observers were notified last. */
   #isRestored = false;
-  /** Servers whose topics are being brought up to date. */
-  #healing = 0;
-  /** Whether the start has waited for Redis to the end; whoever comes back later is told of. */
+  #isSilent = false;
+  /** Servers whose topics are catching up. */
+  #recovering = 0;
+  /** Whether the start has waited for Redis; observers are notified of later reconnects. */
   #isStarted = false;
+  #advancedAt = performance.now();
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisBusOptions<Event>) {
     const { url, prefix, tls, presenceTtlMs: ttlMs, presenceGraceMs: graceMs, onListenerError } = options;
     const instanceId = randomUUID();
-    const keys = redisKeys(prefix);
-    const onGarbage = (): void => void this.#garbage++;
-    const clients = createRedisClients(url, { tls, onError: (error) => (this.#lastError = error) });
-    const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.heard);
+    const onUndecodable = (): void => void this.#undecodable++;
+    const address = parseRedisAddress(url);
+    const outage = new Outage(options);
+    this.#refusals = new Refusals(options);
+    const clients = createRedisClients(address, { tls, onError: (error) => outage.failed(error) });
+    const keys = redisKeys(prefix, { database: address.database, isCluster: address.kind === "cluster" });
+    const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor);
     const channels = new RedisChannels(connection);
-    const log = new RedisLog(connection, keys, options, onGarbage);
-    const topics = new RedisTopics({ options, connection, channels, log, keys, onGarbage });
-    const onGivenUp = (count: number, cause?: unknown): void => options.onGivenUp?.(count, cause);
+    const log = new RedisLog({ connection, keys, options, onUndecodable });
+    const recent = this.#recent;
+    const publisher = new RedisPublisher<Event>({
+      options,
+      connection,
+      keys,
+      recent,
+      floor: () => this.#topics.floor,
+      onPosition: (position) => this.#topics.advance(position),
+      onRefused: (error) => this.#refusals.add("event", error),
+      onAccepted: () => this.#refusals.remove("event"),
+      onDropping: (topic) => options.onDropping?.(topic),
+    });
+    const topics = new RedisTopics({
+      options,
+      connection,
+      channels,
+      log,
+      keys,
+      recent,
+      publisher,
+      onUndecodable,
+      onFailed: (error) => this.#topicFailed(error),
+      onRecovered: () => this.#refusals.remove("subscription"),
+    });
     this.#options = options;
+    this.#observers = new Observers(onListenerError);
+    this.#outage = outage;
     this.#connection = connection;
     this.#channels = channels;
     this.#topics = topics;
-    const sender = new RedisSender({ options, connection, channels, topics, keys });
-    this.#publisher = new RedisPublisher({ options, instanceId, connection, topics, sender, keys, onGivenUp });
+    this.#publisher = publisher;
     this.presence = new RedisPresence({ connection, keys, graceMs, onListenerError }, instanceId);
     this.#heartbeat = new RedisHeartbeat({ connection, keys, presence: this.presence, instanceId, ttlMs, graceMs });
     this.state = createRedisState(connection, keys);
-    this.owned = createRedisOwnedState(connection, keys);
-    this.rosters = createRedisRosters(connection, keys);
+    this.fenced = createRedisFencedState(connection, keys);
+    this.expiringSets = createRedisExpiringSets(connection, keys);
     this.limiter = (rate) => createRedisLimiter(connection, keys, rate);
     this.log = {
-      mark: (names) => topics.mark(names),
+      position: (names) => topics.position(names),
       read: async (topic, after) => (topics.hasAllAfter(topic, after) ? [] : log.read(topic, after)),
       tail: (topic) => log.tail(topic),
+      positionsOf: (topic, ids) => log.positionsOf(topic, ids),
     };
   }
 
   get isConnected(): boolean {
-    return this.#connection.isConnected;
+    return this.#connection.isConnected && this.#connection.isResponsive && !this.#refusals.hasAny;
   }
 
   get statistics(): Bus<Event>["statistics"] {
-    return { garbage: this.#garbage, queued: this.#publisher.queued, outages: this.#connection.outages };
+    const { queued, dropped } = this.#publisher;
+    return { undecodable: this.#undecodable, queued, dropped, outages: this.#connection.outages };
   }
 
-  /** Resolves when Redis is there, or has been waited for long enough. */
+  /** Resolves when Redis is connected, or was waited for long enough. */
   async start(): Promise<void> {
     this.#connection.start({
       commandsReady: (isEmptied) => this.#heartbeat.resume(isEmptied),
       commandsLost: () => {
-        this.#publisher.lost();
         this.#heartbeat.lost();
         this.#noteOutage();
       },
       serves: (shard, isEmptied) => {
-        this.#isEmptied ||= isEmptied;
-        if (isEmptied) this.#topics.replaced(shard);
-        this.#publisher.resume(shard, isEmptied);
+        if (isEmptied) this.#observers.emptied();
+        if (isEmptied) this.#topics.restore(shard);
+        this.#publisher.resume();
       },
-      disturbed: () => {
-        this.#publisher.lost();
-        this.#noteOutage();
-      },
-      connected: (shard) => void this.#heal(shard, true),
+      disturbed: () => this.#noteOutage(),
+      connected: (shard) => void this.#recover(shard, true),
       listening: (shard) => void this.#topics.rejoin(shard),
-      heard: (shard, position) => {
-        this.#topics.hear(position);
+      ticked: (shard, position) => {
+        this.#topics.advance(position);
+        this.#advanceRecent();
         // Topics that Redis refused the last time.
-        void this.#heal(shard);
+        void this.#recover(shard);
       },
-      deaf: (shard) => this.#topics.giveExpected(shard),
+      probed: () => this.#noteSilence(),
+      met: (runId, isFirst) => this.#topics.met(runId, isFirst),
+      answered: (refusal) => (refusal ? this.#refusals.add("tick", refusal) : this.#refusals.remove("tick")),
       received: (channel, message) => this.#channels.receive(channel, message),
-      lost: (shard, lost) => this.#topics.lost(lost, shard.heard),
+      lost: (shard, lost) => this.#topics.lost(lost, shard.received),
       changed: () => this.#followSlots(),
-      garbage: () => void this.#garbage++,
-      failed: (error) => (this.#lastError = error),
+      undecodable: () => void this.#undecodable++,
+      failed: (error) => this.#outage.failed(error),
     });
     await withinMs(this.#arrived.promise, START_PATIENCE_MS);
     this.#isStarted = true;
@@ -158,10 +200,7 @@ class RedisBus<Event> implements Bus<Event> {
   }
 
   observe(listener: ConnectionListener): () => void {
-    // An object of its own, so that the same listener may observe twice.
-    const entry: ConnectionListener = { restored: (isEmptied) => listener.restored(isEmptied) };
-    this.#observers.add(entry);
-    return () => void this.#observers.delete(entry);
+    return this.#observers.add(listener);
   }
 
   close(): Promise<void> {
@@ -169,62 +208,76 @@ class RedisBus<Event> implements Bus<Event> {
     return this.#closed;
   }
 
-  /** Stops accepting, then lets go of the subscriptions, and hangs up last. */
+  /** Stops accepting, then leaves the topics, and disconnects last. */
   async #close(): Promise<void> {
-    await withinMs(this.#publisher.drained(), CLOSE_PATIENCE_MS);
+    await withinMs(this.#publisher.idle(), CLOSE_PATIENCE_MS);
+    this.#publisher.close();
     this.#topics.close();
-    await this.#heartbeat.close();
-    await this.#connection.close();
+    await withinMs(this.#heartbeat.close(), CLOSE_PATIENCE_MS);
+    this.#connection.close();
   }
 
   /**
-   * Brings what lies on that server up to date. `isBack`: it could not be published or heard for a while. Who observes is told when
-   * that, or a slot that moved, may have let something pass which is not in the log.
+   * Lets the topics of that server catch up. `isBack`: the server was disconnected. Observers are notified when that, or a slot that
+   * moved, may have let transient events pass.
    */
-  async #heal(shard: RedisShard, isBack = false): Promise<void> {
-    this.#healing++;
-    const isHealed = await this.#topics.heal(shard);
-    this.#healing--;
-    // Several that are back at the same time are told of once.
-    this.#isRestored ||= isHealed || (isBack && shard.isConnected);
-    if (this.#healing > 0) return;
+  async #recover(shard: RedisShard, isBack = false): Promise<void> {
+    this.#recovering++;
+    const hasRecovered = await this.#topics.recover(shard);
+    this.#recovering--;
+    // Several servers that are back at the same time are one reconnect.
+    this.#isRestored ||= hasRecovered || (isBack && shard.isConnected);
+    if (this.#recovering > 0) return;
     this.#noteReturn();
     if (!this.#isStarted || !this.#isRestored) return;
-    const isEmptied = this.#isEmptied;
     this.#isRestored = false;
-    this.#isEmptied = false;
-    this.#tellRestored(isEmptied);
+    this.#observers.restored();
   }
 
   /** Events and topics go where their slots went. */
   #followSlots(): void {
-    this.#publisher.flush();
-    for (const shard of this.#connection.shards.all) void this.#heal(shard);
+    this.#publisher.resume();
+    for (const shard of this.#connection.shards.all) void this.#recover(shard);
+  }
+
+  #advanceRecent(): void {
+    const now = performance.now();
+    if (now - this.#advancedAt < RECENT_STEP_MS) return;
+    // After an outage the time in which nothing could arrive does not count.
+    this.#recent.advance(Math.min(now - this.#advancedAt, 2 * RECENT_STEP_MS));
+    this.#advancedAt = now;
+  }
+
+  #topicFailed(error: unknown): void {
+    const cause = error instanceof BusUnavailable ? error.cause : error;
+    if (cause !== undefined) this.#outage.failed(cause);
+    if (cause instanceof Error && cause.name === "ReplyError") this.#refusals.add("subscription", cause);
+  }
+
+  /** For the log alone. */
+  #noteSilence(): void {
+    const isSilent = this.#connection.isConnected && !this.#connection.isResponsive;
+    if (isSilent === this.#isSilent) return;
+    this.#isSilent = isSilent;
+    if (isSilent) this.#options.onSilent?.();
+    else if (this.#connection.isConnected) this.#options.onAnswer?.();
   }
 
   #noteReturn(): void {
     if (!this.#connection.isWhole) return;
     this.#arrived.resolve();
-    if (this.#isAway) this.#options.onReturn?.();
-    this.#isAway = false;
+    this.#outage.end();
   }
 
   #noteOutage(): void {
-    if (this.#isAway || this.#closed) return;
-    this.#isAway = true;
-    this.#options.onOutage?.(this.#lastError);
-  }
-
-  #tellRestored(isEmptied: boolean): void {
-    for (const observer of this.#observers) {
-      try {
-        observer.restored(isEmptied);
-      } catch (error) {
-        this.#options.onListenerError(error);
-      }
-    }
+    if (this.#closed) return;
+    this.#outage.begin();
+    this.#observers.lost();
   }
 }
+
+/** How often the recent events are looked through for old ones. */
+const RECENT_STEP_MS = 5000;
 
 /** Resolves when the promise does, or after that time. */
 async function withinMs(promise: Promise<void>, ms: number): Promise<void> {

@@ -1,9 +1,8 @@
 /** `POST /events`: the backend speaks, signed as in the Standard Webhooks specification. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
-import type { BackendEvents } from "../../chat/backend-events.ts";
+import { backendEvent, type BackendEvent, type BackendEvents } from "../../chat/backend-events.ts";
 import type { Log } from "../../log.ts";
-import { wireEvent } from "../../upstream/wire-events.ts";
 
 interface EventsEndpointOptions {
   /** `whsec_…`, or the base64 after that. */
@@ -77,14 +76,14 @@ function isSigned(webhook: Webhook, { headers }: IncomingMessage, body: string):
   }
 }
 
-function parse(body: string): { readonly event: ReturnType<typeof wireEvent.parse> } | { readonly error: string } {
+function parse(body: string): { readonly event: BackendEvent } | { readonly error: string } {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch {
     return { error: "The body is not JSON." };
   }
-  const parsed = wireEvent.safeParse(json);
+  const parsed = backendEvent.safeParse(json);
   if (parsed.success) return { event: parsed.data };
   const wrong = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the body"}: ${message}`);
   return { error: wrong.join("; ") };

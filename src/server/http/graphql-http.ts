@@ -1,14 +1,16 @@
 /** Queries and mutations over HTTP, subscriptions over SSE: Yoga speaks HTTP, the pipeline is the one of WebSocket. */
 import { GraphQLError, OperationTypeNode, type ExecutionResult } from "graphql";
-import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import type { Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
 import { badInput, GatewayError } from "../../errors.ts";
-import type { Caller, Operation } from "../../graphql/context.ts";
+import type { Caller } from "../../graphql/caller.ts";
+import type { Operation } from "../../graphql/context.ts";
 import { documentError, toClientError } from "../../graphql/errors.ts";
-import type { Operations } from "../../graphql/operations.ts";
+import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
+import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import { bearerToken } from "../token.ts";
 
@@ -36,14 +38,14 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
     // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
     cors: (request) => isAllowed(config.CORS_ORIGIN, request) && CORS,
     maskedErrors: { maskError: (error) => mask(error, log) },
-    plugins: [usePipeline(options), useSpokenRefusals()],
+    plugins: [usePipeline(options), useEventStreams(), useSpokenRefusals()],
   });
 }
 
 const CORS = {
   credentials: false,
   methods: ["GET", "POST"],
-  allowedHeaders: ["authorization", "content-type"],
+  allowedHeaders: ["authorization", "content-type", "last-event-id"],
   maxAge: 86_400,
 };
 
@@ -99,10 +101,27 @@ function usePipeline({ sessions, operations }: GraphQLHttpOptions): Plugin {
         const result = await operations.subscribe(context);
         if (!(Symbol.asyncIterator in result)) return result;
         await endWith(request.signal, result);
-        return withFinalError(result);
+        return result;
       });
     },
   };
+}
+
+/** Writes the results of subscriptions, which Yoga would end with `complete` for a restart as well. */
+function useEventStreams(): Plugin {
+  return {
+    onResultProcess(payload) {
+      const { result } = payload;
+      if (!isResults(result)) return;
+      const respond = (_result: unknown, { Response }: FetchAPI): Response =>
+        new Response(eventStream(result), { headers: EVENT_STREAM_HEADERS });
+      payload.setResultProcessor(respond, EVENT_STREAM_HEADERS["content-type"]);
+    },
+  };
+}
+
+function isResults(result: unknown): result is Results {
+  return typeof result === "object" && result !== null && Symbol.asyncIterator in result;
 }
 
 /** A client may be gone before anybody reads the stream that was opened for it: nothing would ever end that one. */
@@ -126,30 +145,13 @@ function httpCaller(sessions: Sessions, request: Request): Caller {
     async refresh() {
       throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
     },
-    // An event source comes back without what it was given last: `after` is for that.
+    // An event source remembers by itself what it got last.
     resumable: undefined,
+    lastEventId: request.headers.get("last-event-id") || undefined,
     release() {
       released = true;
       if (opened) sessions.close(opened);
     },
-  };
-}
-
-/**
- * SSE has no message for errors: the last result carries the one that ended the stream. No async generator: its `return` would
- * wait for the `next` under way, and a client that leaves would be noticed at the next event only.
- */
-function withFinalError(results: AsyncGenerator<ExecutionResult, void>): AsyncIterableIterator<ExecutionResult, void> {
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next: () =>
-      results.next().catch((error: unknown) => {
-        if (!(error instanceof GraphQLError)) throw error;
-        return { done: false, value: { errors: [error] } };
-      }),
-    return: () => results.return(),
   };
 }
 

@@ -120,7 +120,7 @@ async function respond(
       answer(response, 200, { status: "ok" });
       return;
     case "/ready":
-      answerReady(response, isDraining ? "draining" : isConnected() ? "ok" : "disconnected");
+      answerReady(response, [...(isDraining ? ["draining"] : []), ...(isConnected() ? [] : ["redis"])]);
       return;
     case "/":
       if (graphiql) response.setHeader("location", GRAPHQL_PATH);
@@ -131,8 +131,10 @@ async function respond(
   }
 }
 
-function answerReady(response: ServerResponse, status: "ok" | "draining" | "disconnected"): void {
-  answer(response, status === "ok" ? 200 : 503, { status });
+/** @param notReady the parts for which the gateway is not ready. */
+function answerReady(response: ServerResponse, notReady: readonly string[]): void {
+  if (notReady.length === 0) answer(response, 200, { status: "ok" });
+  else answer(response, 503, { status: "unavailable", notReady });
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {

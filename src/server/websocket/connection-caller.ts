@@ -1,37 +1,50 @@
 import { hash } from "node:crypto";
-import type { SubscribePayload } from "graphql-ws";
+import { OperationTypeNode } from "graphql";
 import type { Me } from "../../chat/model.ts";
 import type { Session } from "../../chat/session.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
 import type { Resumable } from "../../fanout/subscriptions.ts";
 import { GatewayError } from "../../errors.ts";
-import type { Caller } from "../../graphql/context.ts";
+import type { Caller } from "../../graphql/caller.ts";
+import type { Operation } from "../../graphql/context.ts";
 import type { Connection } from "./connection.ts";
 
-/** A `subscribe` message, but for its type: a stock client that comes back for a subscription repeats it. */
-export interface SubscribeRequest {
-  readonly id: string;
-  readonly payload: Pick<SubscribePayload, "query" | "operationName" | "variables">;
-}
+/** Shorter ids may be numbers that every connection counts from 1. A UUID is longer in each of its usual forms. */
+const MIN_UNIQUE_ID_LENGTH = 16;
 
 /** The caller of one operation on a connection. An object of a class, not one with closures: every running subscription keeps one. */
 export class ConnectionCaller implements Caller, Resumable {
   readonly #connection: Connection;
-  readonly #isSubscription: boolean;
-  readonly #request: SubscribeRequest;
+  readonly #operation: Operation;
+  readonly #id: string;
+  readonly #query: string;
   #point: ResumePoint | undefined;
   #isReleased = false;
-  /** Whether it was the client that ended it, and not the end of its connection: then it will not come back for it. */
+  /** Whether the client ended it, rather than the end of its connection: then the client will not come back for it. */
   #isUnwanted = false;
 
-  constructor(connection: Connection, isSubscription: boolean, request: SubscribeRequest) {
+  /** @param id of the `subscribe` message. @param query its document's text. */
+  constructor(connection: Connection, operation: Operation, id: string, query: string) {
     this.#connection = connection;
-    this.#isSubscription = isSubscription;
-    this.#request = request;
+    this.#operation = operation;
+    this.#id = id;
+    this.#query = query;
+    connection.retain(this.#isSubscription);
   }
 
+  get #isSubscription(): boolean {
+    return this.#operation.type === OperationTypeNode.SUBSCRIPTION;
+  }
+
+  /** Undefined where the id may be in use on another connection as well: a position kept under it would be anybody's. */
   get resumable(): Resumable | undefined {
-    return this.#isSubscription ? this : undefined;
+    const isUnique = this.#connection.clientId !== undefined || this.#id.length >= MIN_UNIQUE_ID_LENGTH;
+    return this.#isSubscription && isUnique ? this : undefined;
+  }
+
+  /** A client of this transport changes `after`. */
+  get lastEventId(): undefined {
+    return undefined;
   }
 
   async session(): Promise<Session> {
@@ -49,12 +62,29 @@ export class ConnectionCaller implements Caller, Resumable {
     return this.#connection.refresh(await this.session(), token);
   }
 
-  /** The user is in it: nobody resumes what is another's. */
+  /**
+   * A stock client that comes back repeats the id and the payload, in which the app may have changed `after`. The user is in the key, so
+   * that nobody resumes what is another's.
+   */
   key(): string {
-    const { id, payload } = this.#request;
-    const { query, operationName, variables } = payload;
-    const userId = this.#connection.session?.user.id;
-    return hash("sha256", JSON.stringify([userId, id, query, operationName, variables]), "base64url");
+    const { operationName, variables = {}, startVariables } = this.#operation;
+    const others = Object.entries(variables).filter(([name]) => !startVariables.includes(name));
+    const { session, clientId = null } = this.#connection;
+    const parts = [session?.user.id, clientId, this.#id, this.#query, operationName, Object.fromEntries(others)];
+    return hash("sha256", JSON.stringify(parts), "base64url");
+  }
+
+  get knowsExpiry(): boolean {
+    return this.#connection.expired.has(this.key());
+  }
+
+  noteExpiry(): void {
+    this.#connection.expired.add(this.key());
+  }
+
+  get isWanted(): boolean {
+    const { isOpen, session, inbox } = this.#connection;
+    return isOpen && !session?.ended && inbox?.isCompleted(this.#id) !== true;
   }
 
   hold(point: ResumePoint): void {
@@ -70,7 +100,7 @@ export class ConnectionCaller implements Caller, Resumable {
     // What ends with its session or its socket the client will ask for again; but not what it completed just before, while that was
     // still being opened.
     const { isOpen, session, inbox } = this.#connection;
-    this.#isUnwanted = (isOpen && !session?.ended) || inbox?.isCompleted(this.#request.id) === true;
+    this.#isUnwanted = (isOpen && !session?.ended) || inbox?.isCompleted(this.#id) === true;
     if (this.#point) this.#connection.letGo(this.#point, this.#isUnwanted);
     this.#connection.release(this.#isSubscription);
   }

@@ -3,14 +3,14 @@ import type { WebSocket } from "ws";
 import type { Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Me } from "../../chat/model.ts";
+import type { UnauthenticatedReason } from "../../chat/unauthenticated.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
-import type { Caller } from "../../graphql/context.ts";
 import { CloseCode } from "./close-codes.ts";
-import { ConnectionCaller, type SubscribeRequest } from "./connection-caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Inbox } from "./inbox.ts";
-import type { LiveSubscription } from "./live-subscription.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+
+const MAX_CLIENT_ID_LENGTH = 128;
 
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
@@ -25,18 +25,22 @@ export class Connection {
   /** What the client sends goes through it. */
   inbox: Inbox | undefined;
   /** The subscriptions that write to the outbox by themselves. */
-  readonly live = new Set<LiveSubscription>();
+  readonly live = new Set<{ resume(): void }>();
   /** The `Authorization` header of the upgrade request. */
   readonly authorization: string | undefined;
   readonly #sessions: Sessions;
   #session: Session | undefined;
+  #clientId: string | undefined;
+  #wantsStates = false;
   /** Queries and mutations that are not answered yet. */
   #inFlight = 0;
   #subscriptions = 0;
   #isThrottled = false;
   #isDraining = false;
   #whenAnswered: (() => void) | undefined;
-  /** Where the client stands in each of its subscriptions that it may resume. */
+  /** The keys of positions of which the client was told that they have expired. */
+  readonly expired = new Set<string>();
+  /** The positions of the client in each subscription that it may resume. */
   readonly #points = new Set<ResumePoint>();
   /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
   readonly #orphaned = new Set<ResumePoint>();
@@ -52,7 +56,8 @@ export class Connection {
       this.#unthrottle();
       for (const subscription of this.live) subscription.resume();
     };
-    const onUnconfirmed = (): void => this.heartbeat.ask();
+    // Without a position that is remembered there is nothing to confirm.
+    const onUnconfirmed = (): boolean => this.#points.size > 0 && this.heartbeat.ask();
     this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, onUnconfirmed });
     this.heartbeat = new Heartbeat(this, heartbeatMs);
   }
@@ -73,10 +78,25 @@ export class Connection {
     return this.#session;
   }
 
+  /** What a client calls itself, so that its operations' ids need be unique on its own connections only. */
+  get clientId(): string | undefined {
+    return this.#clientId;
+  }
+
+  /** Whether the client asked to be told the states of its subscriptions, and of a restart. */
+  get wantsStates(): boolean {
+    return this.#wantsStates;
+  }
+
   /** Takes the session, whose end by the gateway ends the connection. */
-  begin(session: Session): void {
+  begin(session: Session, params: Readonly<Record<string, unknown>> = {}): void {
     this.#session = session;
-    session.onEnd(() => this.#revoke());
+    const { clientId, streamStates } = params;
+    this.#wantsStates = streamStates === true;
+    if (typeof clientId === "string" && clientId !== "" && clientId.length <= MAX_CLIENT_ID_LENGTH) {
+      this.#clientId = clientId;
+    }
+    session.onEnd(({ reason }) => this.#revoke(reason));
   }
 
   /** Does nothing where the socket is closing already: the first reason counts. */
@@ -94,13 +114,13 @@ export class Connection {
   }
 
   /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
-  #revoke(): void {
+  #revoke(reason: UnauthenticatedReason): void {
     if (!this.isOpen) return;
     // What is dropped here has not been given to the client, though its streams think so.
     if (!this.outbox.discard()) this.noteResumePoints();
     // What ws is compressing counts too: it would go out before the close.
     if (this.socket.bufferedAmount > 0) this.socket.terminate();
-    else this.#closeSocket(CloseCode.forbidden, "Forbidden");
+    else this.#closeSocket(CloseCode.forbidden, reason);
   }
 
   /**
@@ -172,11 +192,10 @@ export class Connection {
     else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
 
-  /** The caller of one operation on this connection, counted until it is released. */
-  caller(isSubscription: boolean, request: SubscribeRequest): Caller {
+  /** An operation begins, which counts until it is released. */
+  retain(isSubscription: boolean): void {
     if (isSubscription) this.#subscriptions++;
     else this.#inFlight++;
-    return new ConnectionCaller(this, isSubscription, request);
   }
 
   /** An operation of this connection is over. */
@@ -189,6 +208,12 @@ export class Connection {
   /** Goes on with another token of the same user. */
   refresh(session: Session, token: string): Promise<Me> {
     return this.#sessions.refresh(session, token);
+  }
+
+  /** The connection will be closed for a restart. */
+  announceRestart(inMs: number): void {
+    if (!this.#wantsStates || !this.isOpen) return;
+    this.outbox.send(JSON.stringify({ type: "ping", payload: { restarting: { inMs: Math.round(inMs) } } }));
   }
 
   /** Takes no further message, lets what is in flight be answered, then closes. */

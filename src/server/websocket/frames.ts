@@ -1,4 +1,5 @@
 /** WebSocket frames, made here where one payload goes to many sockets: built once, then copied with each operation's id. */
+import type { StreamState } from "../../fanout/sink.ts";
 
 /** RFC 6455, section 5.2: FIN, and the opcode of a text message. */
 const FINAL_TEXT = 0x81;
@@ -16,6 +17,11 @@ export function idText(id: string): string {
 /** A `next` message of graphql-transport-ws. `payload` is JSON. */
 export function nextMessage(id: string, payload: string): string {
   return `{"id":"${id}","type":"next","payload":${payload}}`;
+}
+
+/** A `ping` message of graphql-transport-ws that tells the state of a subscription. */
+export function stateMessage(id: string, state: StreamState): string {
+  return `{"type":"ping","payload":{"subscription":{"id":"${id}",${JSON.stringify(state).slice(1)}}}`;
 }
 
 /** A whole text message in one frame. Servers do not mask. */

@@ -1,28 +1,48 @@
-import type { Connection } from "./connection.ts";
+import type { WebSocket } from "ws";
+import type { Outbox } from "./outbox.ts";
+
+/** What a heartbeat has to know of its connection, and tells it. */
+interface Monitored {
+  readonly socket: WebSocket;
+  readonly isOpen: boolean;
+  /** Whether nothing is read from the client because it does not read either. */
+  readonly isThrottled: boolean;
+  readonly outbox: Pick<Outbox, "flush" | "ping">;
+  /** A ping is about to be written. */
+  noteResumePoints(): void;
+  /** That ping has been answered. */
+  confirmResumePoints(): void;
+}
 
 /**
  * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
  * alive until something is sent. What was written before a ping that is answered has arrived.
  */
 export class Heartbeat {
-  readonly #connection: Connection;
+  readonly #connection: Monitored;
   readonly #timer: NodeJS.Timeout;
   /** Whether any pong has come since the last beat. */
   #isAlive = true;
   #sent = 0;
   #answered = 0;
 
-  constructor(connection: Connection, intervalMs: number) {
+  constructor(connection: Monitored, intervalMs: number) {
     this.#connection = connection;
     connection.socket.on("pong", (data) => this.#onPong(data));
     this.#timer = setInterval(() => this.#beat(), intervalMs);
   }
 
-  /** Events are about to be written, whose arrival is to be asked after. */
-  ask(): void {
-    // One at a time: what is written while it is under way has the next one. And not in the middle of an event, which may have others
-    // of the connection's subscriptions still to come to: outboxes are flushed at the end of a turn.
-    if (this.#answered === this.#sent && this.#connection.isOpen) this.#ping();
+  /**
+   * Asks whether the events so far have arrived. Not in the middle of an event, which other subscriptions of the connection may still
+   * have to write: outboxes are flushed at the end of a turn.
+   *
+   * @returns whether it could not be asked, since the last ping is not answered yet.
+   */
+  ask(): boolean {
+    if (!this.#connection.isOpen) return false;
+    if (this.#answered !== this.#sent) return true;
+    this.#ping();
+    return false;
   }
 
   stop(): void {

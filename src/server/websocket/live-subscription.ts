@@ -1,12 +1,13 @@
 /** A subscription whose events are written to its socket as they come, without an iteration between. */
 import type { ExecutionResult } from "graphql";
-import type { DeliveredEvent } from "../../chat/events.ts";
-import type { Sink, Stream } from "../../fanout/stream.ts";
+import type { DeliveredEvent } from "../../chat/events/registry.ts";
+import type { Sink, StreamState } from "../../fanout/sink.ts";
+import type { Stream } from "../../fanout/stream.ts";
 import type { Context } from "../../graphql/context.ts";
 import { toClientError } from "../../graphql/errors.ts";
 import type { Selection } from "../../graphql/selections.ts";
 import type { Connection } from "./connection.ts";
-import { idText } from "./frames.ts";
+import { idText, stateMessage } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
 
 /**
@@ -48,6 +49,10 @@ export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, u
     // Some clients would show a result with errors for ever: it ends the subscription instead.
     if ("error" in rendered) this.#stream.end(rendered.error);
     else this.#outbox.next(this.#id, rendered.payload);
+  }
+
+  state(state: StreamState): void {
+    if (this.#connection.wantsStates) this.#outbox.send(stateMessage(this.#id, state));
   }
 
   /** The connection has room again. */

@@ -5,13 +5,14 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { Frame, nextMessage, NextFrames, pingFrame, textFrame } from "./frames.ts";
+import { TimerWheel } from "./timer-wheel.ts";
 import { WriteMemory } from "./write-memory.ts";
 
-/** The client is asked whether what was written has arrived after so many events at the latest, heartbeat or not. */
-const MAX_UNCONFIRMED = 500;
-
-/** And not more often than this, where they are fewer: what was written since comes once more to a client that loses its connection. */
-const CONFIRMATION_INTERVAL_MS = 5000;
+/**
+ * Events that a client has not confirmed come again when it loses its connection. It is asked with the write of an event, but not more often
+ * than this. What no later write asks for is asked for by itself, so long after it was written: that costs a system call of its own.
+ */
+const CONFIRMATION_INTERVAL_MS = 1000;
 
 /** Writes the outboxes of one server at the end of the turn in which they got something. */
 export class Flusher {
@@ -19,6 +20,8 @@ export class Flusher {
   /** Frames that a server's sockets share. */
   readonly frames = new NextFrames();
   readonly memory = new WriteMemory();
+  /** Outboxes with something to confirm and nothing to write at present. */
+  readonly confirmations = new TimerWheel<{ confirmLate(): void }>((outbox) => outbox.confirmLate());
   #turnAt = -Infinity;
 
   /** When this turn's writing began, as `performance.now()` tells it; before that, when the last one's did. */
@@ -59,8 +62,12 @@ export interface OutboxOptions {
   readonly transport: Socket;
   readonly flusher: Flusher;
   readonly budgetBytes: number;
-  /** Events are about to be written whose arrival is to be asked after: a ping may still be put behind them. */
-  readonly onUnconfirmed: () => void;
+  /**
+   * The client is to be asked whether the events so far have arrived, which a ping does.
+   *
+   * @returns whether that is still to be done: it cannot be asked now.
+   */
+  readonly onUnconfirmed: () => boolean;
   /** The client has read, and there is room again. */
   readonly onRoom: () => void;
 }
@@ -72,18 +79,21 @@ export function createOutbox(options: OutboxOptions): Outbox {
 }
 
 /**
- * When the client is asked what has arrived, and when there is room for more again. It lies in the outbox itself: a look
- * elsewhere at every write would cost as much as the rest.
+ * When the client is asked what has arrived, and when there is room for more again. Kept in the outbox itself, because reading another
+ * object on every write doubles the cost of a write.
  */
 abstract class WatchedOutbox {
   protected readonly flusher: Flusher;
   readonly #budgetBytes: number;
   readonly #onRoom: () => void;
-  readonly #onUnconfirmed: () => void;
+  readonly #onUnconfirmed: () => boolean;
   #hasLagged = false;
-  /** Events since the last ping. */
-  #unconfirmed = 0;
+  /** Whether there were events since the last ping. */
+  #isUnconfirmed = false;
+  /** When the first of them was written; Infinity where it is still to be. */
+  #unconfirmedSince = Infinity;
   #pingedAt = -Infinity;
+  #isScheduled = false;
 
   constructor({ flusher, budgetBytes, onRoom, onUnconfirmed }: OutboxOptions) {
     this.flusher = flusher;
@@ -108,21 +118,47 @@ abstract class WatchedOutbox {
     this.#onRoom();
   }
 
-  protected countEvent(): void {
-    this.#unconfirmed++;
+  protected noteEvent(): void {
+    this.#isUnconfirmed = true;
   }
 
-  protected countPing(): void {
-    this.#unconfirmed = 0;
+  protected notePing(): void {
+    this.#settle();
     this.#pingedAt = performance.now();
   }
 
-  /** What waits is about to be written. */
+  /** What waits is about to be written: a ping may still be put behind it. */
   protected confirm(): void {
-    if (this.#unconfirmed === 0) return;
-    const isDue =
-      this.#unconfirmed >= MAX_UNCONFIRMED || this.flusher.turnAt - this.#pingedAt >= CONFIRMATION_INTERVAL_MS;
-    if (isDue) this.#onUnconfirmed();
+    if (!this.#isUnconfirmed) return;
+    const now = this.flusher.turnAt;
+    this.#unconfirmedSince = Math.min(this.#unconfirmedSince, now);
+    if (now - this.#pingedAt >= CONFIRMATION_INTERVAL_MS) this.#ask();
+    else this.#schedule(this.#unconfirmedSince + CONFIRMATION_INTERVAL_MS - now);
+  }
+
+  /** The time has come, unless a write has taken a ping along meanwhile. */
+  confirmLate(): void {
+    this.#isScheduled = false;
+    if (!this.#isUnconfirmed) return;
+    const waitMs = this.#unconfirmedSince + CONFIRMATION_INTERVAL_MS - performance.now();
+    if (waitMs <= 0) this.#ask();
+    else this.#schedule(waitMs);
+  }
+
+  #ask(): void {
+    if (this.#onUnconfirmed()) this.#schedule(CONFIRMATION_INTERVAL_MS);
+    else this.#settle();
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.flusher.confirmations.add(this, delayMs);
+  }
+
+  #settle(): void {
+    this.#isUnconfirmed = false;
+    this.#unconfirmedSince = Infinity;
   }
 }
 
@@ -149,7 +185,7 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
 
   next(id: string, payload: { readonly json: string }): void {
     this.#push(this.flusher.frames.frame(id, payload));
-    this.countEvent();
+    this.noteEvent();
   }
 
   send(message: string, onSent?: () => void): void {
@@ -158,7 +194,7 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
   }
 
   ping(data: string): void {
-    this.countPing();
+    this.notePing();
     this.#push(new Frame(pingFrame(data)));
   }
 
@@ -242,7 +278,7 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
 
   next(id: string, payload: { readonly json: string }): void {
     this.send(nextMessage(id, payload.json));
-    this.countEvent();
+    this.noteEvent();
   }
 
   send(message: string, onSent?: () => void): void {
@@ -254,7 +290,7 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
   }
 
   ping(data: string): void {
-    this.countPing();
+    this.notePing();
     this.#cork();
     this.#options.socket.ping(data);
   }

@@ -13,6 +13,7 @@ import {
 } from "graphql-ws";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import type { Sessions } from "../../chat/sessions.ts";
+import { Unauthenticated } from "../../chat/unauthenticated.ts";
 import type { Config } from "../../config/config.ts";
 import { GatewayError, hasCode } from "../../errors.ts";
 import { documentError, toClientError } from "../../graphql/errors.ts";
@@ -21,6 +22,7 @@ import type { Log } from "../../log.ts";
 import { Accepted, accepted } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
+import { ConnectionCaller } from "./connection-caller.ts";
 import { Inbox, type ParsedMessage } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Flusher } from "./outbox.ts";
@@ -102,6 +104,7 @@ export class WebSockets {
   async drain(windowMs: number): Promise<void> {
     const connections = [...this.#connections];
     const stepMs = windowMs / connections.length;
+    for (const [index, connection] of connections.entries()) connection.announceRestart(index * stepMs);
     await Promise.all(
       connections.map(async (connection, index) => {
         if (index > 0) await new Promise((resolve) => setTimeout(resolve, index * stepMs));
@@ -210,7 +213,7 @@ export class WebSockets {
     connection.close(CloseCode.internalError, "Internal server error");
   }
 
-  /** The payload of `connection_ack`, or false, which closes with 4403. */
+  /** The payload of `connection_ack`, or false, which closes with 4403 where the socket is still open. */
   async #open(
     connectionParams: Readonly<Record<string, unknown>> | undefined,
     connection: Connection,
@@ -220,11 +223,14 @@ export class WebSockets {
       const token = connectionToken(connectionParams, connection.authorization);
       const session = await sessions.open(token, () => connection.isOpen);
       if (!session) return false;
-      connection.begin(session);
+      connection.begin(session, connectionParams);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
     } catch (error) {
       // NOT_PARTICIPANT: the REST API refuses the very list of the user's chats.
-      if (hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT")) return false;
+      if (hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT")) {
+        connection.close(CloseCode.forbidden, error instanceof Unauthenticated ? error.reason : "Token refused");
+        return false;
+      }
       log.warn(
         { err: error instanceof GatewayError ? (error.cause ?? error) : error },
         "a connection could not be authorised",
@@ -251,7 +257,7 @@ export class WebSockets {
       const kind = isSubscription ? "subscriptions" : "operations at once";
       return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
     }
-    const context = operations.context(operation, connection.caller(isSubscription, { id, payload }));
+    const context = operations.context(operation, new ConnectionCaller(connection, operation, id, payload.query));
     return new Accepted(operations.schema, context, connection, id);
   }
 

@@ -1,15 +1,26 @@
 /** The connections to Redis, as ioredis makes them: one for commands, and for each server one that does nothing but listen. */
+import { isIP } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { parseRedisAddress, type RedisAddress } from "./address.ts";
+import type { RedisAddress, RedisNode } from "../../../config/redis-address.ts";
+import { answerSentinels, sentinelOptions, watchMaster } from "./sentinels.ts";
 
 export interface RedisClients {
   readonly commands: Redis | Cluster;
   /** Makes a connection that listens: to that node of the cluster (`host:port`), or to the server where there is no cluster. */
   readonly listenTo: (node: string) => Redis;
+  /** Closes the other connections: those to sentinels. `commands` and the listening ones are closed by whoever uses them. */
+  readonly close: () => void;
 }
 
-/** How long Redis may take for an answer before it counts as gone. */
-export const ANSWER_TIMEOUT_MS = 1000;
+export interface RedisClientsOptions {
+  /** Over what the address says: the certificates that are trusted. */
+  readonly tls?: RedisOptions["tls"];
+  /** Is notified of whatever fails on a connection. */
+  readonly onError: (error: Error) => void;
+}
+
+/** How long a sentinel, or a node that is asked for the slots, may take for an answer before another one is asked. */
+const ANSWER_TIMEOUT_MS = 3000;
 
 /** How often a cluster is asked which node has which slots, beside when one of them says that it has not. */
 const SLOTS_REFRESH_MS = 2000;
@@ -30,31 +41,29 @@ const COMMON: RedisOptions = {
   maxRetriesPerRequest: 0,
   // Ours is awaited and may fail; the library's would be an unhandled rejection.
   autoResubscribe: false,
-  commandTimeout: ANSWER_TIMEOUT_MS,
-  connectTimeout: 2000,
+  // No command timeout: slow is not disconnected.
+  connectTimeout: 10_000,
   // A server that has fallen silent does not answer a goodbye either.
   disconnectTimeout: 100,
   keepAlive: 10_000,
   disableClientInfo: true,
   retryStrategy: retryDelayMs,
-  // After a failover the old master is a replica: its successor is somewhere else.
-  reconnectOnError: (error) => error.message.startsWith("READONLY"),
 };
 
-/** None connects by itself. Every later failure is told to `onError`. */
-export function createRedisClients(
-  url: string,
-  options: { readonly tls?: RedisOptions["tls"]; readonly onError: (error: Error) => void },
-): RedisClients {
-  const address = parseRedisAddress(url);
-  const { tls = address.credentials.tls } = options;
-  const own: RedisOptions = { ...COMMON, ...address.credentials, ...(tls ? { tls } : {}) };
-  const clients = address.kind === "cluster" ? clusterClients(address, own) : plainClients(address, own);
-  const watched = <Client extends Redis | Cluster>(client: Client): Client => {
-    client.on("error", options.onError);
-    return client;
+/** None connects by itself. */
+export function createRedisClients(address: RedisAddress, options: RedisClientsOptions): RedisClients {
+  const { isSecure, credentials, database } = address;
+  const tls = options.tls ?? (isSecure ? {} : undefined);
+  // After a failover the old master is a replica: its successor is somewhere else.
+  const reconnectOnError = (error: Error): boolean => {
+    const isReplica = error.message.startsWith("READONLY");
+    // Whoever sent the command is told later than of the lost connection.
+    if (isReplica) options.onError(error);
+    return isReplica;
   };
-  return { commands: watched(clients.commands), listenTo: (node) => watched(clients.listenTo(node)) };
+  const common: RedisOptions = { ...COMMON, reconnectOnError, ...credentials, db: database, ...(tls ? { tls } : {}) };
+  if (address.kind === "standalone") return standaloneClients(address, common, options.onError);
+  return (address.kind === "cluster" ? clusterClients : sentinelClients)(address, common, options.onError);
 }
 
 /**
@@ -64,44 +73,114 @@ export function hangUp(client: Redis | Cluster): void {
   if (client.status !== "connecting") client.disconnect(true);
 }
 
-function plainClients({ kind, nodes, name }: RedisAddress, own: RedisOptions): RedisClients {
-  const [{ host, port }] = nodes;
-  const asked: RedisOptions = {
-    sentinels: [...nodes],
-    name,
-    // One that has fallen silent is not waited for: the next one is asked.
-    sentinelCommandTimeout: ANSWER_TIMEOUT_MS,
-    // To the sentinels and to whom they name; without both the library says the password to the master in the clear.
-    ...(own.tls ? { sentinelTLS: own.tls, enableTLSForSentinelMode: true } : {}),
+type CreateClients = (
+  address: RedisAddress,
+  common: RedisOptions,
+  onError: RedisClientsOptions["onError"],
+) => RedisClients;
+
+const standaloneClients: CreateClients = ({ nodes: [node] }, common, onError) => {
+  const create = (): Redis => watched(new Redis({ ...common, ...endpoint(node, common) }), onError);
+  return { commands: create(), listenTo: create, close: () => undefined };
+};
+
+const sentinelClients: CreateClients = (address, common, onError) => {
+  const parts = { address, common, answerTimeoutMs: ANSWER_TIMEOUT_MS };
+  const clients: Redis[] = [];
+  const create = (): Redis => {
+    const client = watched(new Redis({ ...common, ...sentinelOptions(parts) }), onError);
+    answerSentinels(client, address, onError);
+    clients.push(client);
+    return client;
   };
-  const place: RedisOptions = kind === "sentinel" ? asked : { host, port };
-  return {
-    commands: new Redis({ ...own, ...place }),
-    listenTo: () => new Redis({ ...own, ...place }),
-  };
+  const commands = create();
+  const watch = watchMaster(parts, {
+    switched(host, port) {
+      const others = clients.filter((client) => isConnectedElsewhere(client, host, port));
+      if (others.length > 0) onError(new Error(`Sentinel announces another master: ${host}:${port}`));
+      for (const client of others) hangUp(client);
+    },
+    failed(error) {
+      // The library does not tell why a sentinel cannot be reached. While the master is connected it does not matter.
+      if (commands.status !== "ready") onError(error);
+    },
+  });
+  commands.once("connecting", () => watch.start());
+  return { commands, listenTo: create, close: () => watch.close() };
+};
+
+/** The address of a server, with its name for TLS (SNI): a proxy may serve several. */
+function endpoint({ host, port }: RedisNode, { tls }: RedisOptions): RedisNode & Pick<RedisOptions, "tls"> {
+  return { host, port, ...(tls && isIP(host) === 0 ? { tls: { servername: host, ...tls } } : {}) };
 }
 
-function clusterClients({ nodes }: RedisAddress, own: RedisOptions): RedisClients {
-  const { retryStrategy: _, ...ofNode } = own;
-  const commands = new Cluster([...nodes], {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: retryDelayMs,
-    // A slot without a master fails the command, in time for whoever waits.
-    maxRedirections: 4,
-    retryDelayOnFailover: 100,
-    retryDelayOnClusterDown: 100,
-    // A slot on its way to another node: what waits for it is sent again by us, and holds nothing else up.
-    retryDelayOnTryAgain: 25,
-    slotsRefreshTimeout: ANSWER_TIMEOUT_MS,
-    slotsRefreshInterval: SLOTS_REFRESH_MS,
-    redisOptions: ofNode,
-  });
-  return {
-    commands,
-    listenTo(node) {
-      const colon = node.lastIndexOf(":");
-      return new Redis({ ...own, host: node.slice(0, colon), port: Number(node.slice(colon + 1)) });
-    },
-  };
+/** @param name `host:port`, as the library names the nodes of a cluster. */
+function nodeOf(name: string): RedisNode {
+  const colon = name.lastIndexOf(":");
+  return { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
 }
+
+/** A sentinel may announce what a client that asked another one has followed already. */
+function isConnectedElsewhere(client: Redis, host: string, port: number): boolean {
+  if (client.status !== "ready" && client.status !== "connect") return false;
+  return client.stream.remoteAddress !== host || client.stream.remotePort !== port;
+}
+
+function watched<Client extends Redis | Cluster>(client: Client, onError: RedisClientsOptions["onError"]): Client {
+  client.on("error", (error: Error & { readonly command?: { readonly name: string } }) => {
+    onError(error);
+    // The library would go on with database 0, which is somebody else's.
+    if (error.command?.name === "select") client.disconnect(true);
+  });
+  return client;
+}
+
+/** Connects once, so that `onError` gets the reason why a node cannot be reached: the library does not tell it. */
+function probe(options: RedisOptions, onError: RedisClientsOptions["onError"]): Redis {
+  const client = new Redis({ ...options, retryStrategy: () => null });
+  client.on("error", onError);
+  client.on("ready", () => client.disconnect());
+  client.connect().catch(() => undefined);
+  return client;
+}
+
+const clusterClients: CreateClients = ({ nodes }, common, onError) => {
+  const { retryStrategy: _, ...ofNode } = common;
+  const place = (name: string): RedisNode => endpoint(nodeOf(name), common);
+  const commands = new Cluster(
+    nodes.map((node) => endpoint(node, common)),
+    {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      // Names stay names: certificates are issued for them, and a name that cannot be resolved must not fail the other hosts.
+      dnsLookup: (name, done) => done(null, name),
+      // The library keeps the reason of a failed check to itself; the ticks check each node, and their failures have one.
+      enableReadyCheck: false,
+      clusterRetryStrategy: retryDelayMs,
+      // A slot without a master fails the command, in time for whoever waits.
+      maxRedirections: 4,
+      retryDelayOnFailover: 100,
+      retryDelayOnClusterDown: 100,
+      // A slot on its way to another node: what waits for it is sent again by us, and holds nothing else up.
+      retryDelayOnTryAgain: 25,
+      slotsRefreshTimeout: ANSWER_TIMEOUT_MS,
+      slotsRefreshInterval: SLOTS_REFRESH_MS,
+      // Adds the server name of TLS to each node that is found.
+      natMap: place,
+      redisOptions: ofNode,
+    },
+  );
+  const probes = new Set<Redis>();
+  commands.on("node error", (error: Error, name: string) => {
+    onError(error);
+    if (commands.status === "ready" || !error.message.startsWith("Connection is closed")) return;
+    const client = probe({ ...common, ...place(name) }, onError);
+    probes.add(client);
+    client.once("end", () => probes.delete(client));
+  });
+  const listenTo = (node: string): Redis => watched(new Redis({ ...common, ...place(node) }), onError);
+  const close = (): void => {
+    for (const client of probes) client.disconnect();
+  };
+  return { commands: watched(commands, onError), listenTo, close };
+};

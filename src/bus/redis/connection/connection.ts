@@ -1,31 +1,42 @@
-/** Whether Redis is there: what is sent to it is answered, or refused in bounded time. */
+/** The connection to Redis: what is sent to it is answered, or refused in bounded time where that is asked for. */
 import type { Cluster, Redis } from "ioredis";
 import { BusUnavailable } from "../../bus.ts";
 import type { Position } from "../../position.ts";
-import { hangUp, type RedisClients } from "./clients.ts";
 import type { RedisKeys } from "../keys.ts";
-import { isSilence, withinTime } from "./patience.ts";
 import { runScript, type Script } from "../script.ts";
+import { hangUp, type RedisClients } from "./clients.ts";
 import type { RedisShard } from "./shard.ts";
 import { RedisShards, type ShardsEvents } from "./shards.ts";
 
-/** How often it is looked whether Redis still answers, on each connection. */
+/** How often each server is sent a tick. */
 const PROBE_MS = 1000;
 
-/** What hears of the connections' fate. None may throw. */
+/** How long a caller waits for a shared value. Nothing else follows from a slow answer: slow is not disconnected. */
+const ANSWER_TIMEOUT_MS = 2000;
+
+/** The same where what is done without the value may be done twice. */
+const PATIENT_TIMEOUT_MS = 5000;
+
+/** What is notified of the connection's state. None may throw. */
 export interface ConnectionEvents extends Pick<
   ShardsEvents,
-  "listening" | "heard" | "deaf" | "received" | "lost" | "changed" | "garbage" | "failed"
+  "listening" | "ticked" | "received" | "lost" | "changed" | "undecodable" | "failed"
 > {
-  /** Commands are taken. `isEmptied`: not by the Redis that was there before, or not by all of it. */
+  /** Commands are taken. `isEmptied`: by another process of Redis than before, which may lack what that had. */
   commandsReady(isEmptied: boolean): void;
   commandsLost(): void;
-  /** Commands are taken for what lies there. */
+  /** A server takes commands, for the first time or again. */
   serves(shard: RedisShard, isEmptied: boolean): void;
-  /** Something is wrong with a server, or with the connection to it. */
+  /** A server, or the connection to it, was lost. */
   disturbed(): void;
-  /** It serves and it stands, for the first time or again. */
+  /** A server takes commands and events are received from it, for the first time or again. */
   connected(shard: RedisShard): void;
+  /** Called once a second while commands are taken. */
+  probed(): void;
+  /** A process of Redis was met, perhaps not for the first time. `isFirst`: no other one was met before. */
+  met(runId: string, isFirst: boolean): void;
+  /** A server answered a tick. `refusal`: why it refuses to write, where it does. */
+  answered(refusal: Error | undefined): void;
 }
 
 export class RedisConnection {
@@ -36,10 +47,11 @@ export class RedisConnection {
   /** The processes of Redis that were met. */
   #runIds: ReadonlySet<string> = new Set();
   #hasCommands = false;
+  #isIdentifying = false;
   #isClosed = false;
   outages = 0;
 
-  /** @param floor the greatest position that this process has seen: the clock does not fall behind it, whatever Redis has lost. */
+  /** @param floor the greatest position that this process has met: the clock does not fall behind it, whatever Redis has lost. */
   constructor(clients: RedisClients, keys: RedisKeys, instanceId: string, floor: () => Position) {
     this.#clients = clients;
     this.shards = new RedisShards({ clients, keys, instanceId, floor });
@@ -49,14 +61,19 @@ export class RedisConnection {
     return this.shards.isCluster;
   }
 
-  /** Whether commands are taken, and something can be both published and heard; in a cluster not necessarily everything. */
+  /** Whether commands are taken and events are received, from one server at least. */
   get isConnected(): boolean {
     return this.#hasCommands && this.shards.all.some(({ isConnected }) => isConnected);
   }
 
-  /** Whether that holds for all that is known of. */
+  /** Whether that holds for all servers that are known. */
   get isWhole(): boolean {
     return this.isConnected && this.shards.all.every(({ isConnected }) => isConnected);
+  }
+
+  /** Whether no server has been silent for long. For what is reported alone: silence changes nothing that is delivered. */
+  get isResponsive(): boolean {
+    return this.shards.all.some(({ isConnected, isUnresponsive }) => isConnected && !isUnresponsive);
   }
 
   get hasCommands(): boolean {
@@ -67,16 +84,16 @@ export class RedisConnection {
     return this.#clients.commands;
   }
 
-  /** Begins to connect, and goes on for ever. */
+  /** Begins to connect, and tries for ever. */
   start(events: ConnectionEvents): void {
     this.#events = events;
     const { commands } = this.#clients;
-    commands.on("ready", () => void this.#introduce());
+    commands.on("ready", () => void this.#identifyAll());
     commands.on("close", () => this.#loseCommands());
     this.shards.start({
       ...events,
       opened: (shard) => void this.#ask(shard),
-      stands: (shard) => this.#noteConnected(shard),
+      verified: (shard) => this.#noteConnected(shard),
       changed: () => {
         events.changed();
         // The library has forgotten its connection to a node that was gone, and has made another one now.
@@ -85,28 +102,42 @@ export class RedisConnection {
       closed: (shard) => {
         if (shard.isServing === true) this.#countOutage();
         events.disturbed();
-        // Was it the connection alone? Nothing is sent to a server that is gone.
+        // The server may be gone, or the listening connection alone.
         void this.#ask(shard);
       },
     });
     // Failures come as events too, and are followed by another attempt.
     commands.connect().catch(() => undefined);
-    this.#timer = setInterval(() => {
-      for (const shard of this.shards.all) void this.#ask(shard, () => shard.probe());
-    }, PROBE_MS);
+    const probe = (): void => this.#probe();
+    this.#timer = setInterval(probe, PROBE_MS);
+  }
+
+  /** Sends something about a key, however long the answer takes. Rejects as Redis refuses, or with BusUnavailable. */
+  async execute<T>(key: string, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    if (!this.#hasCommands || (!this.isCluster && this.shards.of(key)?.isServing === false)) throw new BusUnavailable();
+    return send(this.#clients.commands);
   }
 
   /**
-   * Sends something that is about a key. Rejects with {@link BusUnavailable} where Redis refuses, at once where the key's server is
-   * known to be away, and within little more than a second where it does not answer; then it may have been done nevertheless.
+   * Sends something about a key. Rejects with {@link BusUnavailable} where Redis refuses, at once where the key's server is disconnected
+   * or has been silent for some seconds, and in bounded time where it does not answer; it may be done nevertheless then.
+   *
+   * @param isPatient waits longer, for a silent server too.
    */
-  async run<T>(key: string, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    if (!this.#hasCommands || this.shards.of(key)?.isServing === false) throw new BusUnavailable();
+  async run<T>(key: string, send: (client: Redis | Cluster) => Promise<T>, isPatient = false): Promise<T> {
+    const shard = this.shards.of(key);
+    if (shard?.isServing === false || (shard?.isUnresponsive && !isPatient)) throw new BusUnavailable();
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      const ms = isPatient ? PATIENT_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
+      timer = setTimeout(() => reject(new Error("no answer in time")), ms);
+    });
     try {
-      return await withinTime(send(this.#clients.commands));
+      return await Promise.race([this.execute(key, send), silence]);
     } catch (error) {
-      this.#suspect(error);
-      throw new BusUnavailable(error);
+      throw error instanceof BusUnavailable ? error : new BusUnavailable(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -114,41 +145,48 @@ export class RedisConnection {
     return this.run(keys[0] ?? "", (client) => runScript(client, script, keys, args));
   }
 
-  /** Says goodbye, or hangs up where nobody answers. */
-  async close(): Promise<void> {
+  close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#timer);
-    const { commands } = this.#clients;
-    await Promise.all([this.#quit(), this.shards.close()]);
-    commands.disconnect();
+    this.#clients.close();
+    this.shards.close();
+    this.#clients.commands.disconnect();
     this.#hasCommands = false;
   }
 
-  async #quit(): Promise<void> {
-    const { commands } = this.#clients;
-    try {
-      if (commands.status === "ready") await withinTime(commands.quit());
-    } catch {
-      // It is hung up on.
+  #probe(): void {
+    if (!this.#hasCommands) return void this.#identifyAll();
+    for (const shard of this.shards.all) {
+      if (!this.isCluster && shard.isDead) this.#reconnect();
+      void this.#ask(shard, () => shard.probe());
     }
+    this.#events?.probed();
   }
 
-  /** Learns whom it is talking to, before anybody else talks. */
-  async #introduce(): Promise<void> {
-    if (!this.#isNew()) return;
+  /** Learns which processes of Redis these are, before anything else is sent to them. */
+  async #identifyAll(): Promise<void> {
+    if (this.#isIdentifying || !this.#isNew()) return;
+    this.#isIdentifying = true;
     const { all } = this.shards;
-    const answers = await Promise.allSettled(all.map((shard) => shard.greet()));
+    const answers = await Promise.allSettled(all.map((shard) => shard.identify()));
+    this.#isIdentifying = false;
     const serving = all.filter((_, index) => answers[index]?.status === "fulfilled");
     // That took a while.
     if (!this.#isNew()) return;
-    // It takes connections but does not serve (it is loading, or read-only): another attempt, on a new one.
-    if (serving.length === 0) return this.#reconnect();
-    const isEmptied = this.#meet(answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])));
-    // After a failover the one that is listened to may be the former master: silent, or going on as if nothing had been.
+    for (const answer of answers) if (answer.status === "rejected") this.#onFailure(answer.reason);
+    // The next probe tries again.
+    if (serving.length === 0) return;
+    const isEmptied = this.#recordRunIds(
+      answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])),
+    );
+    // After a failover the listening connection may be to the former master, which is silent, or goes on as if nothing had happened.
     if (isEmptied && !this.isCluster) for (const shard of serving) shard.abandon();
     this.#hasCommands = true;
-    for (const shard of serving) this.#serve(shard, isEmptied);
+    for (const shard of serving) {
+      this.#events?.answered(shard.refusal);
+      this.#serve(shard, isEmptied);
+    }
     this.#events?.commandsReady(isEmptied);
   }
 
@@ -158,43 +196,52 @@ export class RedisConnection {
   }
 
   /**
-   * Whether one of them is another process of Redis than those before. In a cluster one that did not answer this time has not been
-   * replaced for that; a single one has, and may be back some day.
+   * Whether one of them is another process of Redis than those before. A node of a Cluster that did not answer this time was not
+   * replaced for that; a single server was, and may come back.
    */
-  #meet(runIds: readonly string[]): boolean {
+  #recordRunIds(runIds: readonly string[]): boolean {
     const known = this.#runIds;
+    for (const id of runIds) this.#events?.met(id, known.size === 0);
     this.#runIds = new Set(this.isCluster ? [...known, ...runIds] : runIds);
     return known.size > 0 && runIds.some((id) => !known.has(id));
   }
 
-  /** Finds out whether the server takes commands, and whether it is the one that it was. */
-  async #ask(shard: RedisShard, ask = (): Promise<string> => shard.greet()): Promise<void> {
+  /** Finds out whether the server takes commands, and whether it is the process that it was. */
+  async #ask(shard: RedisShard, ask = (): Promise<string | undefined> => shard.identify()): Promise<void> {
     if (!this.#hasCommands || this.#isClosed) return;
-    let runId: string;
+    let runId: string | undefined;
     try {
       runId = await ask();
     } catch (error) {
-      this.#events?.failed(error);
+      this.#onFailure(error);
+      // In a Cluster the others go on without the node.
       if (this.isCluster) this.#withdraw(shard);
-      else this.#suspect(error);
+      else if (isReply(error)) this.#events?.answered(error);
       return;
     }
-    if (!this.hasCommands) return;
-    const isEmptied = this.#meet([runId]);
+    if (runId === undefined || !this.hasCommands) return;
+    this.#events?.answered(shard.refusal);
+    const isEmptied = this.#recordRunIds([runId]);
     if (isEmptied) {
-      // Behind an address that stayed, or in a cluster, one Redis took another's place: as if the connection had been lost.
+      // Behind an address that stayed, or in a Cluster, one process took another's place: as if the connection had been lost.
       this.#withdraw(shard);
-      if (shard.isStanding) shard.abandon();
+      if (shard.isVerified) shard.abandon();
     }
     this.#serve(shard, isEmptied);
     if (isEmptied) this.#events?.commandsReady(true);
+  }
+
+  /** A replica refuses to write, and stays one: its master is reached by another connection. */
+  #onFailure(error: unknown): void {
+    this.#events?.failed(error);
+    if (!this.isCluster && error instanceof Error && error.message.startsWith("READONLY")) this.#reconnect();
   }
 
   #serve(shard: RedisShard, isEmptied: boolean): void {
     if (shard.isServing === true) return;
     shard.isServing = true;
     this.#events?.serves(shard, isEmptied);
-    if (shard.isStanding) this.#noteConnected(shard);
+    if (shard.isVerified) this.#noteConnected(shard);
   }
 
   #withdraw(shard: RedisShard): void {
@@ -208,16 +255,10 @@ export class RedisConnection {
     if (shard.isConnected && this.#hasCommands) this.#events?.connected(shard);
   }
 
-  /** Hangs up on a server that has fallen silent. In a cluster it is one of many, and the library looks after the nodes. */
-  #suspect(error: unknown): void {
-    if (!isSilence(error) || this.isCluster || !this.#hasCommands) return;
-    // Known from now on, not from when the connection has been given up on.
-    this.#loseCommands();
-    this.#reconnect();
-  }
-
   #reconnect(): void {
-    if (!this.#isClosed) hangUp(this.#clients.commands);
+    if (this.#isClosed) return;
+    this.#loseCommands();
+    hangUp(this.#clients.commands);
   }
 
   #loseCommands(): void {
@@ -228,8 +269,13 @@ export class RedisConnection {
     this.#events?.commandsLost();
   }
 
-  /** What befalls several connections to one server at once is one outage. */
+  /** Several connections to one server that are lost at once are one outage. */
   #countOutage(): void {
     if (!this.#isClosed) this.outages++;
   }
+}
+
+/** Whether Redis answered, if only with a refusal. */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ReplyError";
 }

@@ -1,89 +1,109 @@
 /**
- * One server, as events come from it: a master of the cluster, or the only server that there is. Its connection listens to the channels
- * that lie on that server, and it **stands** from when a tick has come back over it until it closes.
+ * One server that events come from: a master of the Cluster, or the only server. Its listening connection is **verified** from when a
+ * tick has arrived on it until it closes.
  */
 import type { Redis } from "ioredis";
 import { latest, type Position } from "../../position.ts";
 import { hangUp } from "./clients.ts";
-import { withinTime } from "./patience.ts";
 import { slotOf } from "./slot.ts";
 import { positionOfTick, type SendTick } from "./tick.ts";
 
 /** Channels that one SUBSCRIBE names at most. */
 const CHANNELS_AT_ONCE = 500;
 
-/** What hears of a shard's fate. None may throw. */
+/** Ticks without an answer, sent once a second, after which a server is reported as unresponsive. */
+const UNRESPONSIVE_TICKS = 4;
+
+/**
+ * After so many the connection is replaced: it may be half open. Counted in turns of this process's own timer, so that a busy machine
+ * does not count them faster than it works. A server that is merely slow loses nothing by it.
+ */
+const DEAD_TICKS = 15;
+
+/** What is notified of a shard's state. None may throw. */
 export interface ShardEvents {
-  /** The connection is open; nothing is subscribed to on it. */
+  /** The connection is open; no channel is subscribed to on it. */
   opened(shard: RedisShard): void;
-  /** Channels can be joined from now on; whether all that comes is heard is not known yet. */
+  /** Channels can be subscribed to. The connection is not verified yet. */
   listening(shard: RedisShard): void;
-  /** A tick has come back. */
-  heard(shard: RedisShard, position: Position): void;
-  /** It is the first one on this connection: from now on nothing is overheard on it. */
-  stands(shard: RedisShard): void;
-  /** So many ticks have not come back that the connection is not waited for any longer. */
-  deaf(shard: RedisShard): void;
+  /** A tick arrived. */
+  ticked(shard: RedisShard, position: Position): void;
+  /** It is the first one on this connection. */
+  verified(shard: RedisShard): void;
   received(channel: string, message: string): void;
-  /** What is published on these is not heard any more: the connection is gone, or their slots are. */
+  /** Nothing is received on these channels any more: the connection is gone, or their slots are. */
   lost(shard: RedisShard, channels: ReadonlySet<string>): void;
   closed(shard: RedisShard): void;
   /** The server says that slots are not, or no longer, its own. */
   moved(): void;
-  /** A payload that was none of ours. */
-  garbage(): void;
+  /** A payload that could not be decoded. */
+  undecodable(): void;
   failed(error: unknown): void;
 }
 
 interface ShardParts {
   readonly client: Redis;
   readonly sendTick: SendTick;
-  /** A channel of this process's own that lies on the server now. */
+  /** A channel of this process alone that lies on the server now. */
   readonly tickChannel: () => string;
   readonly events: ShardEvents;
 }
 
 export class RedisShard {
   readonly #parts: ShardParts;
-  /** Whether the server takes commands, as its owner has found; undefined while it has not been asked yet. */
+  /** Whether the server takes commands; undefined while it was not asked yet. */
   isServing: boolean | undefined;
+  /** Why the server refuses to write, as it said last. */
+  refusal: Error | undefined;
   #isOpen = false;
-  #isStanding = false;
-  /** The greatest position that has come over this connection. */
-  #heard: Position | undefined;
-  /** Ticks sent since the last one that came back. */
-  #unheard = 0;
+  #isVerified = false;
+  /** The greatest position that has arrived on this connection. */
+  #received: Position | undefined;
+  /** Turns of the timer since the last answer to a tick, and since the last tick that arrived. */
+  #unanswered = 0;
+  #unreceived = 0;
+  #isTicking = false;
   #tickChannel: string | undefined;
-  /** How it is listened to: as the server publishes, or did when it was asked last. Undefined until it has been for the first time. */
+  /** Whether channels are sharded on this server, as it said last. Undefined until it was asked. */
   #isSharded: boolean | undefined;
-  /** Subscribed to on the present connection; by channel, when the server has said so. */
+  /** Subscribed to on the present connection; by channel, when the server has acknowledged it. */
   readonly #joined = new Map<string, Promise<void>>();
-  /** Of those for which the server has not said so yet. */
+  /** Subscriptions that the server has not acknowledged yet. */
   readonly #waiting = new Set<PromiseWithResolvers<unknown>>();
 
   constructor(parts: ShardParts) {
     this.#parts = parts;
   }
 
-  get isStanding(): boolean {
-    return this.#isStanding;
+  get isVerified(): boolean {
+    return this.#isVerified;
   }
 
-  /** Whether it can be both published to and listened to. */
+  /** Whether the server takes commands and events are received from it. */
   get isConnected(): boolean {
-    return this.isServing === true && this.#isStanding;
+    return this.isServing === true && this.#isVerified;
   }
 
-  /** Everything that was published on this server up to there has been received, on the channels that are joined. */
-  get heard(): Position | undefined {
-    return this.#heard;
+  /** Whether the server has not answered for some seconds. */
+  get isUnresponsive(): boolean {
+    return this.#unanswered >= UNRESPONSIVE_TICKS || this.#unreceived >= UNRESPONSIVE_TICKS;
+  }
+
+  /** Whether the commands' connection is to be replaced. */
+  get isDead(): boolean {
+    return this.#unanswered >= DEAD_TICKS;
+  }
+
+  /** Everything that was published on this server up to there was received, on the channels that are joined. */
+  get received(): Position | undefined {
+    return this.#received;
   }
 
   get channels(): Iterable<string> {
     return this.#joined.keys();
   }
 
-  /** Begins to connect, and goes on until closed. */
+  /** Begins to connect, and tries until closed. */
   start(): void {
     const { client } = this.#parts;
     client.on("ready", () => this.#open());
@@ -96,36 +116,31 @@ export class RedisShard {
     client.connect().catch(() => undefined);
   }
 
-  /** Something with that position has come over the connection. */
-  hear(position: Position): void {
-    this.#heard = latest(this.#heard, position);
+  /** An event with that position arrived. */
+  advance(position: Position): void {
+    this.#received = latest(this.#received, position);
   }
 
-  /** Resolves to which process of Redis it is; from then on, if not before, ticks are heard. Rejects where it does not take commands. */
-  async greet(): Promise<string> {
+  /** Resolves to the process of Redis; ticks are received from then on. Rejects where it does not take commands. */
+  async identify(): Promise<string> {
     const { runId, isSharded } = await this.#tick();
     if (this.#isOpen) void this.#listen(isSharded);
     return runId;
   }
 
-  /** The same from time to time: a connection that is dead is found out, and hung up on. */
-  async probe(): Promise<string> {
-    // Two ticks that went out and were not heard: it is dead, however open it looks.
-    if (this.#isOpen && this.#unheard >= 2) this.hangUp();
-    this.#unheard++;
-    if (!this.#isStanding && this.#unheard >= 2) this.#parts.events.deaf(this);
-    try {
-      return await this.greet();
-    } catch (error) {
-      // It did not go out: that it is not heard says nothing of the connection.
-      this.#unheard = Math.max(0, this.#unheard - 1);
-      throw error;
-    }
+  /** The same once a second; undefined while the answer to the one before is awaited. Replaces a connection that is dead. */
+  async probe(): Promise<string | undefined> {
+    if (this.#isOpen && this.#unreceived >= DEAD_TICKS) this.hangUp();
+    this.#unreceived++;
+    this.#unanswered++;
+    if (this.#isTicking) return undefined;
+    return this.identify();
   }
 
   /** Resolves when the server has acknowledged all of them, on the present connection. Rejects where it has not. */
   async join(channels: readonly string[]): Promise<void> {
-    if (this.#isSharded === undefined) throw new Error("it is not known yet how this server is listened to");
+    if (this.#isSharded === undefined)
+      throw new Error("the server was not asked yet how its channels are subscribed to");
     const missing = channels.filter((channel) => !this.#joined.has(channel));
     for (const together of this.#isSharded ? bySlot(missing) : inSlices(missing)) this.#subscribe(together);
     await Promise.all(channels.map((channel) => this.#joined.get(channel) ?? Promise.resolve()));
@@ -151,43 +166,44 @@ export class RedisShard {
     }
   }
 
-  /** The connection is not to be trusted: another one is made. */
+  /** Replaces the connection. */
   hangUp(): void {
     hangUp(this.#parts.client);
   }
 
-  /** Another server has taken its place, and this one may go on as if nothing had been: what still comes from it does not count. */
+  /** Another server has taken its place. What still arrives from the former one is ignored. */
   abandon(): void {
     this.#lose();
     this.hangUp();
   }
 
-  /** Says goodbye, or hangs up where nobody answers. */
-  async close(): Promise<void> {
-    const { client } = this.#parts;
-    try {
-      if (client.status === "ready") await withinTime(client.quit());
-    } catch {
-      // It is hung up on below.
-    }
-    this.drop();
-  }
-
-  /** The server is not of the cluster any more, or does not matter any more. */
+  /** The server is not of the Cluster any more, or does not matter any more. */
   drop(): void {
     this.isServing = false;
-    this.#isStanding = false;
+    this.#isVerified = false;
     this.#lose();
     this.#parts.client.disconnect();
   }
 
-  /** Its first words tell how the server publishes; that nobody hears them yet does not matter. */
-  #tick(): ReturnType<SendTick> {
+  async #tick(): ReturnType<SendTick> {
     this.#tickChannel ??= this.#parts.tickChannel();
-    return withinTime(this.#parts.sendTick(this.#tickChannel));
+    this.#isTicking = true;
+    try {
+      const ticked = await this.#parts.sendTick(this.#tickChannel);
+      this.#unanswered = 0;
+      this.refusal = ticked.refusal === undefined ? undefined : new Error(ticked.refusal);
+      if (this.refusal?.message.startsWith("READONLY")) throw this.refusal;
+      return ticked;
+    } catch (error) {
+      // A refusal is an answer.
+      if (error instanceof Error && error.name === "ReplyError") this.#unanswered = 0;
+      throw error;
+    } finally {
+      this.#isTicking = false;
+    }
   }
 
-  /** Makes sure that ticks are heard, in the way in which the server publishes now: it may have been allowed another meanwhile. */
+  /** Subscribes to the ticks, in the way in which the server publishes now: it may have been allowed another meanwhile. */
   async #listen(isSharded: boolean): Promise<void> {
     const wasSharded = this.#isSharded;
     this.#isSharded = isSharded;
@@ -195,7 +211,7 @@ export class RedisShard {
     try {
       this.#tickChannel ??= this.#parts.tickChannel();
       if (this.#joined.has(this.#tickChannel)) return;
-      // The first of all channels: what is heard on it later says that nothing on any other has been overheard.
+      // The first of all channels: a tick that arrives later shows that nothing on any other was missed.
       const joined = this.join([this.#tickChannel]);
       this.#parts.events.listening(this);
       await joined;
@@ -220,31 +236,31 @@ export class RedisShard {
         throw error;
       },
     );
-    // Whoever waits for it hears of the failure too; where nobody does any more it is no news.
+    // Whoever waits for it is notified of the failure too.
     joined.catch(() => undefined);
     for (const channel of channels) this.#joined.set(channel, joined);
   }
 
   #receive(channel: string, message: string): void {
-    // What was released may still be under way here, while it is read from the log already.
+    // An event of a released channel may still be under way here, while it is read from the log already.
     if (!this.#joined.has(channel)) return;
     if (channel !== this.#tickChannel) return this.#parts.events.received(channel, message);
     const position = positionOfTick(message);
-    if (position === undefined) return this.#parts.events.garbage();
-    this.#unheard = 0;
-    this.hear(position);
-    this.#parts.events.heard(this, position);
-    if (this.#isStanding) return;
-    this.#isStanding = true;
-    this.#parts.events.stands(this);
+    if (position === undefined) return this.#parts.events.undecodable();
+    this.#unreceived = 0;
+    this.advance(position);
+    this.#parts.events.ticked(this, position);
+    if (this.#isVerified) return;
+    this.#isVerified = true;
+    this.#parts.events.verified(this);
   }
 
   #open(): void {
     this.#isOpen = true;
-    this.#unheard = 0;
-    this.#heard = undefined;
+    this.#unreceived = 0;
+    this.#received = undefined;
     this.#tickChannel = undefined;
-    // Most likely as before; the answer to the tick corrects it.
+    // Most likely as before; the answer to the next tick corrects it.
     if (this.#isSharded !== undefined) void this.#listen(this.#isSharded);
     this.#parts.events.opened(this);
   }
@@ -252,23 +268,24 @@ export class RedisShard {
   #lose(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const wasStanding = this.#isStanding;
-    this.#isStanding = false;
-    this.#unheard = 0;
+    const wasVerified = this.#isVerified;
+    this.#isVerified = false;
+    this.#unreceived = 0;
     this.#parts.events.lost(this, new Set(this.#joined.keys()));
     this.#joined.clear();
-    if (wasStanding) this.#parts.events.closed(this);
+    if (wasVerified) this.#parts.events.closed(this);
   }
 
-  /** MOVED, which ioredis tells, but not to whom: whatever has not been acknowledged is asked for again. */
+  /** MOVED: ioredis does not say which command it answers. Whatever is not acknowledged is sent again. */
   #refuse(): void {
     for (const { reject } of this.#waiting) reject(new Error("MOVED: the slot is on another node"));
     this.#parts.events.moved();
   }
 
   /**
-   * Answers that nobody asked for are errors to ioredis. A slot that leaves has its subscriptions ended in that way (`sunsubscribe`); it
-   * says of which channel. Any other one may have been taken for the answer to something else: then nothing on this connection is sure.
+   * An answer that was not asked for is an error to ioredis. When a slot leaves, the server ends its subscriptions with such an answer
+   * (`sunsubscribe`), which names the channel. Any other one may have been taken for the answer to something else: the connection is
+   * replaced.
    */
   #onError({ message }: Error): void {
     if (!this.#isOpen) return;

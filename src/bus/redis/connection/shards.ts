@@ -70,10 +70,10 @@ export class RedisShards {
     return this.#cluster ? slotOf(channel) : 0;
   }
 
-  /** What was published anywhere up to there has been received, on channels of shards that stand. Undefined where none does. */
-  get heard(): Position | undefined {
-    const heard = this.all.flatMap((shard) => (shard.isStanding ? (shard.heard ?? []) : []));
-    return heard.toSorted()[0];
+  /** Everything up to there was received from every verified shard. Undefined where none is verified. */
+  get received(): Position | undefined {
+    const received = this.all.flatMap((shard) => (shard.isVerified ? (shard.received ?? []) : []));
+    return received.toSorted()[0];
   }
 
   start(events: ShardsEvents): void {
@@ -82,10 +82,10 @@ export class RedisShards {
     else this.#add("");
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#isClosed = true;
     clearTimeout(this.#refresh);
-    await Promise.all(this.all.map((shard) => shard.close()));
+    for (const shard of this.all) shard.drop();
   }
 
   /** The cluster has been asked who has which slots. */

@@ -1,4 +1,4 @@
-/** Channels of Redis, through graphql-redis-subscriptions. Nothing here fails unheard: the library is kept from what it cannot. */
+/** Channels of Redis, through graphql-redis-subscriptions, which is never given anything to do that can fail. */
 import { EventEmitter } from "node:events";
 import { RedisPubSub } from "graphql-redis-subscriptions";
 import type { Cluster, Redis } from "ioredis";
@@ -20,14 +20,13 @@ export class RedisChannels {
   }
 
   /**
-   * `receive` is called with every payload of the channel, from when {@link join} has resolved, on this connection and on those after
-   * it once they have joined. It must not throw.
+   * `receive` is called with every payload of the channel once {@link join} has resolved, on whichever connection. It must not throw.
    */
   async listen(channel: string, receive: (payload: unknown) => void): Promise<void> {
     this.#ids.set(channel, await this.#pubsub.subscribe(channel, receive));
   }
 
-  /** Resolves when Redis has acknowledged all of them, each on the server that it lies on. Rejects where it has not. */
+  /** Subscribes to channels, each on the server that it lies on. Rejects where a server has not acknowledged one. */
   async join(channels: readonly string[]): Promise<void> {
     const byShard = Map.groupBy(channels, (channel) => this.#connection.shards.of(channel));
     const joins = Array.from(byShard, ([shard, theirs]) => shard?.join(theirs) ?? Promise.reject(new BusUnavailable()));
@@ -39,7 +38,7 @@ export class RedisChannels {
     return this.#ids.has(channel);
   }
 
-  /** Whether the server that it lies on can be both published to and listened to. */
+  /** Whether the channel's server takes commands and events are received from it. */
   isUp(channel: string): boolean {
     return this.#connection.hasCommands && this.#connection.shards.of(channel)?.isConnected === true;
   }
@@ -51,20 +50,14 @@ export class RedisChannels {
     if (id !== undefined) this.#pubsub.unsubscribe(id);
   }
 
-  /** Something has come on that channel, over whichever connection. */
+  /** A message arrived on that channel, over whichever connection. */
   receive(channel: string, message: string): void {
     this.#messages.emit("message", channel, message);
   }
 
-  /** Through a plain server; in a cluster it would go to everybody who listens to whichever node in the ordinary way. */
-  publish(channel: string, payload: unknown): Promise<void> {
-    return this.#pubsub.publish(channel, payload);
-  }
-
   /**
-   * The subscriber as the library sees it: one that is always there, and that all channels come over, in whichever way a server
-   * sends them. It would take a failed SUBSCRIBE for the end of the matter, and leaves a failed UNSUBSCRIBE to the process as an
-   * unhandled rejection. When and on which connection channels are subscribed to is up to {@link join}.
+   * The subscriber as the library sees it: always connected. The library does not repeat a failed SUBSCRIBE, and a failed UNSUBSCRIBE
+   * of it is an unhandled rejection. {@link join} decides when, and on which connection, channels are subscribed to.
    */
   #harmless(client: Redis | Cluster): Redis | Cluster {
     const replaced: Readonly<Record<string, unknown>> = {

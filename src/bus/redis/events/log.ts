@@ -1,122 +1,125 @@
-/** The log in Redis: a stream for each topic, bounded by count and by age. */
-import { LOG_MAX_EVENTS, type BusOptions, type LogEntry, type LogTail } from "../../bus.ts";
-import { isPosition, justBefore, parsePosition, positionAt, type Position } from "../../position.ts";
+/** The log in Redis: a stream for each topic, bounded by count and by age, and a head that outlives it (`topic.lua`). */
+import type { BusOptions, LogEntry, LogTail } from "../../bus.ts";
+import { earlier, parsePosition, positionAt, type Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { defineScript, toList } from "../script.ts";
+import { loadScript, toList } from "../script.ts";
+import { isPositionText } from "./message.ts";
 
-// Since when the stream has everything is the latest of: its age's bound; when this process of Redis began to have it, which a
-// single server keeps to the ms, and a cluster's node knows by its uptime, in seconds of the clock that it was taken from, rounded to
-// the safe side; and, where the count's bound was reached, what comes right before its first entry.
-const READ = defineScript(`
-local sinceMs = nowMs() - tonumber(ARGV[1])
-local since = toText(sinceMs, 0)
-local epoch
-if KEYS[2] then
-  epoch = logSince(KEYS[3], KEYS[2])
-else
-  local info = serverInfo()
-  local seconds = math.floor(tonumber(string.match(info, 'server_time_usec:(%d+)')) / 1000000)
-  epoch = toText((seconds - tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) + 1) * 1000, 0)
-end
-if epoch > since then since = epoch end
-local full = redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2])
-local ms, sequence = toNumbers(since)
-local first = string.format('%.0f-%.0f', ms, sequence)
-if ARGV[3] ~= '' and ARGV[3] >= since then
-  ms, sequence = toNumbers(ARGV[3])
-  first = string.format('%.0f-%.0f', ms, sequence)
-end
-local oldest = full and redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {since, oldest and oldest[1] or '', redis.call('XRANGE', KEYS[1], '(' .. first, '+'), toText(nowMs(), 0)}
-`);
+/** How long the head of a topic outlives its last event. */
+export const HEAD_TTL_MS = 7 * 24 * 3_600_000;
 
-// Where a topic stands: nothing that is published from now on has a position that is not greater.
-const PRESENT = defineScript(`
-if KEYS[2] then return redis.call('GET', KEYS[2]) or toText(nowMs(), 0) end
-local last = redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not last then return toText(nowMs() - 1, 0) end
-local ms, sequence = string.match(last[1], '^(%d+)-(%d+)$')
-return toText(tonumber(ms), tonumber(sequence))
-`);
+const READ = loadScript(import.meta.url, "topic.lua", "read.lua");
+
+/** An entry, and where it stands among those that were written before Redis lost its memory. */
+export interface RedisLogEntry<Event> extends LogEntry<Event> {
+  readonly order: Position;
+  /** The position that another process of Redis gave it. */
+  readonly restoredFrom: Position | undefined;
+}
+
+export interface RedisLogPage<Event> {
+  /** The log is complete after that position. */
+  readonly since: Position;
+  /** The position of the topic's last event; empty where none is known. */
+  readonly last: Position;
+  /** The process of Redis that has the log. */
+  readonly epoch: string;
+  /** A position before those of all events that are published from now on. */
+  readonly present: Position;
+  /** In the order of their positions. */
+  readonly entries: readonly RedisLogEntry<Event>[];
+}
+
+interface LogParts<Event> {
+  readonly connection: RedisConnection;
+  readonly keys: RedisKeys;
+  readonly options: Pick<BusOptions<Event>, "decode">;
+  readonly onUndecodable: () => void;
+}
 
 export class RedisLog<Event> {
-  readonly #connection: RedisConnection;
-  readonly #keys: RedisKeys;
-  readonly #decode: BusOptions<Event>["decode"];
-  readonly #ageMs: number;
-  readonly #onGarbage: () => void;
+  readonly #parts: LogParts<Event>;
 
-  constructor(
-    connection: RedisConnection,
-    keys: RedisKeys,
-    { decode, logAgeMs }: Pick<BusOptions<Event>, "decode" | "logAgeMs">,
-    onGarbage: () => void,
-  ) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#decode = decode;
-    this.#ageMs = logAgeMs;
-    this.#onGarbage = onGarbage;
+  constructor(parts: LogParts<Event>) {
+    this.#parts = parts;
   }
 
   async read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined> {
-    const { since, entries } = await this.#fetch(topic, after);
-    return after < since ? undefined : entries;
+    const { since, present, entries } = await this.page(topic, after);
+    // A position that is still to come was made by a clock that was ahead.
+    return after < since || after > present ? undefined : entries.map(toLogEntry);
   }
 
-  /** What it has after that position, complete or not. */
-  async recent(topic: string, after: Position): Promise<readonly LogEntry<Event>[]> {
-    return (await this.#fetch(topic, after)).entries;
+  async tail(topic: string): Promise<LogTail<Event>> {
+    const { since, entries } = await this.page(topic, "");
+    const ordered = entries.toSorted((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
+    return { since, entries: ordered.map(toLogEntry) };
   }
 
-  tail(topic: string): Promise<LogTail<Event>> {
-    return this.#fetch(topic, "");
+  async positionsOf(topic: string, ids: readonly string[]): Promise<readonly (Position | undefined)[]> {
+    const { connection, keys } = this.#parts;
+    const names = ids.map((id) => keys.eventId(topic, id));
+    const [first] = names;
+    if (first === undefined) return [];
+    const positions = await connection.run(first, (client) => client.mget(names));
+    return positions.map((position) => (isPositionText(position) ? position : undefined));
   }
 
-  /** A position that is less than those of all events which are published on the topic from now on. */
-  async present(topic: string): Promise<Position> {
-    const answer = String(await this.#connection.script(PRESENT, this.#scriptKeys(topic, false), []));
-    if (!isPosition(answer)) throw new Error("Redis answers with no position");
-    return answer;
+  /** What the log has of the last `ms` before a position, and what was added since. */
+  recent(topic: string, before: Position, ms: number): Promise<RedisLogPage<Event>> {
+    return this.page(topic, earlier(before, ms));
   }
 
-  async #fetch(topic: string, after: string): Promise<LogTail<Event>> {
-    const args = [Math.ceil(this.#ageMs), LOG_MAX_EVENTS, after];
-    const answer = await this.#connection.script(READ, this.#scriptKeys(topic, true), args);
-    const [since, oldest, raw] = toList(answer);
-    const floor = typeof oldest === "string" && oldest !== "" ? justBefore(toPosition(oldest)) : "";
-    const bound = String(since);
+  /** Rejects with BusUnavailable. @param after empty for everything. */
+  async page(topic: string, after: Position): Promise<RedisLogPage<Event>> {
+    const { connection, keys } = this.#parts;
+    const answer = await connection.script(
+      READ,
+      [keys.head(topic), keys.log(topic), ...keys.clocks(topic)],
+      [HEAD_TTL_MS, after],
+    );
+    const [since, last, epoch, present, raw] = toList(answer);
+    if (!isPositionText(since) || !isPositionText(present) || typeof epoch !== "string") {
+      throw new Error("Redis answered with no page of a log");
+    }
+    const entries = toList(raw).flatMap((entry) => this.#toEntry(entry));
     return {
-      since: floor > bound ? floor : bound,
-      entries: toList(raw).flatMap((entry) => this.#toEntry(entry)),
+      since,
+      last: isPositionText(last) ? last : "",
+      epoch,
+      present,
+      entries,
     };
   }
 
-  #scriptKeys(topic: string, withEpoch: boolean): string[] {
-    const { clock, epoch } = this.#keys;
-    const ofServer = withEpoch ? [clock, epoch] : [clock];
-    return [this.#keys.log(topic), ...(this.#connection.isCluster ? [] : ofServer)];
-  }
-
-  /** Empty where the entry is none of ours. */
-  #toEntry(entry: unknown): readonly LogEntry<Event>[] {
+  /** Empty where somebody else has written the entry. */
+  #toEntry(entry: unknown): readonly RedisLogEntry<Event>[] {
     const [id, fields] = toList(entry);
-    const text = toList(fields)[1];
-    const event = typeof text === "string" ? this.#decode(parse(text)) : undefined;
-    if (typeof id === "string" && event !== undefined) return [{ position: toPosition(id), event }];
-    this.#onGarbage();
-    return [];
+    const [, text, , original] = toList(fields);
+    const event = typeof text === "string" ? this.#parts.options.decode(parseJson(text)) : undefined;
+    if (typeof id !== "string" || event === undefined) {
+      this.#parts.onUndecodable();
+      return [];
+    }
+    const position = toPosition(id);
+    const restoredFrom = isPositionText(original) ? original : undefined;
+    const time = typeof original === "string" ? original.slice(1) : undefined;
+    return [{ position, event, order: restoredFrom ?? (isPositionText(time) ? time : position), restoredFrom }];
   }
 }
 
-/** A stream's ids are positions without the zeros in front. */
+function toLogEntry<Event>({ position, event, order }: RedisLogEntry<Event>): LogEntry<Event> {
+  return order === position ? { position, event } : { position, event, order };
+}
+
+/** The ids of a stream are positions without the leading zeros. */
 function toPosition(streamId: string): Position {
   const { ms, sequence } = parsePosition(streamId);
   return positionAt(ms, sequence);
 }
 
-function parse(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

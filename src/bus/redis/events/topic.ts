@@ -1,180 +1,160 @@
-/** One topic, as this process hears it: who listens, and up to where they have been given everything. */
-import { LOG_MAX_EVENTS, type TopicListener } from "../../bus.ts";
+/** One topic as this process receives it: its listeners, and up to where they have received everything. */
+import type { RecoveredEvent, TopicListener } from "../../bus.ts";
+import type { CatchUp, CatchUpEntry } from "../../catch-up.ts";
 import { latest, type Position } from "../../position.ts";
+import type { ChannelMessage } from "./message.ts";
+import type { RecentEvents } from "./recent-events.ts";
 
-/** Something received, or read from the log. */
-export interface Received<Event> {
+export interface TopicEntry<Event> extends CatchUpEntry {
   readonly event: Event;
-  /** Of a logged event. */
-  readonly position: Position | undefined;
-  /** What it is known by, however often it comes. */
-  readonly id: string;
+  readonly position: Position;
+  /** The position that another process of Redis gave it. */
+  readonly restoredFrom: Position | undefined;
 }
 
-/** Which events have been given to the listeners of this process. Bounded: those from longest ago are forgotten. */
-export interface GivenEvents {
-  /** Notes it. Whether it was not noted yet. */
-  add(topic: string, id: string): boolean;
-  has(topic: string, id: string): boolean;
+interface TopicParts<Event> {
+  readonly name: string;
+  readonly channel: string;
+  /** Of the channel; asked for with every event. */
+  readonly slot: number;
+  readonly idOf: (event: Event) => string;
+  readonly recent: RecentEvents<Event>;
+  readonly onListenerError: (error: unknown) => void;
+  /** Reads the log from the topic's position. */
+  readonly catchUp: (topic: RedisTopic<Event>) => CatchUp<TopicEntry<Event>>;
+  /** The topic fell behind: {@link RedisTopic.catchUp} has to be run. */
+  readonly onBehind: (topic: RedisTopic<Event>) => void;
 }
-
-interface Expected<Event> {
-  readonly event: Event;
-  /** Once Redis has said it. */
-  position: Position | undefined;
-}
-
-/** Events that are held at most; the log keeps no more of a topic either. */
-const MAX_HELD = LOG_MAX_EVENTS;
-
-/** Of its own events that a topic waits for at most. */
-const MAX_EXPECTED = 10_000;
 
 export class RedisTopic<Event> {
   readonly name: string;
   readonly channel: string;
-  /** Where the channel lies, as `RedisShards.slot` says it: asked for with every event. */
   readonly slot: number;
   readonly listeners = new Set<TopicListener<Event>>();
-  /** Whether everything that is published on it arrives. */
-  isLive = false;
-  /** Up to there everything was given, or was before anybody listened. Undefined until Redis was asked for the first time. */
+  readonly #parts: TopicParts<Event>;
+  /** Its channel is subscribed to on the present connection. */
+  isSubscribed = false;
+  /** Up to there everything was delivered, or was published before anybody listened. Undefined until the log was read once. */
   position: Position | undefined;
-  /** What has arrived while it is read what came before it. Undefined where nothing has to wait. */
-  held: Received<Event>[] | undefined;
-  /** Under way to live. */
+  /** The process of Redis that the position is of. */
+  epoch: string | undefined;
+  /** Up to there everything of former processes of Redis was delivered. */
+  completeTo: Position | undefined;
+  /** Counts the times that events were dropped: the listeners then recover them from elsewhere. */
+  dropped = 0;
+  /** The count up to which they have. */
+  recovered = 0;
+  /** The last live event that arrived before the log was read for the first time. */
+  #seen: Position | undefined;
+  #catchUp: CatchUp<TopicEntry<Event>> | undefined;
   joining: Promise<void> | undefined;
   leaving: NodeJS.Timeout | undefined;
-  /** Whether Redis was replaced by another since: what the former one gave last may be news to nobody who is with the other one. */
-  isElsewhere = false;
-  /** Where the last one that was given stands, or the place from which on it would have been given. */
-  lastGiven: Position | undefined;
-  /** Events of this process that were published and have not come back, by id, in the order of publishing. */
-  readonly #expected = new Map<string, Expected<Event>>();
-  readonly #given: GivenEvents;
-  readonly #onListenerError: (error: unknown) => void;
+  retry: NodeJS.Timeout | undefined;
 
-  constructor(
-    { name, channel, slot }: { readonly name: string; readonly channel: string; readonly slot: number },
-    given: GivenEvents,
-    onListenerError: (error: unknown) => void,
-  ) {
-    this.name = name;
-    this.channel = channel;
-    this.slot = slot;
-    this.#given = given;
-    this.#onListenerError = onListenerError;
+  constructor(parts: TopicParts<Event>) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.channel = parts.channel;
+    this.slot = parts.slot;
   }
 
-  /** Takes what came over Redis; in the order of the log, but for what has been there before. */
-  receive(received: Received<Event>): void {
-    if (!this.held) return this.#take(received);
-    this.held.push(received);
-    // Whoever waits for the log finds another list here than before, and reads it again: what is logged is in it. Of the rest,
-    // which is nowhere else, the newest stay.
-    if (this.held.length > MAX_HELD) {
-      this.held = this.held.filter(({ position }) => position === undefined).slice(-MAX_HELD / 2);
-    }
+  /** Whether everything that is published on it arrives, and everything before it was delivered. */
+  get isLive(): boolean {
+    return this.isSubscribed && this.position !== undefined && !this.isBehind;
   }
 
-  /** Gives what was read, and then what has been held meanwhile. */
-  catchUp(missed: readonly Received<Event>[]): void {
-    const held = this.held ?? [];
-    this.held = undefined;
-    for (const received of missed) this.#take(received);
-    for (const received of held) this.#take(received);
-    for (const [id, { position }] of this.#expected) {
-      if (position !== undefined && this.#isPast(position)) this.#expected.delete(id);
-    }
+  get isBehind(): boolean {
+    return this.#catchUp?.isBehind ?? false;
   }
 
-  /** An event of this process is on its way to Redis, from where it comes back. */
-  expect(id: string, event: Event): void {
-    if (this.#given.has(this.name, id)) return;
-    this.#expected.set(id, { event, position: undefined });
-    for (const oldest of this.#expected.keys()) {
-      if (this.#expected.size <= MAX_EXPECTED) break;
-      this.#expected.delete(oldest);
-    }
+  /** Takes a message of its channel. */
+  receive(message: ChannelMessage<Event>): void {
+    if (message.type === "transient") return this.#deliver(message.event, undefined);
+    const { epoch } = message;
+    const position = message.type === "head" ? message.last : message.position;
+    if (message.type === "head" && message.isIncomplete) this.dropped++;
+    if (this.position === undefined) this.#seen = latest(this.#seen, position);
+    else if (this.isBehind) this.#catchUp?.note(this.name, position);
+    else if (epoch !== this.epoch || this.dropped !== this.recovered) this.#fallBehind(position);
+    else if (position <= this.position) return;
+    else if (message.type === "durable" && message.previous <= this.position)
+      this.#accept(message.event, position, message.restoredFrom);
+    else this.#fallBehind(position);
   }
 
-  /**
-   * It is out. Without a position nobody waits for it any more: it is not in the log, or had been published before. One that was
-   * published before this topic was listened to does not come at all.
-   */
-  published(id: string, position: Position | undefined): void {
-    const expected = this.#expected.get(id);
-    if (expected && position !== undefined && !this.#isPast(position)) expected.position = position;
-    else this.#expected.delete(id);
+  /** Listening begins at that position of that epoch. */
+  begin(position: Position, epoch: string | undefined): void {
+    this.position = position;
+    this.epoch = epoch;
+    // What is restored from before was published before anybody listened.
+    this.completeTo = position;
+    if (this.#seen !== undefined && this.#seen > position) this.#fallBehind(this.#seen);
+    this.#seen = undefined;
   }
 
-  /**
-   * Redis is away. Gives an event of this process without it, and before it those that were published earlier and would have come
-   * earlier: they may have gone out, and their echo been lost.
-   */
-  giveExpected(id: string): void {
-    if (!this.#expected.has(id)) return;
-    for (const [earlier, { event }] of this.#expected) {
-      this.#expected.delete(earlier);
-      if (this.#given.add(this.name, earlier)) this.#give(event, undefined);
-      if (earlier === id) return;
-    }
+  /** Reads on from the topic's position. @param seen a position that the reading has to reach. */
+  #fallBehind(seen: Position | undefined): void {
+    this.startCatchUp();
+    if (seen !== undefined) this.#catchUp?.note(this.name, seen);
+    this.#parts.onBehind(this);
   }
 
-  giveAllExpected(): void {
-    const last = [...this.#expected.keys()].at(-1);
-    if (last !== undefined) this.giveExpected(last);
+  startCatchUp(): void {
+    if (this.position === undefined || this.isBehind) return;
+    this.#catchUp ??= this.#parts.catchUp(this);
+    this.#catchUp.start(this.name, this.position);
   }
 
-  missed(after: Position): void {
-    const isGiven = (id: string): boolean => this.#given.has(this.name, id);
-    this.#tell((listener) => listener.missed?.(after, isGiven));
+  /** The log has to be read from here on, whatever was read before. */
+  restartCatchUp(): void {
+    if (this.position === undefined) return;
+    this.#catchUp ??= this.#parts.catchUp(this);
+    this.#catchUp.start(this.name, this.position);
   }
 
-  /** They were published before anybody listened here: should they come again, they are no news. */
-  ignore(earlier: readonly Received<Event>[]): void {
-    for (const { id } of earlier) this.#given.add(this.name, id);
+  /** Rejects where the log cannot be read; the topic stays behind then. */
+  async runCatchUp(): Promise<void> {
+    await this.#catchUp?.run();
+    if (!this.isBehind) this.#catchUp = undefined;
   }
 
-  /** Everything up to there counts as given. */
+  /** Delivers an entry of the log, once. */
+  deliverEntry({ event, position, restoredFrom }: TopicEntry<Event>): void {
+    this.#accept(event, position, restoredFrom);
+  }
+
+  /** Everything up to there was delivered. */
   advance(position: Position): void {
     this.position = latest(this.position, position);
   }
 
-  /** The server that is there now has everything from there on. What of it was given before is known by its id. */
-  begin(since: Position): void {
-    if (this.isElsewhere) this.position = since;
-    else this.advance(since);
-    this.isElsewhere = false;
+  /** Asks the listeners for what the log has lost. */
+  async askListeners(after: Position): Promise<readonly RecoveredEvent<Event>[]> {
+    const asked = [...this.listeners].map(async (listener) => listener.recover?.(after));
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => {
+      if (answer.status === "fulfilled") return answer.value ?? [];
+      this.#parts.onListenerError(answer.reason);
+      return [];
+    });
   }
 
-  #isPast(position: Position): boolean {
-    return this.position !== undefined && position <= this.position;
+  /** The only place where duplicates are suppressed. */
+  #accept(event: Event, position: Position, restoredFrom: Position | undefined): void {
+    this.advance(position);
+    if (restoredFrom !== undefined && this.completeTo !== undefined && restoredFrom <= this.completeTo) return;
+    const original = restoredFrom ?? position;
+    if (this.#parts.recent.deliver(this.name, this.#parts.idOf(event), event, original)) this.#deliver(event, position);
   }
 
-  #take({ event, position, id }: Received<Event>): void {
-    this.#expected.delete(id);
-    if (position !== undefined) {
-      if (this.#isPast(position)) return;
-      this.position = position;
-      this.lastGiven = position;
-    }
-    // Given when Redis was away, or come again after Redis had lost its memory of it: only the place in the order is new.
-    if (this.#given.add(this.name, id)) this.#give(event, position);
-  }
-
-  #give(event: Event, position: Position | undefined): void {
-    this.#tell((listener) => listener.receive(event, position));
-  }
-
-  #tell(call: (listener: TopicListener<Event>) => void): void {
-    // Who begins to listen while being told is told of the next one.
+  #deliver(event: Event, position: Position | undefined): void {
+    // A listener that is added meanwhile receives the next event.
     for (const listener of Array.from(this.listeners)) {
       if (!this.listeners.has(listener)) continue;
       try {
-        call(listener);
+        listener.receive(event, position);
       } catch (error) {
-        this.#onListenerError(error);
+        this.#parts.onListenerError(error);
       }
     }
   }

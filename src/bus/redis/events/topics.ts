@@ -1,39 +1,34 @@
 /** The topics that this process listens to: each is one channel of Redis, whatever the number of its listeners. */
-import { LRUCache } from "lru-cache";
-import {
-  EVENT_ID_TTL_MS,
-  type BusOptions,
-  type LogEntry,
-  type Mark,
-  type TopicListener,
-  type Unsubscribe,
-} from "../../bus.ts";
+import type { BusOptions, StreamPosition, TopicListener, Unsubscribe } from "../../bus.ts";
+import { CatchUp } from "../../catch-up.ts";
 import { earlier, latest, positionAt, type Position } from "../../position.ts";
-import type { RedisChannels } from "./channels.ts";
 import type { RedisConnection } from "../connection/connection.ts";
-import { openEnvelope } from "./envelope.ts";
-import type { RedisKeys } from "../keys.ts";
-import type { RedisLog } from "./log.ts";
-import { REPEATED_MS } from "./publisher.ts";
 import type { RedisShard } from "../connection/shard.ts";
-import { RedisTopic, type GivenEvents, type Received } from "./topic.ts";
+import type { RedisKeys } from "../keys.ts";
+import type { RedisChannels } from "./channels.ts";
+import type { RedisLog } from "./log.ts";
+import { parseMessage } from "./message.ts";
+import type { RedisPublisher } from "./publisher.ts";
+import type { RecentEvents } from "./recent-events.ts";
+import { TopicPast } from "./topic-past.ts";
+import { RedisTopic, type TopicEntry } from "./topic.ts";
 
-/** How long a topic that everybody has left is still listened to: a page that is reloaded is back by then. */
+/** How long a topic without listeners stays subscribed: a page that is reloaded is back by then. */
 const LINGER_MS = 5000;
 
-/** Topics that are brought up to date at the same time. */
-const HEALED_AT_ONCE = 64;
+/** Topics that catch up at the same time. */
+const CONCURRENCY = 64;
 
-/** Events remembered as given. */
-const MAX_GIVEN = 50_000;
+/** Before another attempt to read a log that could not be read. */
+const RETRY_MS = 500;
 
-/** What the nodes of a cluster may be apart by their clocks, and how long it may take until it is known that a slot has moved. */
+/** What was published so shortly before listening began is known, should it be published again. */
+const KNOWN_BEFORE_MS = 30_000;
+
+/** How far the clocks of the nodes of a Cluster may be apart, and how long it may take until a moved slot is noticed. */
 const CLUSTER_SLACK_MS = 5000;
 
-/** From its publication until it may be repeated, beyond the time after which nothing is. */
-const REPEATED_SLACK_MS = 5000;
-
-/** Before a Redis that was never met: how far this machine's clock may be ahead of its. */
+/** How far this machine's clock may be ahead of that of a Redis that was not reached yet. */
 const CLOCK_SLACK_MS = 2000;
 
 interface TopicsParts<Event> {
@@ -42,29 +37,40 @@ interface TopicsParts<Event> {
   readonly channels: RedisChannels;
   readonly log: RedisLog<Event>;
   readonly keys: RedisKeys;
-  readonly onGarbage: () => void;
+  readonly recent: RecentEvents<Event>;
+  readonly publisher: RedisPublisher<Event>;
+  readonly onUndecodable: () => void;
+  /** A topic cannot be subscribed to or read now; it is tried again. */
+  readonly onFailed: (error: unknown) => void;
+  /** No topic is left that could not be subscribed to or read. */
+  readonly onRecovered: () => void;
 }
 
 export class RedisTopics<Event> {
   readonly #parts: TopicsParts<Event>;
   readonly #topics = new Map<string, RedisTopic<Event>>();
-  readonly #given = givenEvents();
-  /** The greatest position that was met, from whichever server. */
-  #heard: Position = positionAt(Date.now() - CLOCK_SLACK_MS, 0);
+  /** Those that could not be subscribed to or read the last time. */
+  readonly #failing = new Set<RedisTopic<Event>>();
+  readonly #past: TopicPast<Event>;
+  /** The greatest position that was met, from whichever server. Empty before the first one. */
+  #floor: Position = "";
+  /** A guess of the present, by this machine's clock, for as long as no position was met. */
+  readonly #started: Position = positionAt(Date.now() - CLOCK_SLACK_MS, 0);
   #isClosed = false;
 
   constructor(parts: TopicsParts<Event>) {
     this.#parts = parts;
+    this.#past = new TopicPast(parts);
   }
 
-  /** The greatest position that this process has met. */
-  get heard(): Position {
-    return this.#heard;
+  /** The greatest position that this process has met; empty before the first one. New positions are after it. */
+  get floor(): Position {
+    return this.#floor;
   }
 
-  /** That position has been met. */
-  hear(position: Position): void {
-    this.#heard = latest(this.#heard, position);
+  /** That position was met. */
+  advance(position: Position): void {
+    this.#floor = latest(this.#floor, position);
   }
 
   async subscribe(name: string, listener: TopicListener<Event>): Promise<Unsubscribe> {
@@ -74,7 +80,7 @@ export class RedisTopics<Event> {
     // An object of its own, so that the same listener subscribed twice is two subscriptions.
     const entry: TopicListener<Event> = {
       receive: (event, position) => listener.receive(event, position),
-      missed: (after, isGiven) => listener.missed?.(after, isGiven),
+      recover: async (lost) => (await listener.recover?.(lost)) ?? [],
     };
     topic.listeners.add(entry);
     if (!topic.isLive) await this.#bringUp(topic);
@@ -83,61 +89,53 @@ export class RedisTopics<Event> {
     };
   }
 
-  get(name: string): RedisTopic<Event> | undefined {
-    return this.#topics.get(name);
-  }
-
-  mark(names: Iterable<string>): Mark {
+  position(names: Iterable<string>): StreamPosition {
     const base = this.#base();
     const apart: [string, Position][] = [];
     for (const name of names) {
       const topic = this.#topics.get(name);
       if (!topic) continue;
       const position = topic.position ?? base;
-      // One that is not live has not kept up with the others; one that was begun since stands where it began.
+      // A topic that is not live has not kept up with the others; one that was begun since is where it began.
       if (!topic.isLive || position > base) apart.push([name, position]);
     }
     return { base, topics: Object.fromEntries(apart) };
   }
 
-  /**
-   * Whether the log has nothing after that position which has not been given to who listens here, or is about to be: then it need
-   * not be asked.
-   */
+  /** Whether every event of the topic after that position arrives here live: then the log need not be read. */
   hasAllAfter(name: string, after: Position): boolean {
     const topic = this.#topics.get(name);
-    return topic?.isLive === true && topic.lastGiven !== undefined && topic.lastGiven <= after;
+    return topic?.isLive === true && topic.position !== undefined && topic.position <= after && after <= this.#floor;
   }
 
-  /**
-   * Nothing comes on these channels any more: where their topics stand now is where they will be read on from. `heard`: up to there
-   * whatever was published on them has come.
-   */
-  lost(channels: ReadonlySet<string>, heard: Position | undefined): void {
+  /** Nothing is received on these channels any more. `received`: up to there everything was. */
+  lost(channels: ReadonlySet<string>, received: Position | undefined): void {
     for (const topic of this.#topics.values()) {
-      if (!channels.has(topic.channel)) continue;
-      // What had not been read yet when the connection was lost again will be read with the rest.
-      if (topic.isLive && heard !== undefined) topic.advance(this.#safely(heard));
-      topic.isLive = false;
-      topic.held = undefined;
+      if (!channels.has(topic.channel) || !topic.isSubscribed) continue;
+      if (topic.isLive && received !== undefined) topic.advance(this.#safely(received));
+      topic.isSubscribed = false;
+      topic.startCatchUp();
     }
   }
 
-  /** The server is another one than before. */
-  replaced(shard: RedisShard): void {
-    for (const topic of this.#on(shard, ({ position }) => position !== undefined)) topic.isElsewhere = true;
+  /** That process of Redis was met. @param isFirst nothing can have been lost by another one before it. */
+  met(epoch: string, isFirst = false): void {
+    this.#past.met(epoch, isFirst);
   }
 
-  /**
-   * Brings every topic of the server that is not live up to date, as far as the server answers. Resolves to whether one came back that
-   * somebody had listened to before: what is not in the log may have gone by.
-   */
-  async heal(shard: RedisShard): Promise<boolean> {
+  /** The server is another process of Redis than before: what it may lack is published again, before anything else. */
+  restore(shard: RedisShard): void {
+    const { recent, publisher, connection, keys } = this.#parts;
+    for (const name of recent.topics) if (connection.shards.of(keys.channel(name)) === shard) publisher.restore(name);
+  }
+
+  /** Catches up in every topic of the server that is not live. Resolves to whether one had been subscribed to before. */
+  async recover(shard: RedisShard): Promise<boolean> {
     if (!shard.isConnected) return false;
     const waiting = await this.rejoin(shard);
     const interrupted = waiting.filter(({ position }) => position !== undefined);
     const next = waiting.values();
-    const workers = Array.from({ length: HEALED_AT_ONCE }, async () => {
+    const workers = Array.from({ length: CONCURRENCY }, async () => {
       for (const topic of next) {
         await this.#bringUp(topic);
         // That may have been an attempt on the connection before this one.
@@ -148,160 +146,174 @@ export class RedisTopics<Event> {
     return interrupted.some(({ isLive }) => isLive);
   }
 
-  /**
-   * Subscribes to every topic of the server that is not live: what comes from now on is held until the log has been read, and need
-   * not be in it. Resolves to them.
-   */
+  /** Subscribes to every topic of the server that is not live. Resolves to them. */
   async rejoin(shard: RedisShard): Promise<readonly RedisTopic<Event>[]> {
-    const waiting = this.#on(shard, (topic) => !topic.isLive);
+    const { shards } = this.#parts.connection;
+    const waiting = [...this.#topics.values()].filter((topic) => !topic.isLive && shards.at(topic.slot) === shard);
     if (waiting.length === 0) return [];
-    for (const topic of waiting) topic.held ??= [];
     try {
       await this.#parts.channels.join(waiting.map(({ channel }) => channel));
     } catch {
-      // Refused, or lost again: each topic meets it by itself, and so do the attempts to come.
+      // Each topic tries again by itself, and reports it.
     }
     return waiting;
-  }
-
-  /** Everybody is given what this process has published on that server and has not been sent back. */
-  giveExpected(shard: RedisShard): void {
-    for (const topic of this.#on(shard, () => true)) topic.giveAllExpected();
   }
 
   close(): void {
     this.#isClosed = true;
     for (const topic of this.#topics.values()) {
       clearTimeout(topic.leaving);
+      clearTimeout(topic.retry);
       topic.listeners.clear();
       this.#parts.channels.ignore(topic.channel);
     }
     this.#topics.clear();
   }
 
-  #on(shard: RedisShard, isMeant: (topic: RedisTopic<Event>) => boolean): RedisTopic<Event>[] {
-    const { shards } = this.#parts.connection;
-    return [...this.#topics.values()].filter((topic) => isMeant(topic) && shards.at(topic.slot) === shard);
+  get #present(): Position {
+    return this.#floor === "" ? this.#started : this.#floor;
   }
 
-  /** Where every topic that is live stands at least. */
+  /** At least that is the position of every live topic. */
   #base(): Position {
-    return this.#safely(this.#parts.connection.shards.heard ?? this.#heard);
+    return this.#safely(this.#parts.connection.shards.received ?? this.#present);
   }
 
   /** A topic may have come from another node not long ago, with another clock. */
-  #safely(heard: Position): Position {
-    return this.#parts.connection.isCluster ? earlier(heard, CLUSTER_SLACK_MS) : heard;
+  #safely(received: Position): Position {
+    return this.#parts.connection.isCluster ? earlier(received, CLUSTER_SLACK_MS) : received;
   }
 
   #open(name: string): RedisTopic<Event> {
-    const { options, keys, connection } = this.#parts;
+    const { options, keys, connection, recent } = this.#parts;
     const channel = keys.channel(name);
-    const place = { name, channel, slot: connection.shards.slot(channel) };
-    const topic = new RedisTopic<Event>(place, this.#given, options.onListenerError);
+    const topic: RedisTopic<Event> = new RedisTopic<Event>({
+      name,
+      channel,
+      slot: connection.shards.slot(channel),
+      idOf: options.idOf,
+      recent,
+      onListenerError: options.onListenerError,
+      catchUp: (of) => this.#catchUpOf(of),
+      onBehind: (behind) => this.#runCatchUp(behind),
+    });
     this.#topics.set(name, topic);
     return topic;
   }
 
-  /** Resolves when the topic is live, or Redis is found to be away: then it is brought up when Redis is back. Never rejects. */
+  #catchUpOf(topic: RedisTopic<Event>): CatchUp<TopicEntry<Event>> {
+    let readTo: Position = "";
+    return new CatchUp<TopicEntry<Event>>(
+      {
+        isFull: () => false,
+        read: async (_name, after, seen) => {
+          const past = await this.#past.read(topic, after, seen);
+          readTo = past.readTo;
+          return past;
+        },
+        deliver: (entry) => topic.deliverEntry(entry),
+        onCaughtUp: () => topic.advance(readTo),
+      },
+      // Nobody is slow here: nothing is read twice.
+      Infinity,
+    );
+  }
+
+  /** Resolves when the topic is live, or Redis is found to be disconnected. Never rejects. */
   #bringUp(topic: RedisTopic<Event>): Promise<void> {
-    topic.joining ??= this.#join(topic)
-      // Refused, or lost on the way: the next tick tries again.
-      .catch(() => this.#stayAway(topic))
+    // Before everything that is published from now on.
+    const base = this.#base();
+    topic.joining ??= this.#join(topic, base)
+      .catch((error: unknown) => {
+        postpone(topic, base);
+        this.#retryLater(topic, error);
+      })
       .finally(() => (topic.joining = undefined));
     return topic.joining;
   }
 
-  async #join(topic: RedisTopic<Event>): Promise<void> {
+  async #join(topic: RedisTopic<Event>, base: Position): Promise<void> {
     const { channels } = this.#parts;
     const { channel } = topic;
     if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
-    if (!channels.isUp(channel)) return this.#stayAway(topic);
-    const held = (topic.held ??= []);
+    if (!channels.isUp(channel)) return postpone(topic, base);
+    const wasSubscribed = topic.isSubscribed;
     await channels.join([channel]);
-    const from = topic.position;
-    const missed = from === undefined ? await this.#begin(topic) : await this.#readAfter(topic, from);
-    if (topic.held !== held) {
-      // Who subscribes is told that it stands: it stands from there.
-      if (from === undefined) topic.advance(missed.since);
-      // Lost again meanwhile, or too much has come: what was read is read once more, with what has come since.
-      return this.#topics.get(topic.name)?.held ? this.#join(topic) : undefined;
+    topic.isSubscribed = true;
+    if (topic.position === undefined) await this.#begin(topic);
+    // What is being read may have been asked for before the channel was subscribed to.
+    else if (!wasSubscribed) topic.restartCatchUp();
+    await topic.runCatchUp();
+    this.#noteRecovery(topic);
+  }
+
+  /** Begins to listen with what is published next. */
+  async #begin(topic: RedisTopic<Event>): Promise<void> {
+    const { log, options, recent } = this.#parts;
+    const page = await log.recent(topic.name, this.#present, KNOWN_BEFORE_MS);
+    this.met(page.epoch);
+    for (const { event, position, order } of page.entries) {
+      if (position <= page.present) recent.deliver(topic.name, options.idOf(event), event, order);
     }
-    if (from !== undefined && missed.since > from) {
-      // What this process has published and the log has lost would count as past from here on: who listens here has it first.
-      topic.giveAllExpected();
-      topic.missed(from);
-      topic.lastGiven = undefined;
-    }
-    topic.begin(missed.since);
-    topic.catchUp(missed.entries);
-    topic.lastGiven ??= topic.position;
-    topic.isLive = true;
-  }
-
-  /** Where listening begins. A Redis that has lost its memory is told again what was published shortly before that. */
-  async #begin(topic: RedisTopic<Event>): Promise<{ readonly since: Position; readonly entries: readonly never[] }> {
-    const { log } = this.#parts;
-    const since = await log.present(topic.name);
-    const recent = await log.recent(topic.name, earlier(since, REPEATED_MS + REPEATED_SLACK_MS));
-    topic.ignore(recent.filter(({ position }) => position <= since).map((entry) => this.#toReceived(entry)));
-    return { since, entries: [] };
-  }
-
-  /** What the log has of a topic after that position, and since when that is all that there was. */
-  async #readAfter(
-    topic: RedisTopic<Event>,
-    after: Position,
-  ): Promise<{ readonly since: Position; readonly entries: readonly Received<Event>[] }> {
-    const { log } = this.#parts;
-    // One Redis took another's place, perhaps while the former one went on for some: then all that it was told is looked at.
-    const read = topic.isElsewhere ? undefined : await log.read(topic.name, after);
-    const { since, entries } = read ? { since: after, entries: read } : await log.tail(topic.name);
-    return { since, entries: entries.map((entry) => this.#toReceived(entry)) };
-  }
-
-  #toReceived({ event, position }: LogEntry<Event>): Received<Event> {
-    return { event, position, id: this.#parts.options.idOf(event) };
-  }
-
-  /** Listening begins now, though Redis cannot be told: it will be read on from here. */
-  #stayAway(topic: RedisTopic<Event>): void {
-    topic.position ??= this.#base();
+    topic.begin(page.present, page.epoch);
   }
 
   #receive(topic: RedisTopic<Event>, payload: unknown): void {
-    const received = openEnvelope(payload, this.#parts.options);
-    if (!received) return this.#parts.onGarbage();
-    if (received.position !== undefined) {
-      this.hear(received.position);
-      this.#parts.connection.shards.at(topic.slot)?.hear(received.position);
+    const message = parseMessage(payload, this.#parts.options);
+    if (!message) return this.#parts.onUndecodable();
+    if (message.type === "durable") {
+      this.advance(message.position);
+      this.#parts.connection.shards.at(topic.slot)?.advance(message.position);
     }
-    topic.receive(received);
+    if (message.type !== "transient") this.met(message.epoch);
+    topic.receive(message);
+  }
+
+  /** The topic fell behind while it was subscribed. */
+  #runCatchUp(topic: RedisTopic<Event>): void {
+    topic
+      .runCatchUp()
+      .then(() => this.#noteRecovery(topic))
+      .catch((error: unknown) => this.#retryLater(topic, error));
+  }
+
+  #noteRecovery(topic: RedisTopic<Event>): void {
+    if (this.#failing.delete(topic) && this.#failing.size === 0) this.#parts.onRecovered();
+  }
+
+  /** It is behind, and stays so. Where Redis is disconnected, {@link recover} is called when it is back. */
+  #retryLater(topic: RedisTopic<Event>, error: unknown): void {
+    const { connection, onFailed } = this.#parts;
+    if (this.#topics.get(topic.name) !== topic) return;
+    this.#failing.add(topic);
+    onFailed(error);
+    if (this.#isClosed || topic.retry !== undefined || !connection.hasCommands) return;
+    const again = (): void => {
+      topic.retry = undefined;
+      if (this.#topics.get(topic.name) === topic && !topic.isLive) void this.#bringUp(topic);
+    };
+    topic.retry = setTimeout(again, RETRY_MS).unref();
   }
 
   #leaveLater(topic: RedisTopic<Event>): void {
     clearTimeout(topic.leaving);
     if (this.#isClosed) return;
-    topic.leaving = setTimeout(() => this.#leave(topic), LINGER_MS).unref();
+    const leave = (): void => this.#leave(topic);
+    topic.leaving = setTimeout(leave, LINGER_MS).unref();
   }
 
   #leave(topic: RedisTopic<Event>): void {
-    // On its way in: who subscribed may be gone already, but the library must not be told before it has answered.
+    // The library must not be told before it has answered.
     if (topic.joining) return this.#leaveLater(topic);
+    clearTimeout(topic.retry);
     this.#topics.delete(topic.name);
     this.#parts.channels.ignore(topic.channel);
+    this.#noteRecovery(topic);
   }
 }
 
-function givenEvents(): GivenEvents {
-  const ids = new LRUCache<string, true>({ max: MAX_GIVEN, ttl: EVENT_ID_TTL_MS });
-  return {
-    add(topic, id) {
-      const key = `${topic}\n${id}`;
-      if (ids.has(key)) return false;
-      ids.set(key, true);
-      return true;
-    },
-    has: (topic, id) => ids.has(`${topic}\n${id}`),
-  };
+/** Listening begins at that position nevertheless, and is continued when Redis answers. */
+function postpone<Event>(topic: RedisTopic<Event>, base: Position): void {
+  if (topic.position === undefined) topic.begin(base, undefined);
+  topic.startCatchUp();
 }

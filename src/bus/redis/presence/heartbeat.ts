@@ -1,4 +1,4 @@
-/** That this instance lives, and which others do not: the leases of those are ended by whoever finds them dead first. */
+/** The heartbeat of this instance, and the release of the leases of instances that have none any more. */
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import { toList } from "../script.ts";
@@ -6,18 +6,18 @@ import { HEARTBEAT, RESIGN } from "./scripts.ts";
 import type { RedisPresence } from "./presence.ts";
 
 /**
- * Of the time within which the users of a dead instance are offline: it goes unheard for three fifths, of which it may have missed
- * two beats and still live; it is found dead a beat later; and what is left is for looking after its users.
+ * Parts of the time within which the users of a dead instance are offline: after three fifths without a heartbeat an instance is dead,
+ * so that a living one may miss two; it is found dead one heartbeat later; the rest is for releasing its users.
  */
 const BEATS = 6;
 const DEAD_AFTER = 0.6;
-/** Who has found one dead, and has not finished after this, is dead too. */
-const BURIED_AFTER = 0.3;
+/** An instance that releases another and has not finished after this is dead too. */
+const RELEASED_AFTER = 0.3;
 
-/** Users of a dead instance that are looked after at a time. */
+/** Users of a dead instance that are released at a time. */
 const PAGE = 500;
 
-/** After the grace has passed, how long whoever waits for its end is given to end it. */
+/** How long after the grace its owner may still end it. */
 const RESIGNED_MARGIN_MS = 1000;
 
 interface HeartbeatParts {
@@ -33,11 +33,13 @@ export class RedisHeartbeat {
   readonly #parts: HeartbeatParts;
   #name: string;
   #names = 0;
+  /** Names that this instance had before. What it sent under them may have been executed after others ended their leases. */
+  readonly #formerNames = new Set<string>();
   #isNew = true;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
-  /** On this process's clock: since when every other instance has been able to be heard of. */
-  #hearsSince = Infinity;
+  /** On this process's clock: since when the heartbeats of all other instances can arrive. */
+  #watchesSince = Infinity;
   #isClosed = false;
 
   constructor(parts: HeartbeatParts) {
@@ -46,11 +48,11 @@ export class RedisHeartbeat {
   }
 
   /**
-   * Redis is there, or there again. While it was away nobody could be heard of: the others are given the time to come back that a
-   * dead one is given anyway.
+   * Redis is connected. While it was disconnected no heartbeat could arrive: the others are given the time to come back that a dead one
+   * is given anyway.
    */
   resume(isEmptied: boolean): void {
-    this.#hearsSince = performance.now();
+    this.#watchesSince = performance.now();
     if (isEmptied) {
       this.#parts.presence.emptied();
       this.#rename();
@@ -59,17 +61,17 @@ export class RedisHeartbeat {
   }
 
   lost(): void {
-    this.#hearsSince = Infinity;
+    this.#watchesSince = Infinity;
   }
 
-  /** This instance counts as dead from when the graces of its last users have passed: another then puts offline who has not come back. */
+  /** This instance counts as dead when the graces of its last users have passed: another instance puts those offline who are not back. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#beating;
     const { connection, graceMs } = this.#parts;
     const args = [this.#name, Math.ceil(graceMs) + RESIGNED_MARGIN_MS, this.#deadAfterMs()];
-    // Where Redis is away it counts as dead as it is.
+    // Where Redis is unreachable it counts as dead as it is.
     await connection.script(RESIGN, this.#instanceKeys(), args).catch(() => undefined);
   }
 
@@ -77,7 +79,7 @@ export class RedisHeartbeat {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
     this.#beating ??= this.#beatNow()
-      // Redis is away: resume() comes when it is back, and the next beat in any case.
+      // Redis is unreachable: resume() is called when it is back, and the next beat comes in any case.
       .catch(() => undefined)
       .finally(() => {
         this.#beating = undefined;
@@ -87,30 +89,34 @@ export class RedisHeartbeat {
 
   async #beatNow(): Promise<void> {
     const { connection, presence } = this.#parts;
-    const isHearing = performance.now() - this.#hearsSince >= this.#deadAfterMs();
-    // In a cluster what users hold may be within reach, though who lives cannot be told.
-    const [announced] = await Promise.allSettled([this.#announce(isHearing)]);
+    const isWatching = performance.now() - this.#watchesSince >= this.#deadAfterMs();
+    // In a Cluster users' leases may be reachable although the heartbeats are not.
+    const [announced] = await Promise.allSettled([this.#announce(isWatching)]);
     await presence.reconcile();
     if (announced.status === "rejected") {
       this.lost();
       return;
     }
-    if (this.#hearsSince === Infinity) this.#hearsSince = performance.now();
+    if (this.#watchesSince === Infinity) this.#watchesSince = performance.now();
     const dead = announced.value;
-    for (const [name, heardOfMs] of dead) {
-      if (connection.hasCommands) await this.#bury(name, heardOfMs);
+    for (const [name, lastBeatMs] of dead) {
+      if (connection.hasCommands) await this.#release(name, lastBeatMs);
+    }
+    for (const name of this.#formerNames) {
+      await this.#release(name, Date.now());
+      this.#formerNames.delete(name);
     }
   }
 
-  /** Resolves to those that are to be looked after here. */
-  async #announce(isHearing: boolean): Promise<readonly (readonly [name: string, heardOfMs: number])[]> {
-    const deadAfterMs = isHearing ? this.#deadAfterMs() : 0;
-    const buriedAfterMs = Math.ceil(this.#parts.ttlMs * BURIED_AFTER);
-    const args = [this.#name, this.#isNew ? 1 : 0, deadAfterMs, buriedAfterMs];
+  /** Resolves to the instances that this one has to release. */
+  async #announce(isWatching: boolean): Promise<readonly (readonly [name: string, lastBeatMs: number])[]> {
+    const deadAfterMs = isWatching ? this.#deadAfterMs() : 0;
+    const releasedAfterMs = Math.ceil(this.#parts.ttlMs * RELEASED_AFTER);
+    const args = [this.#name, this.#isNew ? 1 : 0, deadAfterMs, releasedAfterMs];
     const answer = await this.#parts.connection.script(HEARTBEAT, this.#instanceKeys(), args);
     const [isRegistered, ...found] = toList(answer);
     if (isRegistered !== 1) {
-      // Taken for dead: its leases are being ended under this name, and are entered again under another.
+      // It counted as dead: its leases are being released under this name, and are written again under another.
       this.#rename();
       return this.#announce(false);
     }
@@ -121,20 +127,21 @@ export class RedisHeartbeat {
     ]);
   }
 
-  async #bury(name: string, heardOfMs: number): Promise<void> {
+  async #release(name: string, lastBeatMs: number): Promise<void> {
     const { connection, keys, presence } = this.#parts;
     const set = keys.usersOf(name);
     let cursor = "0";
     do {
       const [next, userIds] = await connection.run(set, (client) => client.sscan(set, cursor, "COUNT", PAGE));
       cursor = next;
-      await presence.bury(name, userIds, heardOfMs);
+      await presence.release(name, userIds, lastBeatMs);
     } while (cursor !== "0");
     await connection.run(set, (client) => client.del(set));
     await connection.run(keys.sweeps, (client) => client.zrem(keys.sweeps, name));
   }
 
   #rename(): void {
+    this.#formerNames.add(this.#name);
     this.#name = `${this.#parts.instanceId}.${++this.#names}`;
     this.#isNew = true;
     this.#parts.presence.rename(this.#name);
@@ -149,7 +156,7 @@ export class RedisHeartbeat {
     return Math.ceil(this.#parts.ttlMs * DEAD_AFTER);
   }
 
-  /** A little apart from the others', who may have come up at the same time. */
+  /** With jitter: other instances may have started at the same time. */
   #untilNextMs(): number {
     return Math.min((this.#parts.ttlMs / BEATS) * (0.9 + Math.random() / 10), this.#parts.presence.dueMs);
   }

@@ -1,27 +1,29 @@
-/** Who is online, by the leases that all instances hold. This file: those of this one, and what it makes known of them. */
+/** Who is online, by the leases of all instances. This file: the leases of this one, and how they are written to Redis. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { BURY, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
+import { RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
 import { Turns } from "./turns.ts";
 
-/** Users that are made known at the same time. */
+/** Users whose leases are written at the same time. */
 const AT_ONCE = 64;
 
-/** How long after an emptied Redis everybody else has said again who is online. Longer than they wait between attempts to connect. */
+/** Within this time after Redis has lost its memory every other instance has written its leases again. Longer than their back-off. */
 const RETURN_MS = 2000;
 
-/** A user with a lease here, or whose last one was given back and nobody has settled. */
+/** A user with a lease here, or whose last one was removed and whose grace nobody has ended. */
 interface LocalUser {
   readonly user: PresentUser;
   readonly leases: Set<string>;
-  /** What this stay's end is known by. */
-  readonly farewell: string;
-  /** Whether the others have been told, or told of, that the user is online. */
+  /** Identifies the end of this stay. */
+  readonly departure: string;
+  /** Whether the other instances know that the user is online. */
   isKnown: boolean;
   /** Whether Redis may have it otherwise. */
   isDirty: boolean;
+  /** Whether the user may have been put online from here without anybody having been told: the answer was lost. */
+  isUntold: boolean;
   /** On this process's clock. */
   leftAt: number;
 }
@@ -40,9 +42,9 @@ export class RedisPresence implements PresenceStore {
   readonly #listeners: ((user: PresentUser) => void)[] = [];
   #instanceId: string;
   #stays = 0;
-  /** Until then what changed while Redis was away is not told: others may not have said yet that a user is with them. */
+  /** Until then nobody is announced whose state changed while Redis was unreachable: other instances may not have written their leases. */
   #quietUntil = 0;
-  /** When the next of the graces ends that nobody may be waiting for. */
+  /** When the next grace ends that nobody may be waiting for. */
   #recheckAt = Infinity;
 
   constructor(parts: PresenceParts, instanceId: string) {
@@ -56,7 +58,7 @@ export class RedisPresence implements PresenceStore {
       const isFirst = local.leases.size === 0;
       local.leases.add(leaseId);
       try {
-        // First into the set: whoever looks after this instance when it has died must not overlook anybody.
+        // First into the set: the instance that releases this one when it has died must not overlook anybody.
         const listed = isFirst ? this.#list(user.id) : undefined;
         const entered = this.#script(ENTER, user.id, [this.#lease(leaseId), user.name]);
         const [answer] = await Promise.all([entered, listed]);
@@ -77,7 +79,7 @@ export class RedisPresence implements PresenceStore {
       local.leftAt = performance.now();
       try {
         const isLast = (await this.#script(LEAVE, userId, [this.#lease(leaseId)])) === 1;
-        // The user is with another instance, which sees to the end; but for what this one has not been able to say before.
+        // The user is connected to another instance, which ends the grace, unless this one has something to write still.
         if (isLastHere && !isLast && !local.isDirty) await this.#forget(userId);
         return isLast;
       } catch {
@@ -91,14 +93,14 @@ export class RedisPresence implements PresenceStore {
     return this.#turns.take(userId, async () => {
       const local = this.#users.get(userId);
       if (local && this.#isQuiet) {
-        // The user may be with an instance that has not said so yet.
+        // The user may be connected to an instance that has not written its leases yet.
         local.isDirty = true;
         return false;
       }
       try {
-        const farewell = local?.farewell ?? this.#farewell();
-        const isOffline = (await this.#script(SETTLE, userId, [farewell])) === 1;
-        // Offline with leases here: those have not been made known yet.
+        const departure = local?.departure ?? this.#departure();
+        const isOffline = (await this.#script(SETTLE, userId, [departure])) === 1;
+        // Offline with leases here: those are not written yet.
         if (isOffline && local) local.isKnown = false;
         if (local?.leases.size === 0 && (isOffline || !local.isDirty)) await this.#forget(userId);
         return isOffline;
@@ -112,7 +114,7 @@ export class RedisPresence implements PresenceStore {
   async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
     const states = await this.#readNow(userIds);
     if (!this.#isQuiet || states.every(({ online }) => online)) return states;
-    // Whom an emptied Redis does not know may be with an instance that has not said so yet.
+    // A user whom Redis does not know may be connected to an instance that has not written its leases yet.
     await sleep(this.#quietUntil - performance.now(), undefined, { ref: false });
     return this.#readNow(userIds);
   }
@@ -121,13 +123,13 @@ export class RedisPresence implements PresenceStore {
     this.#listeners.push(listener);
   }
 
-  /** Under a new name this instance holds nothing yet: everything is to be said again. */
+  /** Under a new name this instance holds nothing yet: every lease is written again. */
   rename(instanceId: string): void {
     this.#instanceId = instanceId;
     for (const local of this.#users.values()) local.isDirty = true;
   }
 
-  /** Redis has forgotten everything. */
+  /** Redis has lost its memory. */
   emptied(): void {
     this.#quietUntil = performance.now() + RETURN_MS;
   }
@@ -140,8 +142,8 @@ export class RedisPresence implements PresenceStore {
   }
 
   /**
-   * Makes known what Redis does not know, and ends the graces that nobody has ended. What cannot be said is left for the next time;
-   * never rejects.
+   * Writes what Redis does not know, and ends the graces that nobody has ended. What cannot be written is tried again the next time; never
+   * rejects.
    */
   async reconcile(): Promise<void> {
     this.#recheckAt = Infinity;
@@ -153,12 +155,12 @@ export class RedisPresence implements PresenceStore {
     await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
   }
 
-  /** Removes the leases of a dead instance, and puts the users offline who had no others. Rejects where Redis is away meanwhile. */
-  async bury(instanceId: string, userIds: readonly string[], heardOfMs: number): Promise<void> {
+  /** Removes the leases of a dead instance, and puts users offline who have no others. Rejects where Redis is unreachable. */
+  async release(instanceId: string, userIds: readonly string[], lastBeatMs: number): Promise<void> {
     const { graceMs } = this.#parts;
     await this.#each(userIds, async (id) => {
-      const args = [leaseField(instanceId, ""), this.#farewell(), graceMs, Math.floor(heardOfMs)];
-      const answer = await this.#script(BURY, id, args);
+      const args = [leaseField(instanceId, ""), this.#departure(), graceMs, Math.floor(lastBeatMs)];
+      const answer = await this.#script(RELEASE, id, args);
       if (typeof answer === "string") this.#tell({ id, name: answer });
       else if (typeof answer === "number" && answer > 0) await this.#adopt(id, answer);
     });
@@ -182,7 +184,7 @@ export class RedisPresence implements PresenceStore {
     );
   }
 
-  /** In turn, so that nothing of a user that is under way is overtaken. */
+  /** One change of a user after the other. */
   async #update(local: LocalUser): Promise<void> {
     if (this.#users.get(local.user.id) !== local) return;
     try {
@@ -195,8 +197,10 @@ export class RedisPresence implements PresenceStore {
   async #return(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const leases = [...local.leases].map((lease) => this.#lease(lease));
-    const args = [name, local.isKnown ? 1 : 0, this.#lease(""), ...leases];
+    const args = [name, local.isKnown && !local.isUntold ? 1 : 0, this.#lease(""), ...leases];
+    local.isUntold = true;
     const [answer] = await Promise.all([this.#script(RETURN, id, args), this.#list(id)]);
+    local.isUntold = false;
     local.isKnown = true;
     local.isDirty = false;
     if (answer === 1) this.#tell(local.user);
@@ -205,11 +209,11 @@ export class RedisPresence implements PresenceStore {
   async #withdraw(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const agoMs = Math.floor(performance.now() - local.leftAt);
-    const args = [local.farewell, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
+    const args = [local.departure, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
     const answer = await this.#script(WITHDRAW, id, args);
     local.isDirty = false;
     if (typeof answer === "number" && answer > 0) {
-      // In the grace. Whoever waits for its end may have been refused already, so it is seen to here too.
+      // In the grace. Its owner may have been refused already, so it is ended here too.
       local.isDirty = true;
       this.#recheckAt = Math.min(this.#recheckAt, performance.now() + answer);
       return;
@@ -229,7 +233,15 @@ export class RedisPresence implements PresenceStore {
 
   #begin(user: PresentUser): LocalUser {
     const leases = new Set<string>();
-    const local = { user, leases, farewell: this.#farewell(), isKnown: false, isDirty: false, leftAt: 0 };
+    const local = {
+      user,
+      leases,
+      departure: this.#departure(),
+      isKnown: false,
+      isDirty: false,
+      isUntold: false,
+      leftAt: 0,
+    };
     this.#users.set(user.id, local);
     return local;
   }
@@ -238,7 +250,7 @@ export class RedisPresence implements PresenceStore {
     this.#users.delete(userId);
     const { connection, keys } = this.#parts;
     const set = keys.usersOf(this.#instanceId);
-    // Where it fails whoever buries this instance looks at one user for nothing.
+    // Where it fails, the instance that releases this one looks at one user for nothing.
     await connection.run(set, (client) => client.srem(set, userId)).catch(() => undefined);
   }
 
@@ -256,8 +268,8 @@ export class RedisPresence implements PresenceStore {
     return leaseField(this.#instanceId, leaseId);
   }
 
-  #farewell(): string {
-    return `farewell ${this.#instanceId} ${this.#stays++}`;
+  #departure(): string {
+    return `departure ${this.#instanceId} ${this.#stays++}`;
   }
 
   #tell(user: PresentUser): void {

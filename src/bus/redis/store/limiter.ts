@@ -1,20 +1,12 @@
-/** Allowances counted in Redis, by all instances together; where it is out of reach, by this process alone. */
+/** Rate limits counted in Redis, by all instances together, or by this process alone while Redis is unreachable. */
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import type { AllowedRate, RateLimiter } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { defineScript } from "../script.ts";
+import { loadScript } from "../script.ts";
 
 // The library's own script counts whole seconds.
-const COUNT = defineScript(`
-local consumed = redis.call('INCRBY', KEYS[1], ARGV[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  left = tonumber(ARGV[2])
-end
-return {consumed, left}
-`);
+const COUNT = loadScript(import.meta.url, "count.lua");
 
 export function createRedisLimiter(
   connection: RedisConnection,
@@ -22,7 +14,7 @@ export function createRedisLimiter(
   { count, windowMs }: AllowedRate,
 ): RateLimiter {
   const limiter = new RateLimiterRedis({
-    // All that the library asks of its client; it fails at once where Redis is known to be away.
+    // All that the library asks of its client; it fails at once while Redis is disconnected.
     storeClient: {
       rlflxIncr: ([key = "", points = "1"]: readonly string[]) =>
         connection.script(COUNT, [keys.rate(`${count}/${windowMs}:${key}`)], [points, windowMs]),
@@ -38,7 +30,7 @@ export function createRedisLimiter(
       await limiter.consume(key);
       return 0;
     } catch (refusal) {
-      // What is neither an allowance nor a refusal is a fault of ours; nobody is kept from speaking by it.
+      // Anything but a refusal is a defect; it keeps nobody from sending.
       return refusal instanceof RateLimiterRes ? Math.max(1, refusal.msBeforeNext) : 0;
     }
   };

@@ -1,14 +1,14 @@
-/** Small shared state in Redis: a key each, which Redis itself lets go of. */
-import type { OwnedState, Rosters, SharedState } from "../../bus.ts";
+/** Small shared values in Redis: each is a key that expires. */
+import type { ExpiringSets, FencedState, SharedState } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { defineScript, toList } from "../script.ts";
+import { loadScript, toList } from "../script.ts";
 
 export function createRedisState(connection: RedisConnection, keys: RedisKeys): SharedState {
   return {
     async get(key) {
       const name = keys.state(key);
-      const text = await connection.run(name, (client) => client.get(name));
+      const text = await connection.run(name, (client) => client.get(name), true);
       return text === null ? undefined : parse(text);
     },
     async set(key, value, ttlMs) {
@@ -17,7 +17,7 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
     },
     async claim(key, ttlMs) {
       const name = keys.state(key);
-      const set = connection.run(name, (client) => client.set(name, "true", "PX", wholeMs(ttlMs), "NX"));
+      const set = connection.run(name, (client) => client.set(name, "true", "PX", wholeMs(ttlMs), "NX"), true);
       return (await set) !== null;
     },
     async release(key) {
@@ -27,73 +27,46 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
   };
 }
 
-// An owner's value is a hash: whose it is, and what it is.
-const TAKE = defineScript(`
-redis.call('HSET', KEYS[1], 'owner', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return redis.call('HGET', KEYS[1], 'value')
-`);
+const TAKE = loadScript(import.meta.url, "fenced-take.lua");
+const PUT = loadScript(import.meta.url, "fenced-put.lua");
+const DROP = loadScript(import.meta.url, "fenced-drop.lua");
 
-const PUT = defineScript(`
-local owner = redis.call('HGET', KEYS[1], 'owner')
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'value', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1
-`);
-
-const DROP = defineScript(`
-if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1
-`);
-
-export function createRedisOwnedState(connection: RedisConnection, keys: RedisKeys): OwnedState {
+export function createRedisFencedState(connection: RedisConnection, keys: RedisKeys): FencedState {
+  const namesOf = (key: string): string[] => [keys.fenced(key), keys.tombstone(key)];
   return {
-    async take(key, owner, ttlMs) {
-      const text = await connection.script(TAKE, [keys.owned(key)], [owner, wholeMs(ttlMs)]);
-      return typeof text === "string" ? parse(text) : undefined;
+    async take(key, owner, ttlMs, tombstoneMs) {
+      const [status, text] = toList(
+        await connection.script(TAKE, namesOf(key), [owner, wholeMs(ttlMs), wholeMs(tombstoneMs)]),
+      );
+      if (typeof text === "string") return { status: "found", value: parse(text) };
+      return { status: status === 1 ? "expired" : "none" };
     },
-    async put(key, owner, value, ttlMs) {
-      const args = [owner, wholeMs(ttlMs), JSON.stringify(value)];
-      return (await connection.script(PUT, [keys.owned(key)], args)) === 1;
+    async put(key, owner, value, ttlMs, tombstoneMs) {
+      const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
+      return (await connection.script(PUT, namesOf(key), args)) === 1;
     },
     async drop(key, owner) {
-      await connection.script(DROP, [keys.owned(key)], [owner]);
+      await connection.script(DROP, namesOf(key), [owner]);
     },
   };
 }
 
-// A member is a field of the roster's hash: when it leaves, by Redis's clock, a space, and its value. The whole lives as long as
-// the member that leaves last.
-const JOIN = defineScript(`
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', nowMs() + ARGV[2]) .. ' ' .. ARGV[3])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 1
-`);
+const ADD_MEMBER = loadScript(import.meta.url, "expiring-set-put.lua");
+const LIST_MEMBERS = loadScript(import.meta.url, "expiring-set-list.lua");
 
-const LIST = defineScript(`
-local now = nowMs()
-local values = {}
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local leaves, value = string.match(all[i + 1], '^(%d+) (.*)$')
-  if tonumber(leaves) > now then values[#values + 1] = value else redis.call('HDEL', KEYS[1], all[i]) end
-end
-return values
-`);
-
-export function createRedisRosters(connection: RedisConnection, keys: RedisKeys): Rosters {
+export function createRedisExpiringSets(connection: RedisConnection, keys: RedisKeys): ExpiringSets {
   return {
-    async put(roster, member, value, ttlMs) {
-      await connection.script(JOIN, [keys.roster(roster)], [member, wholeMs(ttlMs), JSON.stringify(value)]);
+    async put(set, member, value, ttlMs) {
+      const args = [member, wholeMs(ttlMs), JSON.stringify(value)];
+      await connection.script(ADD_MEMBER, [keys.expiringSet(set)], args);
     },
-    async remove(roster, member) {
-      const name = keys.roster(roster);
+    async remove(set, member) {
+      const name = keys.expiringSet(set);
       await connection.run(name, (client) => client.hdel(name, member));
     },
-    async list(rosters) {
+    async list(sets) {
       // Sent together, since none of them waits for another's answer.
-      const lists = rosters.map((roster) => connection.script(LIST, [keys.roster(roster)], []));
+      const lists = sets.map((set) => connection.script(LIST_MEMBERS, [keys.expiringSet(set)], []));
       return (await Promise.all(lists)).map((values) => toList(values).map((value) => parse(String(value))));
     },
   };

@@ -1,0 +1,90 @@
+/** What a topic has missed: out of the log, or, where the log has lost it, from the instances and from the topic's listeners. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { BusUnavailable, type BusOptions } from "../../bus.ts";
+import type { Past } from "../../catch-up.ts";
+import { latest, type Position } from "../../position.ts";
+import type { RedisLog, RedisLogPage } from "./log.ts";
+import type { RedisPublisher } from "./publisher.ts";
+import type { RecentEvents } from "./recent-events.ts";
+import type { RedisTopic, TopicEntry } from "./topic.ts";
+
+/** How long the instances are given to publish again what a Redis that lost its memory had, before anything newer is delivered. */
+const RESTORING_MS = 2000;
+
+interface PastParts<Event> {
+  readonly options: Pick<BusOptions<Event>, "idOf">;
+  readonly log: RedisLog<Event>;
+  readonly recent: RecentEvents<Event>;
+  readonly publisher: RedisPublisher<Event>;
+}
+
+export class TopicPast<Event> {
+  readonly #parts: PastParts<Event>;
+  /** When each process of Redis was met first, on this process's clock. */
+  readonly #epochs = new Map<string, number>();
+
+  constructor(parts: PastParts<Event>) {
+    this.#parts = parts;
+  }
+
+  /** That process of Redis was met. @param isFirst nothing can have been lost by another one before it. */
+  met(epoch: string, isFirst: boolean): void {
+    if (!this.#epochs.has(epoch)) this.#epochs.set(epoch, isFirst ? -Infinity : performance.now());
+  }
+
+  /** Everything on the topic after that position. Rejects with BusUnavailable. */
+  async read(topic: RedisTopic<Event>, after: Position, seen: Position | undefined): Promise<Past<TopicEntry<Event>>> {
+    const { log } = this.#parts;
+    const page = await log.page(topic.name, after);
+    this.met(page.epoch, false);
+    topic.epoch ??= page.epoch;
+    const { dropped } = topic;
+    if (page.epoch === topic.epoch && after >= page.since && topic.recovered === dropped) {
+      return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
+    }
+    const found = await this.#recover(topic, after, page.epoch);
+    // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
+    const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
+    const whole = await log.page(topic.name, from);
+    if (whole.epoch !== page.epoch) throw new BusUnavailable();
+    if (topic.epoch !== whole.epoch) topic.completeTo = latest(topic.completeTo, after);
+    topic.epoch = whole.epoch;
+    topic.recovered = dropped;
+    const entries = [...entriesOf(topic, page), ...entriesOf(topic, whole)];
+    // What was read first may have been trimmed since.
+    const distinct = new Map([...found, ...entries].map((entry) => [entry.position, entry]));
+    return { entries: [...distinct.values()], readTo: latest(seen, latest(whole.last, after)) };
+  }
+
+  /**
+   * The log does not have everything after that position. What the instances remember, and what the listeners find elsewhere, is added
+   * to it. Resolves to what the log had once and has no more.
+   */
+  async #recover(topic: RedisTopic<Event>, after: Position, epoch: string): Promise<TopicEntry<Event>[]> {
+    const { publisher, recent, options } = this.#parts;
+    const { name } = topic;
+    const isOfOtherEpoch = epoch !== topic.epoch;
+    if (isOfOtherEpoch) {
+      await publisher.drained(name);
+      const remainingMs = (this.#epochs.get(epoch) ?? 0) + RESTORING_MS - performance.now();
+      if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
+    }
+    const found = (await topic.askListeners(after)).filter(
+      ({ event }) => !recent.wasDelivered(name, options.idOf(event)),
+    );
+    // What was dropped comes after what waited, as connected listeners have received it. Of what another process of Redis had only the
+    // time is known.
+    const positions = await publisher.recover(name, found, isOfOtherEpoch && topic.recovered === topic.dropped);
+    return found.flatMap(({ event }, index) => {
+      const position = positions[index];
+      // What is older was delivered, or published before anybody listened.
+      return position !== undefined && position > after
+        ? [{ topic: name, event, position, order: position, restoredFrom: undefined }]
+        : [];
+    });
+  }
+}
+
+function entriesOf<Event>({ name }: RedisTopic<Event>, { entries }: RedisLogPage<Event>): TopicEntry<Event>[] {
+  return entries.map((entry) => ({ topic: name, ...entry }));
+}

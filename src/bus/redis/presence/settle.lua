@@ -1,0 +1,9 @@
+-- The grace of a user has passed.
+--
+-- KEYS: 1 user
+-- ARGV: 1 who asks
+-- Returns 1 where the user was online and is offline now.
+
+if not get('online') or hasLease() then return 0 end
+putOffline(ARGV[1], get('seen') or milliseconds(nowMs()))
+return 1

@@ -1,0 +1,13 @@
+-- Takes over a fenced value: from now on it belongs to the new owner, whether or not there is a value.
+--
+-- KEYS: 1 value (a hash of `owner` and `value`), 2 tombstone
+-- ARGV: 1 owner, 2 TTL ms, 3 TTL of the tombstone, ms
+-- Returns whether there was a value that has expired (1), and the value if there is one.
+
+local expired = redis.call('EXISTS', KEYS[2])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local value = redis.call('HGET', KEYS[1], 'value')
+-- Until the new owner puts a value, its predecessor's is what is lost when this one expires.
+if value then redis.call('SET', KEYS[2], 1, 'PX', ARGV[3]) end
+return {expired, value}

@@ -1,0 +1,14 @@
+/** The topics of the bus. */
+
+/** The topic of a chat's events. */
+export function chatTopic(chatId: string): string {
+  return `chat:${chatId}`;
+}
+
+/** The one topic of what concerns users rather than chats: every instance listens to it. */
+export const USERS_TOPIC = "users";
+
+/** The chat of a chat's topic. */
+export function chatOfTopic(topic: string): string {
+  return topic.slice(chatTopic("").length);
+}

@@ -1,0 +1,192 @@
+/** A stream of which the reader misses no event: messages, receipts. */
+import { BusUnavailable, type EventLog, type StreamPosition } from "../bus/bus.ts";
+import { CatchUp } from "../bus/catch-up.ts";
+import type { Position } from "../bus/position.ts";
+import type { CursorPosition } from "../chat/cursor.ts";
+import { topicOf, withPosition, type BusEvent, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
+import { chatTopic } from "../chat/events/topics.ts";
+import { BEFORE_THE_LOG, ReaderPast, type PastEvent, type PastSources } from "../recovery/past.ts";
+import type { StreamState } from "./sink.ts";
+import { Stream, type StreamSpec, type SubscriberSet } from "./stream.ts";
+
+/** Events that wait for an iterating reader. What comes beyond them is read from the log when it has read. */
+const QUEUE_CAPACITY = 100;
+
+/** Before another attempt to read a log that could not be read. */
+const RETRY_MS = 1000;
+
+/** Where a stream begins. */
+export type StreamStart =
+  | { readonly start: "new" }
+  | { readonly start: "resumed"; readonly position: StreamPosition }
+  | { readonly start: "after"; readonly cursor: CursorPosition; readonly position: Position | undefined };
+
+interface DurableStreamParts<Type extends DurableChatEvent["type"]> {
+  readonly subscribers: SubscriberSet;
+  readonly spec: StreamSpec<Type>;
+  readonly sources: PastSources;
+  /** Called when the stream receives live events: what the client had before it is in the log then. */
+  readonly start: () => Promise<StreamStart>;
+}
+
+export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream<Type> {
+  protected readonly queueCapacity = QUEUE_CAPACITY;
+  readonly #log: EventLog<BusEvent>;
+  readonly #past: ReaderPast;
+  readonly #findStart: () => Promise<StreamStart>;
+  #start: StreamStart["start"] = "new";
+  /** While the reader is behind, and a little longer. */
+  #catchUp: CatchUp<PastEvent> | undefined;
+  #isPaused = false;
+  /** What the sink was told last. */
+  #told: StreamState["state"] | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor({ subscribers, spec, sources, start }: DurableStreamParts<Type>) {
+    super(subscribers, spec);
+    this.#log = sources.log;
+    this.#past = new ReaderPast(sources, spec.session, spec.type);
+    this.#findStart = start;
+  }
+
+  deliver(event: EventOf<Type>, position: Position | undefined): void {
+    if (this.isDone || position === undefined || !this.spec.takes(event) || this.#past.hasDelivered(event)) return;
+    if (this.#catchUp?.isIdle) this.#catchUp = undefined;
+    const { sink } = this;
+    const canTake = sink !== undefined && !sink.isLagging;
+    if (!this.#catchUp && canTake) {
+      sink.write(event, position);
+      return;
+    }
+    this.#catchUp ??= this.#createCatchUp();
+    if (this.#catchUp.admit(topicOf(event), position, canTake)) sink?.write(event, position);
+    else {
+      this.#tellState();
+      if (canTake) this.#run();
+    }
+  }
+
+  joined(chatId: string, since: Position): void {
+    if (this.isDone) return;
+    this.#catchUp ??= this.#createCatchUp();
+    this.#catchUp.start(chatTopic(chatId), since);
+    this.resume();
+  }
+
+  /** Every event counts: there is no state to read again. */
+  async refresh(): Promise<void> {}
+
+  busLost(): void {
+    this.#isPaused = true;
+    this.#tellState();
+  }
+
+  busRestored(): void {
+    this.#isPaused = false;
+    this.resume();
+  }
+
+  resume(): void {
+    if (this.#catchUp?.isBehind) this.#run();
+    else this.#tellState();
+  }
+
+  forget(chatId: string): void {
+    this.#catchUp?.forget(chatTopic(chatId));
+    this.queue?.forget(chatId);
+  }
+
+  /**
+   * The position of the reader: it has everything before it and nothing after it. Undefined where it is at no position of the log,
+   * since it is being given messages that no log has.
+   */
+  position(): StreamPosition | undefined {
+    const behind = this.#catchUp?.positions();
+    const unread = this.queue ? this.queue.positions() : {};
+    if ((this.#catchUp && !behind) || !unread) return undefined;
+    const { base, topics } = this.#log.position(this.#topics());
+    const apart = { ...topics, ...(behind ? Object.fromEntries(behind) : {}), ...unread };
+    return Object.values(apart).includes(BEFORE_THE_LOG) ? undefined : { base, topics: apart };
+  }
+
+  protected async prepare(): Promise<void> {
+    const start = await this.#findStart();
+    this.#start = start.start;
+    if (start.start === "new" || this.isDone) return;
+    this.#past.begin(start.start === "after" ? start.cursor : undefined);
+    const catchUp = (this.#catchUp = this.#createCatchUp());
+    for (const topic of this.#topics()) {
+      const after =
+        start.start === "after"
+          ? (start.position ?? BEFORE_THE_LOG)
+          : (start.position.topics[topic] ?? start.position.base);
+      catchUp.start(topic, after);
+    }
+  }
+
+  protected begin(): void {
+    if (this.#catchUp?.isBehind) return this.#run();
+    this.#past.caughtUp();
+    this.#tellState();
+  }
+
+  protected close(): void {
+    clearTimeout(this.#retry);
+    this.#catchUp = undefined;
+  }
+
+  *#topics(): Generator<string> {
+    const { chatId, session } = this.spec;
+    for (const id of chatId === undefined ? session.viewer.chats.keys() : [chatId]) yield chatTopic(id);
+  }
+
+  #createCatchUp(): CatchUp<PastEvent> {
+    return new CatchUp<PastEvent>({
+      isFull: () => this.isDone || (this.sink?.isLagging ?? true),
+      read: (topic, after, seen) => this.#past.read(topic, after, seen),
+      deliver: ({ event, position }) => this.#deliverPast(event, position),
+      onCaughtUp: () => {
+        this.#past.caughtUp();
+        this.#tellState();
+      },
+    });
+  }
+
+  #deliverPast(event: DurableChatEvent, position: Position | undefined): void {
+    if (this.isDone || event.type !== this.spec.type) return;
+    // The viewer may have left the chat while it was read.
+    if (!this.spec.session.viewer.chats.has(event.chatId)) return;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type is the stream's
+    const own = event as EventOf<Type>;
+    if (!this.spec.takes(own) || (position !== undefined && this.#past.hasDelivered(event))) return;
+    if (position === undefined) this.#past.noteDelivered(event);
+    this.sink?.write(withPosition(own, position), position);
+  }
+
+  #run(): void {
+    clearTimeout(this.#retry);
+    this.#tellState();
+    this.#catchUp?.run().catch((error: unknown) => {
+      if (error instanceof BusUnavailable) this.#retryLater();
+      else this.end(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+
+  /** The position is kept: nothing is skipped, however long that takes. */
+  #retryLater(): void {
+    if (this.isDone) return;
+    clearTimeout(this.#retry);
+    const again = (): void => this.#run();
+    this.#retry = setTimeout(again, RETRY_MS).unref();
+  }
+
+  #tellState(): void {
+    if (!this.sink?.state || this.isDone) return;
+    const isLive = !this.#isPaused && !(this.#catchUp?.isBehind ?? false);
+    const state = isLive ? "live" : "catching-up";
+    // A stream that begins behind is not falling behind.
+    if (state === this.#told || (this.#told === undefined && !isLive)) return;
+    this.#told = state;
+    this.sink.state(isLive ? { state: "live", start: this.#start } : { state: "catching-up" });
+  }
+}

@@ -1,0 +1,51 @@
+/** Messages of a chat that its listeners miss and that the log has lost: the REST API has them. */
+import type { RecoveredEvent } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
+import type { BusEvent } from "../chat/events/registry.ts";
+import type { History } from "../chat/history.ts";
+import type { Session } from "../chat/session.ts";
+import { hasCode, type GatewayError } from "../errors.ts";
+import { isCreatedSince } from "../recovery/history-and-log.ts";
+import type { Room } from "./room.ts";
+
+/** How many listeners are tried before a chat counts as unreadable. */
+const MAX_TRIED = 3;
+
+/**
+ * The messages that may have been published after a position, read with the rights of a listener: each of those is a member, and one
+ * whose token has just ended is passed over. The history has no receipts; the messages themselves say whether they were read.
+ *
+ * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+ */
+export async function recoverMessages(
+  history: Pick<History, "select">,
+  room: Room,
+  after: Position,
+  limit: number,
+): Promise<readonly RecoveredEvent<BusEvent>[]> {
+  const { chatId } = room;
+  const isWanted = isCreatedSince(after);
+  const messages = await firstAllowed(room.sessions(), (session) => history.select(session, chatId, isWanted, limit));
+  return messages.map((message) => ({
+    event: { type: "message.created", chatId, message },
+    atMs: Date.parse(message.createdAt),
+  }));
+}
+
+/** Does the work for the first session that may; nothing where there is none. Rejects as the last one that was tried. */
+async function firstAllowed<T>(
+  sessions: Iterable<Session>,
+  work: (session: Session) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const refusals: GatewayError[] = [];
+  for (const session of sessions) {
+    try {
+      return await work(session);
+    } catch (error) {
+      if (!hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT") || refusals.push(error) === MAX_TRIED) throw error;
+    }
+  }
+  const [refusal] = refusals;
+  if (refusal) throw refusal;
+  return [];
+}
