@@ -10,7 +10,7 @@ interface ErrorKind {
   /** What the client reads where the thrower gives no sentence of its own. */
   readonly message: string;
   /**
-   * Whether the gateway's operator has to hear of it. Such an error carries a `requestId`, under which its cause is logged once;
+   * Whether the gateway's operator has to know of it. Such an error carries a `requestId`, under which its cause is logged once;
    * the others are the client's own doing and are told to the client alone.
    */
   readonly logged: boolean;
@@ -21,6 +21,7 @@ export const ERROR_CATALOGUE = {
   NOT_PARTICIPANT: { message: "You are not a participant of this chat.", logged: false },
   NOT_FOUND: { message: "There is no such chat or message.", logged: false },
   BAD_USER_INPUT: { message: "An argument is wrong.", logged: false },
+  NOT_SUPPORTED: { message: "The chat service does not support this.", logged: false },
   RATE_LIMITED: { message: "Too many requests. Try again later.", logged: false },
   OPERATION_LIMIT: { message: "The operation is over the limits of this server.", logged: false },
   CURSOR_EXPIRED: { message: "The cursor cannot be honoured whole. Load the history again.", logged: false },

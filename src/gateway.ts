@@ -23,13 +23,18 @@ import { startHttpServer, type HttpServer } from "./server/http/http-server.ts";
 import { startStatistics } from "./server/statistics.ts";
 import { WebSockets } from "./server/websocket/websocket.ts";
 import type { ChatApi } from "./upstream/chat-api.ts";
-import { createRestChatApi } from "./upstream/rest-chat-api.ts";
+import type { Adapter } from "./upstream/adapter/adapter.ts";
+import { loadAdapter } from "./upstream/adapter/load.ts";
+import { createAdaptedChatApi, createRestChatApi } from "./upstream/rest-chat-api.ts";
 
 /** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
 const CLOSE_GRACE_MS = 3500;
 
 /** Heartbeats within which a connection that lives has confirmed what it was given. */
 const CONFIRMATION_BEATS = 3;
+
+/** Where an adapter that does without HTTP finds nobody. */
+const NO_API = "http://api.invalid";
 
 const STATISTICS_INTERVAL_MS = 60_000;
 
@@ -50,6 +55,8 @@ export interface Overrides {
   readonly log?: Log;
   /** Shared with other gateways, which it makes one with this; whoever brings it closes it. */
   readonly bus?: Bus<BusEvent>;
+  /** In the place of the module that HTTP_API_ADAPTER names; it may do without HTTP_API_URL, and without HTTP. */
+  readonly api?: Adapter;
   /** For when tokens expire and are asked about again. */
   readonly clock?: Clock;
   readonly statisticsIntervalMs?: number;
@@ -59,7 +66,7 @@ export interface Overrides {
 export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
   const log = overrides.log ?? createLog(config);
-  const { devApi, api } = await startUpstream(config, log, starting);
+  const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
   const { bus, chat, fanout } = await startDomain(config, overrides, api, log, starting);
 
   const operations = new Operations({
@@ -86,7 +93,13 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const stopStatistics = startStatistics(
-    () => ({ connections: webSockets.size, ...chat.sessions.size, ...fanout.statistics, ...bus.statistics }),
+    () => ({
+      connections: webSockets.size,
+      ...chat.sessions.size,
+      recheckWithinMs: chat.sessions.recheckWithinMs,
+      ...fanout.statistics,
+      ...bus.statistics,
+    }),
     overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
     log,
   );
@@ -102,20 +115,27 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
 /** The REST API: somebody's, or the embedded one. */
 async function startUpstream(
   config: Config,
+  given: Adapter | undefined,
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly devApi: DevApi | undefined; readonly api: ChatApi }> {
   const devApi =
-    config.HTTP_API_URL === undefined
+    config.HTTP_API_URL === undefined && given === undefined
       ? starting.use(await startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT }))
       : undefined;
-  const api = createRestChatApi({
-    baseUrl: config.HTTP_API_URL ?? devApi?.url ?? "",
+  const path = config.HTTP_API_ADAPTER;
+  const adapter = given ?? (path === undefined ? undefined : await loadAdapter(path));
+  const options = {
+    baseUrl: config.HTTP_API_URL ?? devApi?.url ?? NO_API,
     timeoutMs: config.HTTP_API_TIMEOUT,
+    maxAnswerBytes: config.HTTP_API_MAX_RESPONSE,
     attempts: config.HTTP_API_RETRIES,
     idempotentPosts: config.HTTP_API_IDEMPOTENT,
     log,
-  });
+  };
+  const api = adapter
+    ? createAdaptedChatApi(adapter, given ? "the adapter" : (path ?? ""), options)
+    : createRestChatApi(options);
   // By then nobody waits for an answer any more.
   starting.defer(() => api.close(0));
   return { devApi, api };
@@ -171,7 +191,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     kindOf,
     idOf,
     decode: decodeEvent,
-    // Who comes back at the last moment stands where it last confirmed to be.
+    // A client that returns at the last moment is at the position that it confirmed last.
     logAgeMs: config.RESUME_WINDOW + CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
   };

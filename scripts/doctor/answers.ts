@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Answer, Outcome } from "./probe.ts";
 import type { Problem } from "./report.ts";
-import { shapeProblems } from "./shapes.ts";
+import { shapeProblems, type Records } from "./shapes.ts";
 
 /** An answer that has been examined. */
 export interface Examined<T> {
@@ -15,12 +15,14 @@ export interface Examined<T> {
 
 export interface Expectation<T> {
   readonly shape: z.ZodType<T>;
+  /** Where the answer's records are, and what one is: for what is said of APIs of another shape. */
+  readonly of?: Records;
   /** Any 2xx where absent. */
   readonly status?: number;
 }
 
 /** Examines an answer that should be a success. An empty body is one where the shape takes undefined. */
-export function examine<T>(outcome: Outcome, { shape, status }: Expectation<T>): Examined<T> {
+export function examine<T>(outcome: Outcome, { shape, status, of }: Expectation<T>): Examined<T> {
   const failure = failureOf(outcome);
   if (outcome.kind !== "answered" || failure !== undefined) return unreadable(failure);
   const problems = statusProblems(outcome, status);
@@ -29,7 +31,7 @@ export function examine<T>(outcome: Outcome, { shape, status }: Expectation<T>):
   if (encoding !== undefined && encoding !== "identity") return unreadable(ENCODED);
   const json = jsonOf(outcome.text);
   if (json === NOT_JSON) return unreadable({ what: `${contentTypeOf(outcome)} that is not JSON`, advice: NOT_THE_API });
-  const found = [...problems, ...typeProblems(outcome), ...shapeProblems(shape, json)];
+  const found = [...problems, ...typeProblems(outcome), ...shapeProblems(shape, json, of)];
   return { problems: found, json, data: shape.safeParse(json).data };
 }
 
@@ -60,7 +62,7 @@ const NOT_THE_API =
 
 const ENCODED: Problem = {
   what: "content-encoding without having been asked for it",
-  advice: "Compress only for who sends Accept-Encoding: the gateway does not, and reads what comes as plain JSON.",
+  advice: "Compress only for who accepts it: the gateway sends `Accept-Encoding: identity`, and refuses anything else.",
 };
 
 const NOT_JSON = Symbol("not JSON");
@@ -89,7 +91,14 @@ function failureOf(outcome: Outcome): Problem | undefined {
     case "too-large":
       return {
         what: "the answer is over 5 MB",
-        advice: "Answer less at once, by smaller pages or shorter `lastMessage`s: the gateway refuses such an answer.",
+        advice:
+          "Answer less at once, by smaller pages or shorter `lastMessage`s, or raise HTTP_API_MAX_RESPONSE: the gateway refuses " +
+          "what is longer.",
+      };
+    case "failed":
+      return {
+        what: `the adapter has no answer: ${outcome.reason}`,
+        advice: "Correct the adapter, or the API behind it: the gateway's clients get UPSTREAM_UNAVAILABLE.",
       };
     case "unconnected":
       return {

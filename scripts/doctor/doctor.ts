@@ -1,10 +1,22 @@
 /** The doctor as a function: a command line in, a text and an exit code out. */
+import { writeFile } from "node:fs/promises";
+import { loadAdapter } from "../../src/upstream/adapter/load.ts";
+import { AdaptedProbe } from "./adapted-probe.ts";
+import { draftAdapter } from "./draft.ts";
 import { checkHistory } from "./history.ts";
 import { CHAT, CHATS, Examination, MARK_CHAT_READ, MARK_READ, MESSAGES, PROFILE, SEND } from "./examination.ts";
 import { HELP, parseOptions, UsageError, type Options } from "./options.ts";
 import { checkPace } from "./pace.ts";
-import { nameOf, Probe } from "./probe.ts";
-import { checkChat, checkChats, checkEscapes, checkOutsider, checkProfile } from "./reading.ts";
+import { nameOf, Probe, type Prober } from "./probe.ts";
+import {
+  checkChat,
+  checkChats,
+  checkEscapes,
+  checkLastMessage,
+  checkListed,
+  checkOutsider,
+  checkProfile,
+} from "./reading.ts";
 import { Report } from "./report.ts";
 import { checkWriting } from "./writing.ts";
 
@@ -27,21 +39,53 @@ export async function runDoctor(args: readonly string[]): Promise<Diagnosis> {
 }
 
 async function examineApi(options: Options): Promise<Diagnosis> {
+  const { adapter, json, url, writeAdapter } = options;
   const report = new Report();
-  await using probe = new Probe(options);
-  await runChecks(new Examination(options, probe, report));
-  const text = `The REST API at ${options.url}\n\n${report.toString()}\n`;
+  await using probe: Prober = await proberOf(options);
+  const examination = new Examination(options, probe, report);
+  await runChecks(examination);
+  if (writeAdapter !== undefined) await writeDraft(writeAdapter, examination);
+  const title = `The REST API at ${url}${adapter === undefined ? "" : `, through ${adapter}`}`;
+  const text = json
+    ? `${JSON.stringify({ url, adapter, ...report.toJSON() }, null, 2)}\n`
+    : `${title}\n\n${report.toString()}\n`;
   // An API may answer with what it was sent.
   const secrets = [options.token, options.otherToken].filter((token) => token !== undefined);
   const output = secrets.reduce((shown, token) => shown.replaceAll(token, "…"), text);
   return { exitCode: report.passed ? 0 : 1, output };
 }
 
+async function proberOf(options: Options): Promise<Prober> {
+  if (options.adapter === undefined) return new Probe(options);
+  try {
+    return new AdaptedProbe(await loadAdapter(options.adapter), options);
+  } catch (error) {
+    const { message, cause } = error instanceof Error ? error : new Error(String(error));
+    const reason = cause instanceof Error ? `: ${cause.message}` : "";
+    throw new UsageError(`--adapter: ${message.replace(/^HTTP_API_ADAPTER: /, "")}${reason}.`, { cause: error });
+  }
+}
+
+/** Never over a file that is there. */
+async function writeDraft(path: string, { samples, report }: Examination): Promise<void> {
+  try {
+    await writeFile(path, draftAdapter(samples), { flag: "wx" });
+    report.right("adapter", `a draft is in ${path}: complete it, then examine the API through it with --adapter`);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    report.wrong("adapter", {
+      what: `no draft was written to ${path} (${code})`,
+      advice: "Name a file that is not there yet.",
+    });
+  }
+}
+
 async function runChecks(examination: Examination): Promise<void> {
   if (!(await isWorthwhile(examination))) return;
-  const userId = await checkProfile(examination);
+  const { userId, name } = await checkProfile(examination);
   const chats = await checkChats(examination, userId);
-  const chatId = examination.options.chatId ?? (chats.find((chat) => chat.hasMessages) ?? chats[0])?.id;
+  const listed = chats.find(({ lastMessage }) => (lastMessage ?? undefined) !== undefined) ?? chats[0];
+  const chatId = examination.options.chatId ?? listed?.id;
   if (chatId === undefined) {
     const why = "there is no chat in GET /chats; give the --token of somebody who is in one.";
     for (const endpoint of [CHAT, MESSAGES, SEND, MARK_READ, MARK_CHAT_READ]) examination.unchecked(endpoint, why);
@@ -49,10 +93,13 @@ async function runChecks(examination: Examination): Promise<void> {
   }
   await checkChat(examination, chatId, userId);
   await checkEscapes(examination, chatId);
-  const { messages } = await checkHistory(examination, chatId);
+  await checkListed(examination, chats, userId);
+  const { messages, complete, faultless } = await checkHistory(examination, chatId);
+  const examined = chats.find(({ id }) => id === chatId);
+  if (examined && complete && faultless) checkLastMessage(examination, examined, messages);
   const foreignChatId = await checkOutsider(examination, chats);
   await checkPace(examination, chatId);
-  if (examination.options.write) return checkWriting(examination, { chatId, userId, messages, foreignChatId });
+  if (examination.options.write) return checkWriting(examination, { chatId, userId, name, messages, foreignChatId });
   for (const endpoint of [SEND, MARK_READ, MARK_CHAT_READ]) examination.unchecked(endpoint, "--write is not given.");
 }
 

@@ -1,6 +1,9 @@
 /** What every check has at hand. */
+import type { Lack } from "../../src/upstream/adapter/adapter.ts";
 import { examine, type Examined, type Expectation } from "./answers.ts";
-import { nameOf, type Endpoint, type Outcome, type Probe, type Question } from "./probe.ts";
+import type { Samples } from "./draft.ts";
+import type { Kind } from "./foreign.ts";
+import { nameOf, type Endpoint, type Outcome, type Prober, type Question } from "./probe.ts";
 import type { Options } from "./options.ts";
 import type { Problem, Report } from "./report.ts";
 
@@ -16,9 +19,10 @@ export const MARK_CHAT_READ: Endpoint = { method: "PUT", template: "/chats/:chat
 export class Examination {
   readonly options: Options;
   readonly report: Report;
-  readonly #probe: Probe;
+  readonly #probe: Prober;
+  readonly #samples = new Map<Kind | "page", unknown>();
 
-  constructor(options: Options, probe: Probe, report: Report) {
+  constructor(options: Options, probe: Prober, report: Report) {
     this.options = options;
     this.report = report;
     this.#probe = probe;
@@ -26,6 +30,15 @@ export class Examination {
 
   get connections(): number {
     return this.#probe.connections;
+  }
+
+  /** What has been answered, the first of each kind. */
+  get samples(): Samples {
+    return this.#samples;
+  }
+
+  lacks(lack: Lack): boolean {
+    return this.#probe.lacks.includes(lack);
   }
 
   /** Sends a request of the user, or of whom `question` says. */
@@ -41,8 +54,13 @@ export class Examination {
   ): Promise<Examined<T> & { readonly outcome: Outcome }> {
     const outcome = await this.ask(endpoint, question);
     const examined = examine(outcome, expectation);
+    if (expectation.of) this.keepSample(endpoint === MESSAGES ? "page" : expectation.of.kind, examined.json);
     for (const problem of examined.problems) this.wrong(endpoint, problem);
     return { ...examined, outcome };
+  }
+
+  keepSample(kind: Kind | "page", json: unknown): void {
+    if (json !== undefined && !this.#samples.has(kind)) this.#samples.set(kind, json);
   }
 
   /** Notes what a request has changed, or may have. */

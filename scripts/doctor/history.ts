@@ -3,7 +3,10 @@ import type { WireMessage } from "../../src/upstream/wire.ts";
 import { examine } from "./answers.ts";
 import { MESSAGES, type Examination } from "./examination.ts";
 import { counted, type Problem } from "./report.ts";
-import { page } from "./shapes.ts";
+import { page, readableMessages } from "./shapes.ts";
+
+/** How an answer whose messages have faults goes on. */
+const continuation = page.shape.omit({ messages: true });
 
 /** As the gateway asks. */
 const USUAL_LIMIT = 100;
@@ -25,11 +28,30 @@ interface History {
   readonly complete: boolean;
 }
 
-/** Answers with the messages that were read, and whether they are all. */
-export async function checkHistory(
-  examination: Examination,
-  chatId: string,
-): Promise<Pick<History, "complete"> & { readonly messages: readonly WireMessage[] }> {
+/** Says in what order the messages come: all orders are allowed. */
+function noteOrder(examination: Examination, { pages }: History): void {
+  const times = pages.flat().map(({ createdAt }) => createdAt);
+  const equal = times.length - new Set(times).size;
+  if (!pages.every((messages) => isSorted(messages))) {
+    examination.right(MESSAGES, "the messages of a page are in no order of time, which is as good");
+  }
+  if (equal > 0) {
+    examination.right(
+      MESSAGES,
+      `${counted(equal, "message")} at the instant of another, shown in the order of the pages`,
+    );
+  }
+}
+
+/** What a history is, and whether anything is wrong with it. */
+export interface CheckedHistory {
+  readonly messages: readonly WireMessage[];
+  /** Whether these are all. */
+  readonly complete: boolean;
+  readonly faultless: boolean;
+}
+
+export async function checkHistory(examination: Examination, chatId: string): Promise<CheckedHistory> {
   const history = await readHistory(examination, chatId, USUAL_LIMIT);
   const messages = history.pages.flat();
   const problems = [...history.problems, ...contentProblems(history, chatId)];
@@ -39,7 +61,8 @@ export async function checkHistory(
   if (history.problems.length > 0) examination.unchecked(MESSAGES, "the paging: the pages have faults.");
   else if (history.complete) await checkPaging(examination, chatId, history);
   else examination.right(MESSAGES, `paging: ${history.dialect}, though ${MAX_PAGES} pages did not reach the end`);
-  return { messages, complete: history.complete };
+  if (problems.length === 0) noteOrder(examination, history);
+  return { messages, complete: history.complete, faultless: problems.length === 0 };
 }
 
 /** Every page of a history until its end, a fault or {@link MAX_PAGES}. */
@@ -48,15 +71,25 @@ export async function readHistory(examination: Examination, chatId: string, limi
   const asked = new Set<string>();
   let next: { readonly [parameter: string]: string } = {};
   let dialect: Dialect | undefined;
-  const ended = (problems: readonly Problem[], complete: boolean): History => ({ pages, problems, dialect, complete });
+  const problems = new Map<string, Problem>();
+  const ended = (last: readonly Problem[], complete: boolean): History => ({
+    pages,
+    problems: [...problems.values(), ...last],
+    dialect,
+    complete,
+  });
   while (pages.length < MAX_PAGES) {
     const query = { limit: String(limit), ...next };
-    const { problems, data } = examine(await examination.ask(MESSAGES, { ids: { chatId }, query }), { shape: page });
-    if (data === undefined || problems.length > 0) return ended(problems, false);
-    pages.push(data.messages);
-    if (data.nextToken) [dialect, next] = ["nextToken", { nextToken: data.nextToken }];
-    else if (data.lastEvaluatedKey) [dialect, next] = ["lastEvaluatedKey", { lastMessageId: data.lastEvaluatedKey.id }];
-    else return ended([], true);
+    const examined = examine(await examination.ask(MESSAGES, { ids: { chatId }, query }), page);
+    examination.keepSample("page", examined.json);
+    // The other messages, and the other pages, are looked at whatever is wrong with one.
+    for (const problem of examined.problems) problems.set(problem.what, problem);
+    pages.push(readableMessages(examined.json));
+    const { data = continuation.safeParse(examined.json).data } = examined;
+    if (data?.nextToken) [dialect, next] = ["nextToken", { nextToken: data.nextToken }];
+    else if (data?.lastEvaluatedKey)
+      [dialect, next] = ["lastEvaluatedKey", { lastMessageId: data.lastEvaluatedKey.id }];
+    else return ended([], data !== undefined);
     const key = JSON.stringify(next);
     if (asked.has(key)) return ended([endless(dialect)], false);
     asked.add(key);
@@ -86,12 +119,6 @@ function contentProblems({ pages }: History, chatId: string): readonly Problem[]
     problems.push({
       what: "messages[].chatId is not the chat that was asked for",
       advice: "Send that chat's messages, the id spelt as in GET /chats: events and history are matched by it.",
-    });
-  }
-  if (!pages.every((messagesOfPage) => isSorted(messagesOfPage))) {
-    problems.push({
-      what: "messages[].createdAt is in no order inside a page",
-      advice: "Sort each page by createdAt: the gateway sorts what it shows, but this is often a sign of wrong times.",
     });
   }
   return problems;

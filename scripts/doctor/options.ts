@@ -14,6 +14,12 @@ export interface Options {
   /** Whether the gateway is to run with HTTP_API_IDEMPOTENT=true. */
   readonly idempotent: boolean;
   readonly timeoutMs: number;
+  /** A module for HTTP_API_ADAPTER: the API is examined through it. */
+  readonly adapter: string | undefined;
+  /** Where the draft of an adapter goes. */
+  readonly writeAdapter: string | undefined;
+  /** Whether the output is JSON. */
+  readonly json: boolean;
 }
 
 const DEFAULT_TIMEOUT = CONFIG_TABLE.find(({ name }) => name === "HTTP_API_TIMEOUT")?.default ?? "";
@@ -31,6 +37,9 @@ export const HELP = `Checks a REST API against what the gateway needs of it.
   --idempotent             the gateway is to run with HTTP_API_IDEMPOTENT=true: an API that does not honour
                            Idempotency-Key is then wrong. Only with --write
   --timeout <ms>           HTTP_API_TIMEOUT of the gateway; ${DEFAULT_TIMEOUT} where absent
+  --adapter <file>         HTTP_API_ADAPTER of the gateway: the API is examined through it
+  --write-adapter <file>   writes the draft of an adapter there, from what the API answers: a starting point
+  --json                   the findings as JSON, for CI
   --help                   this text
 
 Exit code: 0 when nothing is wrong, 1 when something is, 2 for a wrong command line. Tokens are never printed; without
@@ -45,6 +54,9 @@ const OPTIONS = {
   write: { type: "boolean", default: false },
   idempotent: { type: "boolean", default: false },
   timeout: { type: "string", default: DEFAULT_TIMEOUT },
+  adapter: { type: "string" },
+  "write-adapter": { type: "string" },
+  json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } satisfies ParseArgsConfig["options"];
 
@@ -61,7 +73,10 @@ export class UsageError extends Error {
 export function parseOptions(args: readonly string[]): Options | undefined {
   const values = valuesOf(args);
   if (values.help) return undefined;
-  const { "other-token": otherToken, chat: chatId, write, idempotent } = values;
+  const { "other-token": otherToken, chat: chatId, write, idempotent, adapter, json } = values;
+  const writeAdapter = values["write-adapter"];
+  if (adapter === "") throw new UsageError("--adapter: expected a file.");
+  if (writeAdapter === "") throw new UsageError("--write-adapter: expected a file.");
   const token = required("--token", values.token);
   for (const [option, given] of Object.entries({ "--token": token, "--other-token": otherToken })) {
     // What no Authorization header carries.
@@ -74,7 +89,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const url = configured("--url", "HTTP_API_URL", required("--url", values.url));
   if (url === undefined) throw new UsageError("--url is needed.");
   const timeoutMs = configured("--timeout", "HTTP_API_TIMEOUT", values.timeout);
-  return { url, token, otherToken, chatId, write, idempotent, timeoutMs };
+  return { url, token, otherToken, chatId, write, idempotent, timeoutMs, adapter, writeAdapter, json };
 }
 
 function valuesOf(args: readonly string[]) {

@@ -1,6 +1,9 @@
 /** Plain requests whose answers are seen as they are: nothing is repeated, followed, decoded or tolerated. */
 import { Client, type Dispatcher } from "undici";
-import { MAX_ANSWER_BYTES } from "../../src/upstream/http.ts";
+import type { Lack } from "../../src/upstream/adapter/adapter.ts";
+
+/** What the gateway takes unless HTTP_API_MAX_RESPONSE says otherwise. */
+export const MAX_ANSWER_BYTES = 5_000_000;
 
 /** One request of the contract. */
 export interface Endpoint {
@@ -27,11 +30,12 @@ export interface Answer {
   readonly text: string;
 }
 
-/** How a request ended, and after how many ms. */
+/** How a request ended, and after how many ms; `failed` is an adapter's own doing. */
 export type Outcome = (
   | Answer
   | { readonly kind: "timed-out" | "too-large" }
   | { readonly kind: "unconnected" | "lost"; readonly code: string }
+  | { readonly kind: "failed"; readonly reason: string }
 ) & { readonly ms: number };
 
 export interface ProbeOptions {
@@ -40,8 +44,19 @@ export interface ProbeOptions {
   readonly timeoutMs: number;
 }
 
+/** Puts the contract's questions, to an API or to an adapter. */
+export interface Prober extends AsyncDisposable {
+  /** How many connections have been made so far. */
+  readonly connections: number;
+  /** What the API is said not to have. */
+  readonly lacks: readonly Lack[];
+  /** Never rejects. */
+  send(question: Question): Promise<Outcome>;
+}
+
 /** One connection at a time, which is kept as long as the API keeps it. */
-export class Probe implements AsyncDisposable {
+export class Probe implements Prober {
+  readonly lacks = [];
   readonly #client: Client;
   readonly #prefix: string;
   readonly #timeoutMs: number;
@@ -66,12 +81,10 @@ export class Probe implements AsyncDisposable {
     this.#client.on("connectionError", (_origin, _targets, error) => this.#connectErrors.add(error));
   }
 
-  /** How many connections have been made so far. */
   get connections(): number {
     return this.#connections;
   }
 
-  /** Never rejects. */
   async send(question: Question): Promise<Outcome> {
     const startedAt = performance.now();
     const signal = AbortSignal.timeout(this.#timeoutMs);
@@ -105,6 +118,7 @@ export class Probe implements AsyncDisposable {
       path: this.#prefix + fillIn(endpoint.template, ids) + search,
       headers: {
         accept: "application/json",
+        "accept-encoding": "identity",
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),

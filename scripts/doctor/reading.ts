@@ -1,18 +1,34 @@
 /** Checks of who the user is, of the user's chats and of one chat. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { HELPERS } from "../../src/upstream/adapter/helpers.ts";
+import type { WireMessage } from "../../src/upstream/wire.ts";
 import { examine, refusalProblems } from "./answers.ts";
 import { CHAT, CHATS, MESSAGES, PROFILE, type Examination } from "./examination.ts";
+import { locate, translate, type Kind } from "./foreign.ts";
 import type { Endpoint, Outcome, Question } from "./probe.ts";
 import { counted, type Problem } from "./report.ts";
-import { chatAnswer, chatsAnswer, profileAnswer } from "./shapes.ts";
+import {
+  chatAnswer,
+  chatsAnswer,
+  profileAnswer,
+  readableChats,
+  readableMessages,
+  uncountedChatsAnswer,
+} from "./shapes.ts";
 
-/** Answers with the user's id, or undefined where the API does not tell. */
-export async function checkProfile(examination: Examination): Promise<string | undefined> {
-  const { problems: faults, data } = await examination.read(PROFILE, { shape: profileAnswer });
+/** Who the user is, as far as the API tells. */
+export interface Viewer {
+  readonly userId: string | undefined;
+  readonly name: string | undefined;
+}
+
+export async function checkProfile(examination: Examination): Promise<Viewer> {
+  const { problems: faults, json } = await examination.read(PROFILE, profileAnswer);
   if (faults.length === 0) examination.right(PROFILE, "200 with userId, email and name");
   await checkUnauthenticated(examination, PROFILE);
-  return data?.user.userId;
+  const [user] = recordsIn("profile", json);
+  return { userId: user && textIn("profile", user, "userId"), name: user && textIn("profile", user, "name") };
 }
 
 const NO_SESSION =
@@ -52,32 +68,88 @@ export async function checkRefusal(
 export interface ListedChat {
   readonly id: string;
   readonly participants?: readonly string[] | undefined;
-  readonly hasMessages: boolean;
+  readonly lastMessage: unknown;
 }
 
-const listed = z
-  .object({
-    id: z.string().min(1),
-    participants: z.array(z.string()).optional().catch(undefined),
-    lastMessage: z.unknown().optional(),
-  })
-  .transform(({ lastMessage, ...chat }) => ({
-    ...chat,
-    hasMessages: lastMessage !== undefined && lastMessage !== null,
-  }));
-const list = z.object({ chats: z.array(listed.or(z.unknown().transform(() => undefined))) });
+const participantIds = z.array(z.string()).optional().catch(undefined);
 
-/** Answers with those chats of the user that have an id. */
+function listedChat(chat: object): readonly ListedChat[] {
+  const id = textIn("chat", chat, "id");
+  const { participants, lastMessage } = { participants: undefined, lastMessage: undefined, ...chat };
+  return id === undefined ? [] : [{ id, participants: participantIds.parse(participants), lastMessage }];
+}
+
+/** Answers with those chats of the user that have an id, wherever they are in the answer. */
 export async function checkChats(examination: Examination, userId: string | undefined): Promise<readonly ListedChat[]> {
-  const { problems: faults, json, data } = await examination.read(CHATS, { shape: chatsAnswer });
-  const problems = (data?.chats ?? []).flatMap((chat) => memberProblems(chat, "chats[].", userId));
-  const ids = data?.chats.map(({ id }) => id) ?? [];
+  const expectation = examination.lacks("unreadCounts") ? uncountedChatsAnswer : chatsAnswer;
+  const { problems: faults, json } = await examination.read(CHATS, expectation);
+  const chats = readableChats(json);
+  const problems = chats.flatMap((chat) => memberProblems(chat, "chats[].", userId));
+  const ids = chats.map(({ id }) => id);
   if (new Set(ids).size < ids.length) problems.push(TWICE);
   if (faults.length === 0)
     examination.check(CHATS, `200 with ${counted(ids.length, "chat")}, each complete`, distinct(problems));
   else for (const problem of distinct(problems)) examination.wrong(CHATS, problem);
   await checkUnauthenticated(examination, CHATS);
-  return (list.safeParse(json).data?.chats ?? []).filter((chat) => chat !== undefined);
+  return recordsIn("chat", json).flatMap((chat) => listedChat(chat));
+}
+
+/** Chats whose own records are looked at. */
+const MAX_RECORDS = 10;
+
+/** That what is listed is not refused when it is asked for: somebody was removed in one place only. */
+export async function checkListed(
+  examination: Examination,
+  chats: readonly ListedChat[],
+  userId: string | undefined,
+): Promise<void> {
+  if (examination.lacks("chat")) return;
+  const asked = chats.slice(0, MAX_RECORDS);
+  let refused = 0;
+  for (const { id } of asked) {
+    const outcome = await examination.ask(CHAT, { ids: { chatId: id } });
+    if (outcome.kind !== "answered") return;
+    const { data } = examine(outcome, chatAnswer);
+    const isOut = userId !== undefined && data?.chat.participants.includes(userId) === false;
+    if (isOut || outcome.status === 403 || outcome.status === 404) refused += 1;
+  }
+  const what = `${refused} of ${counted(asked.length, "listed chat")} ${refused === 1 ? "is" : "are"} refused, or without the user, when asked for`;
+  const advice =
+    "List the chats that the user is in: somebody was removed from a chat's record and not from the list. The gateway believes the record.";
+  examination.check(CHATS, "what is listed is had when asked for", refused === 0 ? [] : [{ what, advice }]);
+}
+
+const STALE =
+  "Keep the copy in the list of chats up to date with the message itself: lists of chats show it. The gateway shows what is listed.";
+
+/** That the copy of the last message that the list has is the newest of the history, which has been read whole. */
+export function checkLastMessage(
+  examination: Examination,
+  { lastMessage }: ListedChat,
+  messages: readonly WireMessage[],
+): void {
+  const [copy] = readableMessages({ messages: [lastMessage] });
+  const newest = messages.reduce<string>((found, { createdAt }) => (createdAt > found ? createdAt : found), "");
+  if (!copy) return;
+  const problems: Problem[] = [];
+  if (!messages.some(({ id }) => id === copy.id)) {
+    problems.push({ what: "chats[].lastMessage is not in the history", advice: STALE });
+  } else if (copy.createdAt < newest) {
+    problems.push({ what: "chats[].lastMessage is not the newest of the history", advice: STALE });
+  }
+  examination.check(CHATS, "lastMessage is the newest of the history", problems);
+}
+
+/** The records of an answer, in the contract's place or wherever else they are. */
+function recordsIn(kind: Kind, json: unknown): readonly object[] {
+  return locate(kind, json)?.records ?? [];
+}
+
+/** A field as a text, of whatever name and type it is. */
+function textIn(kind: Kind, record: object, field: string): string | undefined {
+  const name = translate(kind, record).get(field)?.name;
+  const text = name === undefined ? "" : HELPERS.id(Reflect.get(record, name));
+  return text === "" ? undefined : text;
 }
 
 const TWICE: Problem = {
@@ -123,7 +195,8 @@ const UNKNOWN = "by another status a client cannot tell a chat that is gone from
 
 export async function checkChat(examination: Examination, chatId: string, userId: string | undefined): Promise<void> {
   const ids = { chatId };
-  const { problems: faults, data } = await examination.read(CHAT, { shape: chatAnswer }, { ids });
+  if (examination.lacks("chat")) return checkChatRefusals(examination, chatId, [MESSAGES]);
+  const { problems: faults, data } = await examination.read(CHAT, chatAnswer, { ids });
   const problems = data === undefined ? [] : memberProblems(data.chat, "chat.", userId);
   if (data !== undefined && data.chat.id !== chatId) {
     const advice =
@@ -132,10 +205,18 @@ export async function checkChat(examination: Examination, chatId: string, userId
   }
   if (faults.length === 0) examination.check(CHAT, "200 with the chat that was asked for", problems);
   else for (const problem of problems) examination.wrong(CHAT, problem);
-  for (const endpoint of [CHAT, MESSAGES]) {
+  return checkChatRefusals(examination, chatId, [CHAT, MESSAGES]);
+}
+
+async function checkChatRefusals(
+  examination: Examination,
+  chatId: string,
+  endpoints: readonly Endpoint[],
+): Promise<void> {
+  for (const endpoint of endpoints) {
     const unknown = { ids: { chatId: unlike(chatId) } };
     await checkRefusal(examination, endpoint, "for an unknown chat", [404], UNKNOWN, unknown);
-    await checkUnauthenticated(examination, endpoint, ids);
+    await checkUnauthenticated(examination, endpoint, { chatId });
   }
 }
 
@@ -150,6 +231,7 @@ export function unlike(id: string): string {
 
 /** Ids that are something else to who takes their escapes for a part of the path. */
 export async function checkEscapes(examination: Examination, chatId: string): Promise<void> {
+  if (examination.lacks("chat")) return;
   const why = "an escaped id names a chat that does not exist, and no other route.";
   for (const [description, id] of [
     ["whose id is ../auth/profile", "../auth/profile"],
@@ -181,7 +263,7 @@ export async function checkOutsider(
     examination.unchecked(CHAT, "whether an outsider is refused: --other-token is not given.");
     return undefined;
   }
-  const { data, problems } = examine(await examination.ask(PROFILE, { token: otherToken }), { shape: profileAnswer });
+  const { data, problems } = examine(await examination.ask(PROFILE, { token: otherToken }), profileAnswer);
   for (const problem of problems)
     examination.wrong(PROFILE, { ...problem, what: `with --other-token: ${problem.what}` });
   if (data === undefined) return undefined;
@@ -191,7 +273,7 @@ export async function checkOutsider(
     examination.unchecked(CHAT, "whether an outsider is refused: the user of --other-token is in every chat.");
     return undefined;
   }
-  for (const endpoint of [CHAT, MESSAGES]) {
+  for (const endpoint of examination.lacks("chat") ? [MESSAGES] : [CHAT, MESSAGES]) {
     const question = { ids: { chatId: foreign.id }, token: otherToken };
     await checkRefusal(examination, endpoint, "for somebody who is not in the chat", [403, 404], OUTSIDER, question);
   }

@@ -6,6 +6,24 @@ export interface Problem {
   readonly advice: string;
 }
 
+/** For programs: what {@link Report.toString} says for people. */
+export interface ReportJson {
+  readonly passed: boolean;
+  readonly right: number;
+  readonly wrong: number;
+  readonly unchecked: number;
+  readonly verdicts: readonly {
+    readonly verdict: "right" | "wrong" | "unchecked";
+    readonly endpoint: string;
+    readonly what: string;
+    readonly advice?: string;
+  }[];
+  /** What was changed in the API's data. */
+  readonly written: readonly string[];
+}
+
+const VERDICTS = { "✓": "right", "✗": "wrong", "–": "unchecked" } as const;
+
 interface Verdict {
   readonly mark: "✓" | "✗" | "–";
   readonly endpoint: string;
@@ -55,6 +73,17 @@ export class Report {
     const written = this.#written.length === 0 ? ["nothing"] : this.#written.map(harmless);
     const summary = `${this.#count("✓")} right, ${this.#count("✗")} wrong, ${this.#count("–")} not checked.`;
     return [...verdicts, "", `Written: ${written.join("; ")}.`, summary].join("\n");
+  }
+
+  toJSON(): ReportJson {
+    return {
+      passed: this.passed,
+      right: this.#count("✓"),
+      wrong: this.#count("✗"),
+      unchecked: this.#count("–"),
+      verdicts: this.#verdicts.map(({ mark, ...verdict }) => ({ verdict: VERDICTS[mark], ...verdict })),
+      written: this.#written,
+    };
   }
 
   #count(mark: Verdict["mark"]): number {

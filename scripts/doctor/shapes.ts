@@ -1,6 +1,7 @@
 /** The shapes of the contract: those that the gateway reads, and stricter where it would read something else than was meant. */
 import { z } from "zod";
-import { instant, wireChat, wireMessage, wirePage, wireProfile } from "../../src/upstream/wire.ts";
+import { id, instant, type WireMessage } from "../../src/upstream/wire.ts";
+import { adviceFor, locate, misplaced, type Kind } from "./foreign.ts";
 import type { Problem } from "./report.ts";
 
 const INSTANT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i;
@@ -8,16 +9,89 @@ const INSTANT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)
 /** Without its zone an instant is another one wherever the gateway runs. */
 const zoned = z.string().regex(INSTANT, "expected an ISO 8601 instant with its time zone").pipe(instant);
 
-const chat = wireChat.extend({ createdAt: zoned, updatedAt: zoned });
-const message = wireMessage.extend({ createdAt: zoned, readAt: zoned.nullish() });
+const chat = z.object({
+  id,
+  participants: z.array(id),
+  participantNames: z.array(z.string()),
+  storeName: z.string().nullish(),
+  lastMessage: z.unknown().optional(),
+  unreadCount: z.number().int().nonnegative().nullish(),
+  createdAt: zoned,
+  updatedAt: zoned,
+});
 
-export const profileAnswer = wireProfile;
+const message = z.object({
+  id,
+  chatId: id,
+  senderId: id,
+  senderName: z.string(),
+  content: z.string(),
+  createdAt: zoned,
+  readAt: zoned.nullish(),
+});
+
+/** What an answer has records of, and under which name. */
+export interface Records {
+  readonly kind: Kind;
+  readonly container: string;
+  readonly record: z.ZodType;
+}
+
+const user = z.object({ userId: id, email: z.string(), name: z.string(), role: z.string().nullish() });
+const listedChat = chat.extend({ unreadCount: z.number().int().nonnegative() });
+
+export const profileAnswer = {
+  shape: z.object({ user }),
+  of: { kind: "profile", container: "user", record: user },
+} as const;
+
 /** The gateway can do without the count in every answer but this one. */
-export const chatsAnswer = z.object({ chats: z.array(chat.extend({ unreadCount: z.number().int().nonnegative() })) });
-export const chatAnswer = z.object({ chat });
-export const page = wirePage.extend({ messages: z.array(message) });
-export const messageAnswer = z.object({ message });
-export const readAnswer = z.object({ readAt: zoned.nullish() }).nullish();
+export const chatsAnswer = {
+  shape: z.object({ chats: z.array(listedChat) }),
+  of: { kind: "chat", container: "chats", record: listedChat },
+} as const;
+
+/** Of an API that is said not to count. */
+export const uncountedChatsAnswer = {
+  shape: z.object({ chats: z.array(chat) }),
+  of: { kind: "chat", container: "chats", record: chat },
+} as const;
+
+export const chatAnswer = {
+  shape: z.object({ chat }),
+  of: { kind: "chat", container: "chat", record: chat },
+} as const;
+
+export const page = {
+  shape: z.object({
+    messages: z.array(message),
+    nextToken: z.string().min(1).nullish(),
+    lastEvaluatedKey: z.object({ id }).nullish(),
+  }),
+  of: { kind: "message", container: "messages", record: message },
+} as const;
+
+export const messageAnswer = {
+  shape: z.object({ message }),
+  of: { kind: "message", container: "message", record: message },
+} as const;
+
+export const readAnswer = { shape: z.object({ readAt: zoned.nullish() }).nullish() };
+
+/** Those of a page's messages that can be read. */
+export function readableMessages(json: unknown): readonly WireMessage[] {
+  return (listOf(json, "messages") ?? []).flatMap((value) => message.safeParse(value).data ?? []);
+}
+
+/** Those of the chats that can be read. */
+export function readableChats(json: unknown): readonly z.output<typeof chat>[] {
+  return (listOf(json, "chats") ?? []).flatMap((value) => chat.safeParse(value).data ?? []);
+}
+
+function listOf(json: unknown, name: string): readonly unknown[] | undefined {
+  const list = valueAt(json, [name]);
+  return Array.isArray(list) ? list : undefined;
+}
 
 /** What a field is for, by its name. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -34,7 +108,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     "Send a name for each of `participants`, in the same order: they are the names that the others see.",
   storeName: "Send the chat's title as a text, null or not at all.",
   unreadCount:
-    "Send, in the list of chats, how many messages the viewer has not read: without it clients get an error.",
+    "Send, in the list of chats, how many messages the viewer has not read: without it the gateway counts in the whole history of each.",
   createdAt:
     "Send an instant like 2026-01-31T09:30:00.000Z: it is shown, and messages are put in order and found again by it.",
   updatedAt: "Send an instant like 2026-01-31T09:30:00.000Z: chats are put in order by it.",
@@ -53,14 +127,27 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 const OTHERWISE = "Answer what the contract says: anything else is UPSTREAM_UNAVAILABLE to the gateway's clients.";
 
-/** What is wrong with the shape of an answer, a problem for each field: `chats[].id is missing (3 times)`. */
-export function shapeProblems(shape: z.ZodType, json: unknown): readonly Problem[] {
+/**
+ * What is wrong with the shape of an answer, a problem for each field: `chats[].id is missing (3 times)`. What is found in the place of
+ * something, and how an adapter says so, goes into the advice.
+ */
+export function shapeProblems(shape: z.ZodType, json: unknown, of?: Records): readonly Problem[] {
   const { error } = shape.safeParse(json);
   if (error === undefined) return [];
+  const elsewhere = of && misplaced(of.kind, of.container, json);
+  if (!elsewhere) return problemsOf(error, json, of);
+  const { path = [], records = [] } = locate(of.kind, json) ?? {};
+  const inner = z.array(of.record).safeParse(records).error;
+  const name = [...path, ""].join(".").slice(0, -1) || "the body";
+  const found = inner ? problemsOf(inner, records, of, json) : [];
+  return [elsewhere, ...found.map((problem) => ({ ...problem, what: `${name}${problem.what}` }))];
+}
+
+function problemsOf(error: z.ZodError, json: unknown, of?: Records, body = json): readonly Problem[] {
   const groups = Map.groupBy(error.issues, (issue) => sentenceOf(issue, json));
   return [...groups].map(([sentence, [first, ...others]]) => ({
     what: others.length === 0 ? sentence : `${sentence} (${others.length + 1} times)`,
-    advice: adviceOf(first?.path ?? []),
+    advice: adviceOf(first?.path ?? [], of, body),
   }));
 }
 
@@ -79,9 +166,10 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function adviceOf(path: readonly PropertyKey[]): string {
+function adviceOf(path: readonly PropertyKey[], of: Records | undefined, body: unknown): string {
   const field = path.findLast((key) => typeof key === "string");
   // An object in the place of a page's key has its own id.
   const name = path.includes("lastEvaluatedKey") ? "lastEvaluatedKey" : field;
-  return (name === undefined ? undefined : ADVICE[name]) ?? OTHERWISE;
+  const found = of && name !== undefined ? adviceFor(of.kind, name, body) : undefined;
+  return `${(name === undefined ? undefined : ADVICE[name]) ?? OTHERWISE}${found === undefined ? "" : ` ${found}`}`;
 }

@@ -6,14 +6,16 @@ import { examine } from "./answers.ts";
 import { CHATS, MARK_CHAT_READ, MARK_READ, MESSAGES, SEND, type Examination } from "./examination.ts";
 import { readHistory } from "./history.ts";
 import { checkRefusal, unlike } from "./reading.ts";
-import type { Problem } from "./report.ts";
-import { chatsAnswer, messageAnswer, readAnswer } from "./shapes.ts";
+import { counted, type Problem } from "./report.ts";
+import { chatsAnswer, messageAnswer, readableChats, readAnswer } from "./shapes.ts";
 
 const TEXT = "A test message: somebody checks this chat's REST API with --write.";
 
 export interface WritingPatient {
   readonly chatId: string;
   readonly userId: string | undefined;
+  /** As the profile has it. */
+  readonly name: string | undefined;
   /** What the history had before. */
   readonly messages: readonly WireMessage[];
   /** A chat that the user of --other-token is not in. */
@@ -24,8 +26,9 @@ export async function checkWriting(examination: Examination, patient: WritingPat
   const { chatId, messages, userId } = patient;
   const own = await checkSending(examination, patient);
   await checkRefusedSending(examination, patient);
+  if (examination.lacks("receipts")) return;
   await checkMarkingRead(examination, chatId, { own, other: otherMessage(messages, userId) });
-  await checkMarkingAllRead(examination, chatId);
+  await checkMarkingAllRead(examination, chatId, userId);
 }
 
 /** One of somebody else, best one that nobody has read. */
@@ -35,10 +38,11 @@ function otherMessage(messages: readonly WireMessage[], userId: string | undefin
 }
 
 /** Answers with the id of the message that was sent. */
-async function checkSending(examination: Examination, { chatId, userId }: WritingPatient): Promise<string | undefined> {
+async function checkSending(examination: Examination, patient: WritingPatient): Promise<string | undefined> {
+  const { chatId } = patient;
   const key = `doctor-${randomUUID()}`;
   const question = { ids: { chatId }, body: { content: `  ${TEXT}\n` }, idempotencyKey: key };
-  const expectation = { shape: messageAnswer, status: 201 };
+  const expectation = { ...messageAnswer, status: 201 };
   const { problems: faults, data, outcome } = await examination.read(SEND, expectation, question);
   examination.wrote(outcome, `a message to the chat ${chatId}`);
   if (data === undefined) {
@@ -46,7 +50,7 @@ async function checkSending(examination: Examination, { chatId, userId }: Writin
     return undefined;
   }
   const { message } = data;
-  const problems = messageProblems(message, chatId, userId);
+  const problems = messageProblems(message, patient);
   if (faults.length === 0) examination.check(SEND, "201 with the message, its content trimmed", problems);
   else for (const problem of problems) examination.wrong(SEND, problem);
   await checkStored(examination, chatId, message.id);
@@ -54,7 +58,7 @@ async function checkSending(examination: Examination, { chatId, userId }: Writin
   return message.id;
 }
 
-function messageProblems(message: WireMessage, chatId: string, userId: string | undefined): readonly Problem[] {
+function messageProblems(message: WireMessage, { chatId, userId, name }: WritingPatient): readonly Problem[] {
   const problems: Problem[] = [];
   if (message.content !== TEXT) {
     problems.push({
@@ -72,6 +76,12 @@ function messageProblems(message: WireMessage, chatId: string, userId: string | 
     problems.push({
       what: "message.senderId is not the userId of GET /auth/profile",
       advice: "Answer the id of the token's user: clients tell their own messages by it.",
+    });
+  }
+  if (name !== undefined && message.senderName !== name) {
+    problems.push({
+      what: "message.senderName is not the name of GET /auth/profile",
+      advice: "Answer the name of the token's user: the members of the chat are shown it as the sender's.",
     });
   }
   return problems;
@@ -171,18 +181,46 @@ async function checkMarkingRead(
     return;
   }
   const question = { ids: { chatId, messageId: other } };
-  const { problems, outcome } = await examination.read(MARK_READ, { shape: readAnswer }, question);
+  const { problems, outcome } = await examination.read(MARK_READ, readAnswer, question);
   examination.wrote(outcome, `that the user has read the message ${other}`);
   if (problems.length === 0) examination.right(MARK_READ, "2xx for somebody else's message");
 }
 
-async function checkMarkingAllRead(examination: Examination, chatId: string): Promise<void> {
+/** That every message of the others says that it was read, not those of the first page alone. */
+async function checkReadMarks(examination: Examination, chatId: string, userId: string | undefined): Promise<void> {
+  const { pages, problems, complete } = await readHistory(examination, chatId);
+  if (!complete || problems.length > 0 || userId === undefined) {
+    examination.unchecked(
+      MARK_CHAT_READ,
+      "whether every message is read afterwards: the history could not be read whole.",
+    );
+    return;
+  }
+  const others = pages.flat().filter(({ senderId }) => senderId !== userId);
+  const unread = others.filter(({ readAt }) => !readAt).length;
+  const what = `of ${counted(others.length, "message")} of others ${unread} ${unread === 1 ? "is" : "are"} still without readAt afterwards`;
+  const advice = "Mark every message of the chat, however many pages there are: clients show the others as unread.";
+  examination.check(
+    MARK_CHAT_READ,
+    "every message of the others has readAt afterwards",
+    unread === 0 ? [] : [{ what, advice }],
+  );
+}
+
+async function checkMarkingAllRead(
+  examination: Examination,
+  chatId: string,
+  userId: string | undefined,
+): Promise<void> {
   const { problems, outcome } = await examination.read(MARK_CHAT_READ, { shape: z.unknown() }, { ids: { chatId } });
   examination.wrote(outcome, `that the user has read everything in the chat ${chatId}`);
   if (problems.length > 0) return;
-  const { data } = await examination.read(CHATS, { shape: chatsAnswer });
-  const chat = data?.chats.find(({ id }) => id === chatId);
+  await checkReadMarks(examination, chatId, userId);
+  if (examination.lacks("unreadCounts")) return;
+  const { json } = await examination.read(CHATS, chatsAnswer);
+  const chat = readableChats(json).find(({ id }) => id === chatId);
   if (chat === undefined) return examination.unchecked(MARK_CHAT_READ, "its effect: the chat is not in the list.");
+  if (typeof chat.unreadCount !== "number") return;
   const advice = "Count what the viewer has not read from then on: clients ask for the count after they have marked.";
   const what = `chats[].unreadCount of GET /chats is ${chat.unreadCount} afterwards`;
   examination.check(

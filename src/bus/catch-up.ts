@@ -10,7 +10,7 @@ import { justBefore, latest, type Position } from "./position.ts";
 /** Something that is read from a log. */
 export interface CatchUpEntry {
   readonly topic: string;
-  /** Where the log has it. Undefined for an entry from elsewhere, which stands before the first one that the log has. */
+  /** Its position in the log. Undefined for an entry from elsewhere, which comes before the first one that the log has. */
   readonly position: Position | undefined;
   /** Orders entries of several topics. */
   readonly order: Position;

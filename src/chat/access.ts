@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Announcement, Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
+import { isIn, listChats } from "./chat-list.ts";
 import { toChat, type Chat, type User } from "./model.ts";
 import { Session, type Identity } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
@@ -60,7 +61,7 @@ export class Access {
       }
       if (this.#directory.learn(chat, askedAt)) this.#announceMembers(chat);
       // A backend that answers outsiders as well does not make them members.
-      if (!chat.participants.some((user) => user.id === identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
+      if (!isIn(chat, identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
       return chat;
     });
   }
@@ -68,7 +69,7 @@ export class Access {
   /** Every chat of somebody, as the REST API lists them, and takes note of who is in them. */
   async fetchChats(identity: Identity): Promise<readonly Chat[]> {
     const askedAt = this.#directory.now();
-    const chats = await this.call(identity, undefined, async () => (await this.#api.chats(identity.token)).map(toChat));
+    const chats = await this.call(identity, undefined, () => listChats(this.#api, this.#directory, identity));
     for (const chat of this.#directory.replace(identity.user.id, chats, askedAt)) this.#announceMembers(chat);
     return chats;
   }
@@ -81,7 +82,7 @@ export class Access {
   async requireMember(identity: Identity, chatId: string): Promise<Membership> {
     const key = `${identity.tokenHash} ${chatId}`;
     for (let attempt = 0; attempt < MAX_QUESTIONS; attempt++) {
-      // Of somebody who is connected the directory alone decides: it hears of removals, a cached answer does not.
+      // For a connected user the directory alone decides: it is notified of removals, a cached answer is not.
       const isConnected = (): boolean => this.#directory.viewer(identity.user.id) !== undefined;
       const known =
         this.#directory.membership(identity.user.id, chatId) ??
@@ -145,7 +146,7 @@ export class Access {
     }
   }
 
-  /** Never rejects: the refusal that led here is what the client hears of. */
+  /** Never rejects: the client receives the refusal that led here. */
   async #recheck(identity: Identity, chatId: string): Promise<void> {
     this.#memberships.delete(`${identity.tokenHash} ${chatId}`);
     try {
@@ -160,7 +161,7 @@ export class Access {
   #forget(identity: Identity, chatId: string): void {
     const userId = identity.user.id;
     this.#memberships.delete(`${identity.tokenHash} ${chatId}`);
-    this.#directory.leave(userId, chatId);
+    this.#directory.refuse(userId, chatId);
     this.#announce({ type: "membership.ended", chatId, userId });
   }
 

@@ -55,7 +55,7 @@ export class Announcements {
         this.#directory.remove(event.chatId);
         break;
       case "membership.ended":
-        this.#directory.leave(event.userId, event.chatId);
+        this.#directory.refuse(event.userId, event.chatId);
         break;
       case "user.signed_out":
         this.#sessions.signOut(event.userId);

@@ -1,12 +1,16 @@
 /** What the backend reports to `POST /events`: published before it is acknowledged, and once however often it is reported. */
+import { LRUCache } from "lru-cache";
 import { z } from "zod";
-import type { Bus } from "../bus/bus.ts";
+import { boundedWait } from "../bounded.ts";
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import { earlier } from "../bus/position.ts";
 import { id, instant, wireChat, wireMessage } from "../upstream/wire.ts";
 import type { Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
-import type { BusEvent } from "./events/registry.ts";
+import { topicOf, type BusEvent } from "./events/registry.ts";
+import { UNKNOWN_CHATS_TOPIC } from "./events/topics.ts";
 import type { Messages } from "./messages.ts";
-import { toChat, toMessage } from "./model.ts";
+import { toChat, toMessage, type Message } from "./model.ts";
 import { once } from "./once.ts";
 import type { Receipts } from "./receipts.ts";
 
@@ -32,25 +36,49 @@ const EVENT_ID_TTL_MS = 24 * 3_600_000;
 /** How long an instance may be at publishing one before it is taken for dead. */
 const PUBLISHING_MS = 10_000;
 
-export class BackendEvents {
-  readonly #bus: Bus<BusEvent>;
-  readonly #announcements: Announcements;
-  readonly #directory: Directory;
-  readonly #messages: Messages;
-  readonly #receipts: Receipts;
+/** How long a report of a message waits for its publication, which goes on however long that takes. */
+const MESSAGE_WAIT_MS = 1000;
 
-  constructor(
-    bus: Bus<BusEvent>,
-    announcements: Announcements,
-    directory: Directory,
-    messages: Messages,
-    receipts: Receipts,
-  ) {
-    this.#bus = bus;
-    this.#announcements = announcements;
-    this.#directory = directory;
-    this.#messages = messages;
-    this.#receipts = receipts;
+/** How far the clocks of two logs may be apart. */
+const CLOCK_SKEW_MS = 10;
+
+const REMEMBERED_CHATS = 10_000;
+
+interface BackendEventsOptions {
+  readonly bus: Bus<BusEvent>;
+  readonly announcements: Announcements;
+  readonly directory: Directory;
+  readonly messages: Messages;
+  readonly receipts: Receipts;
+  /** How long after a message a user who learns of its chat is still sent it, in milliseconds: not longer than the log reaches back. */
+  readonly expectMs: number;
+}
+
+export class BackendEvents {
+  readonly #options: BackendEventsOptions;
+  readonly #bus: Bus<BusEvent>;
+  /** The unknown chats that the other instances know of: one event serves all messages that are published soon after it. */
+  readonly #announced: LRUCache<string, true>;
+  #unsubscribe: Unsubscribe | undefined;
+
+  constructor(options: BackendEventsOptions) {
+    this.#options = options;
+    this.#bus = options.bus;
+    this.#announced = new LRUCache({ max: REMEMBERED_CHATS, ttl: options.expectMs / 2 });
+  }
+
+  async start(): Promise<void> {
+    const { directory, expectMs } = this.#options;
+    this.#unsubscribe = await this.#bus.subscribe(UNKNOWN_CHATS_TOPIC, {
+      receive(event, position) {
+        if (event.type !== "chat.unknown" || position === undefined) return;
+        directory.expect(event.chatId, earlier(position, CLOCK_SKEW_MS), expectMs);
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#unsubscribe?.();
   }
 
   /**
@@ -70,29 +98,51 @@ export class BackendEvents {
     });
   }
 
+  /** A trigger in a database knows ids alone: the chat's members have names. */
+  #named(message: Message): Message {
+    const { chatId, sender } = message;
+    const known = this.#options.directory.chat(chatId)?.participants.get(sender.id);
+    return known && sender.name === sender.id ? { ...message, sender: known } : message;
+  }
+
+  /** Delivers to the known members. A user who learns of the chat soon is sent the message then, on whichever instance. */
+  async #deliver(message: Message): Promise<void> {
+    const { chatId } = message;
+    const { directory, messages } = this.#options;
+    if (directory.chat(chatId) || this.#announced.has(chatId)) {
+      await messages.deliver(message);
+      return;
+    }
+    const published = this.#announce(message).then(() => messages.deliver(message));
+    await boundedWait(this.#bus.isConnected ? MESSAGE_WAIT_MS : 0, published, undefined);
+  }
+
+  /** Resolves when the log has the event: the message's position is then a later one. */
+  async #announce({ id: messageId, chatId }: Message): Promise<void> {
+    const event: BusEvent = { type: "chat.unknown", chatId, messageId };
+    await this.#bus.publish(topicOf(event), event);
+    this.#announced.set(chatId, true);
+  }
+
   async #publish(event: BackendEvent): Promise<void> {
+    const { announcements, directory, receipts } = this.#options;
     switch (event.type) {
       case "message.created":
-        await this.#messages.deliver(toMessage(event.data.message));
-        return;
+        return this.#deliver(this.#named(toMessage(event.data.message)));
       case "message.read": {
         const { chatId, messageId, userId, readAt } = event.data;
-        const name = this.#directory.chat(chatId)?.participants.get(userId)?.name ?? userId;
-        return this.#receipts.deliver({ chatId, messageId: messageId ?? null, reader: { id: userId, name }, readAt });
+        const name = directory.chat(chatId)?.participants.get(userId)?.name ?? userId;
+        return receipts.deliver({ chatId, messageId: messageId ?? null, reader: { id: userId, name }, readAt });
       }
       case "chat.created":
       case "chat.updated": {
-        const chat = toChat(event.data.chat);
-        return this.#announcements.announce({
-          type: "chat.changed",
-          chatId: chat.id,
-          participants: chat.participants,
-        });
+        const { id: chatId, participants } = toChat(event.data.chat);
+        return announcements.announce({ type: "chat.changed", chatId, participants });
       }
       case "chat.deleted":
-        return this.#announcements.announce({ type: "chat.deleted", chatId: event.data.chatId });
+        return announcements.announce({ type: "chat.deleted", chatId: event.data.chatId });
       case "user.signed_out":
-        return this.#announcements.announce({ type: "user.signed_out", userId: event.data.userId });
+        return announcements.announce({ type: "user.signed_out", userId: event.data.userId });
     }
   }
 }

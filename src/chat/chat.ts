@@ -11,11 +11,15 @@ import { Chats } from "./chats.ts";
 import { Directory } from "./directory.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { History } from "./history.ts";
+import { KnownReads } from "./known-reads.ts";
 import { Messages, type Limiter } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import { Receipts } from "./receipts.ts";
 import { Sessions } from "./sessions.ts";
 import { Typing } from "./typing.ts";
+
+/** How much longer the REST API may go without being asked about tokens again where the backend sends events. */
+const EVENTS_STRETCH = 5;
 
 export interface ChatDomain {
   readonly access: Access;
@@ -28,14 +32,23 @@ export interface ChatDomain {
   readonly receipts: Receipts;
   readonly sessions: Sessions;
   readonly typing: Typing;
-  /** Resolves when it hears of what every instance is told. */
+  /** Resolves when it receives what is published to every instance. */
   start(): Promise<void>;
   /** Resolves when nothing of it is under way any more. */
   close(): Promise<void>;
 }
 
 interface ChatDomainOptions {
-  readonly config: Pick<Config, "MAX_MESSAGE_SIZE" | "PRESENCE_GRACE" | "SESSION_RECHECK_INTERVAL" | "TYPING_TIMEOUT">;
+  readonly config: Pick<
+    Config,
+    | "EVENTS_SECRET"
+    | "MAX_MESSAGE_SIZE"
+    | "PRESENCE_GRACE"
+    | "RESUME_WINDOW"
+    | "SESSION_RECHECK_BUDGET"
+    | "SESSION_RECHECK_INTERVAL"
+    | "TYPING_TIMEOUT"
+  >;
   readonly api: ChatApi;
   readonly bus: Bus<BusEvent>;
   readonly limiter: Limiter;
@@ -45,11 +58,14 @@ interface ChatDomainOptions {
 
 export function createChatDomain({ config, api, bus, limiter, clock, log }: ChatDomainOptions): ChatDomain {
   const directory = new Directory();
+  const reads = new KnownReads();
   const sessions = new Sessions({
     api,
     directory,
     clock,
     recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
+    // A backend that says what has changed need not be asked so often.
+    recheckBudget: config.SESSION_RECHECK_BUDGET / (config.EVENTS_SECRET === undefined ? 1 : EVENTS_STRETCH),
     log,
   });
   const announcements = new Announcements(bus, directory, sessions);
@@ -66,20 +82,33 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     limiter,
     maxContentBytes: config.MAX_MESSAGE_SIZE,
   });
-  const receipts = new Receipts(api, access, bus);
+  const receipts = new Receipts(api, access, bus, reads);
+  const history = new History(api, access, bus.log, reads);
+  const backendEvents = new BackendEvents({
+    bus,
+    announcements,
+    directory,
+    messages,
+    receipts,
+    expectMs: config.RESUME_WINDOW,
+  });
   return {
     access,
-    backendEvents: new BackendEvents(bus, announcements, directory, messages, receipts),
-    chats: new Chats(access),
+    backendEvents,
+    chats: new Chats(access, history, reads, api.capabilities.receipts),
     directory,
-    history: new History(api, access, bus.log),
+    history,
     messages,
     presence,
     receipts,
     sessions,
     typing,
-    start: () => announcements.start(),
+    async start() {
+      await announcements.start();
+      await backendEvents.start();
+    },
     async close() {
+      await backendEvents.close();
       await announcements.close();
       sessions.shutDown();
       typing.close();

@@ -1,20 +1,29 @@
 /** The viewer's chats. */
-import { GatewayError } from "../errors.ts";
 import type { Access } from "./access.ts";
-import type { Chat } from "./model.ts";
+import type { History } from "./history.ts";
+import type { KnownReads } from "./known-reads.ts";
+import type { Chat, Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
 export class Chats {
   readonly #access: Access;
+  readonly #history: History;
+  readonly #reads: KnownReads;
+  readonly #hasReceipts: boolean;
 
-  constructor(access: Access) {
+  /** @param hasReceipts whether the REST API says what has been read. */
+  constructor(access: Access, history: History, reads: KnownReads, hasReceipts: boolean) {
     this.#access = access;
+    this.#hasReceipts = hasReceipts;
+    this.#history = history;
+    this.#reads = reads;
   }
 
   /** Every chat of the viewer, most recently updated first. @throws GatewayError UNAUTHENTICATED, UPSTREAM_… */
   async list(identity: Identity): Promise<readonly Chat[]> {
     const chats = await this.#access.fetchChats(identity);
-    return chats.toSorted((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
+    const listed = chats.map((chat) => ({ ...chat, isListed: true }));
+    return listed.toSorted((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
   }
 
   /** @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
@@ -23,17 +32,19 @@ export class Chats {
   }
 
   /**
-   * The unread count of one of `list`, the viewer's chats: the only answer of the REST API that has to have it.
+   * The unread count of a chat: as `list`, the viewer's chats, has it, else counted in the history; 0 where nobody knows what has been
+   * read.
    *
-   * @throws GatewayError UPSTREAM_UNAVAILABLE where it has not.
+   * @throws GatewayError NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
-  unreadCount(list: readonly Chat[], chatId: string): number {
+  async unreadCount(identity: Identity, list: readonly Chat[], chatId: string): Promise<number> {
     const count = list.find((chat) => chat.id === chatId)?.unreadCount;
-    if (count === undefined) {
-      throw new GatewayError("UPSTREAM_UNAVAILABLE", {
-        cause: new Error("GET /chats: a chat's unreadCount is missing"),
-      });
-    }
-    return count;
+    if (count === undefined && this.#hasReceipts) return this.#history.countUnread(identity, chatId);
+    return count ?? 0;
+  }
+
+  /** The embedded copy of a message, with what is known of it that the copy lacks. */
+  complete(copy: Message): Message {
+    return this.#reads.complete(copy);
   }
 }

@@ -11,7 +11,8 @@ interface CredentialOptions {
   readonly onExpiry: (credential: Credential) => void;
   /** It is time to ask again whose it is. */
   readonly onRecheck: (credential: Credential) => void;
-  readonly recheckIntervalMs: number;
+  /** Within what time it has to be asked about again, as things are now: it grows with the number of tokens. */
+  readonly recheckIntervalMs: () => number;
 }
 
 export class Credential {
@@ -38,7 +39,7 @@ export class Credential {
   /** Asks again within so long a time. */
   recheckWithin(ms: number): void {
     this.#cancelRecheck();
-    this.#cancelRecheck = this.#scheduleRecheck(ms);
+    this.#cancelRecheck = this.#options.clock.after(ms * shareOfInterval(), () => this.#recheck());
   }
 
   close(): void {
@@ -46,14 +47,27 @@ export class Credential {
     this.#cancelRecheck();
   }
 
-  /** Within the interval, but not for everybody who came at once at once again. */
-  #scheduleRecheck(withinMs = this.#options.recheckIntervalMs): Cancel {
-    const { clock, onRecheck } = this.#options;
-    return clock.after(withinMs * (0.5 + Math.random() / 2), () => {
-      this.#cancelRecheck = this.#scheduleRecheck();
-      onRecheck(this);
+  #scheduleRecheck(): Cancel {
+    const { clock, recheckIntervalMs } = this.#options;
+    const share = shareOfInterval();
+    const waitMs = recheckIntervalMs() * share;
+    return clock.after(waitMs, () => {
+      // Many others may have come meanwhile: this one's turn is then later.
+      const laterMs = recheckIntervalMs() * share - waitMs;
+      if (laterMs > 0) this.#cancelRecheck = clock.after(laterMs, () => this.#recheck());
+      else this.#recheck();
     });
   }
+
+  #recheck(): void {
+    this.#cancelRecheck = this.#scheduleRecheck();
+    this.#options.onRecheck(this);
+  }
+}
+
+/** Within the interval, but not for everybody who came at once at once again. */
+function shareOfInterval(): number {
+  return 0.5 + Math.random() / 2;
 }
 
 /**

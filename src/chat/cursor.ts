@@ -4,7 +4,7 @@ import { isPosition, type Position } from "../bus/position.ts";
 import { badInput } from "../errors.ts";
 import type { Message } from "./model.ts";
 
-/** The position that a cursor holds. Messages of a chat are ordered by creation, then by id. */
+/** The position that a cursor holds. Messages of a chat are ordered by creation, equal instants as the REST API has them. */
 export interface CursorPosition {
   readonly chatId: string;
   readonly createdAt: string;
@@ -67,11 +67,11 @@ function decode(cursor: string): unknown {
   }
 }
 
-/** Negative where `a` comes before `b`. */
-export function compareByCreation(a: Pick<Message, "createdAt" | "id">, b: Pick<Message, "createdAt" | "id">): number {
+/** Negative where `a` was created before `b`; 0 where their instants do not tell: a stable sort keeps the history's order then. */
+export function compareByCreation(a: Pick<Message, "createdAt">, b: Pick<Message, "createdAt">): number {
   // Instants are normalised to one ISO form, so that the order of the texts is the order of the times.
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return a.id === b.id ? 0 : a.id < b.id ? -1 : 1;
+  if (a.createdAt === b.createdAt) return 0;
+  return a.createdAt < b.createdAt ? -1 : 1;
 }
 
 /** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */

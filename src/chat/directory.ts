@@ -2,11 +2,13 @@
  * Who is in which chat, as far as it concerns the people who are connected to this process. Kept current by every answer of the
  * REST API that names participants; forgotten with the last connection that it concerns.
  */
+import { LRUCache } from "lru-cache";
 import type { Position } from "../bus/position.ts";
 import type { Chat, User } from "./model.ts";
 import type { KnownChat, Session, Viewer } from "./session.ts";
+import { UnknownChats } from "./unknown-chats.ts";
 
-/** Hears of memberships as they take effect and end. */
+/** Notified of memberships as they take effect and end. */
 export interface MembershipListener {
   /**
    * @param since where the log has the news, if it came that way: what was published after it is for the viewer.
@@ -18,6 +20,9 @@ export interface MembershipListener {
   added?(chatId: string): void;
 }
 
+/** Refusals and departures that are remembered. */
+const REMEMBERED = 20_000;
+
 export class Directory {
   readonly #viewers = new Map<string, Viewer>();
   readonly #chats = new Map<string, KnownChat>();
@@ -26,6 +31,11 @@ export class Directory {
   readonly #listeners = new Set<MembershipListener>();
   /** What listeners are still about. */
   readonly #joining = new Set<Promise<void>>();
+  /** By user and chat: the chat's own record refuses the user. A list that has the chat nevertheless is not believed. */
+  readonly #refused = new LRUCache<string, true>({ max: REMEMBERED });
+  readonly #unknownChats = new UnknownChats();
+  /** By user and chat: who has left a chat is given nothing of the time after it, whatever is learnt of the chat later. */
+  readonly #left = new LRUCache<string, true>({ max: REMEMBERED });
   #clock = 0;
 
   /**
@@ -62,6 +72,19 @@ export class Directory {
     return this.#chatsByParticipant.get(userId) ?? [];
   }
 
+  /** Whether the chat's own record was the last to say of this user, and refused. */
+  isRefused(userId: string, chatId: string): boolean {
+    return this.#refused.has(memberKey(userId, chatId));
+  }
+
+  /**
+   * Something was published to a chat. Where nobody here knows it, who learns of it within `ttlMs` gets what its log has after
+   * `since`.
+   */
+  expect(chatId: string, since: Position, ttlMs: number): void {
+    if (!this.#chats.has(chatId)) this.#unknownChats.add(chatId, since, ttlMs);
+  }
+
   /** The viewer of a session that opens. */
   attach(session: Session): Viewer {
     const { id: userId } = session.user;
@@ -93,7 +116,7 @@ export class Directory {
   replace(userId: string, chats: readonly Chat[], askedAt: number): readonly Chat[] {
     const changed = chats.filter((chat) => {
       const isKnown = this.#chats.has(chat.id);
-      return this.learn(chat, askedAt) && isKnown;
+      return this.#learn(this.#withoutRefused(chat), askedAt, undefined) && isKnown;
     });
     const viewer = this.#viewers.get(userId);
     if (!viewer) return changed;
@@ -111,13 +134,40 @@ export class Directory {
    * @returns whether that is news.
    */
   learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since?: Position): boolean {
+    this.#noteRefusals(chat, askedAt);
+    return this.#learn(chat, askedAt, since);
+  }
+
+  /** A list is no record: whom the record has refused, no list takes in, not even somebody else's. */
+  #withoutRefused(chat: Chat): Chat {
+    if (this.#refused.size === 0 || !chat.participants.some(({ id }) => this.isRefused(id, chat.id))) return chat;
+    return { ...chat, participants: chat.participants.filter(({ id }) => !this.isRefused(id, chat.id)) };
+  }
+
+  /** What a chat's record says of its members, unless it is from before a change. */
+  #noteRefusals({ id: chatId, participants }: Pick<Chat, "id" | "participants">, askedAt: number): void {
+    const known = this.#chats.get(chatId);
+    if (known && known.changedAt > askedAt) return;
+    const members = new Set(participants.map(({ id }) => id));
+    if (this.#refused.size > 0) for (const id of members) this.#refused.delete(memberKey(id, chatId));
+    for (const id of known?.participants.keys() ?? []) {
+      if (!members.has(id)) this.#refused.set(memberKey(id, chatId), true);
+    }
+  }
+
+  #learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since: Position | undefined): boolean {
     const participants = new Map(chat.participants.map((user) => [user.id, user]));
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
     const isGrown = [...participants.keys()].some((id) => !known.participants.has(id));
     this.#setParticipants(known, participants);
-    for (const viewer of viewers) if (!known.viewers.has(viewer)) this.#join(viewer, known, since);
+    const published = this.#unknownChats.take(chat.id);
+    for (const viewer of viewers) {
+      if (known.viewers.has(viewer)) continue;
+      const isBack = this.#left.size > 0 && this.#left.delete(memberKey(viewer.userId, chat.id));
+      this.#join(viewer, known, published === undefined || isBack ? since : earlierOf(since, published));
+    }
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
     if (isGrown) for (const listener of this.#listeners) listener.added?.(chat.id);
     return true;
@@ -127,6 +177,17 @@ export class Directory {
   remove(chatId: string): void {
     const known = this.#chats.get(chatId);
     if (known) for (const userId of known.participants.keys()) this.leave(userId, chatId);
+  }
+
+  /** The chat's own record has this user, after it had refused them. */
+  confirm(userId: string, chatId: string): void {
+    this.#refused.delete(memberKey(userId, chatId));
+  }
+
+  /** The chat's own record refuses this user. */
+  refuse(userId: string, chatId: string): void {
+    this.#refused.set(memberKey(userId, chatId), true);
+    this.leave(userId, chatId);
   }
 
   /** Ends a membership at once. */
@@ -174,6 +235,7 @@ export class Directory {
 
   #leave(viewer: Viewer, chat: KnownChat): void {
     viewer.chats.delete(chat.id);
+    this.#left.set(memberKey(viewer.userId, chat.id), true);
     for (const listener of this.#listeners) listener.left(viewer, chat.id);
     this.#release(viewer, chat);
   }
@@ -184,6 +246,14 @@ export class Directory {
     this.#setParticipants(chat, new Map());
     this.#chats.delete(chat.id);
   }
+}
+
+function earlierOf(one: Position | undefined, other: Position): Position {
+  return one !== undefined && one < other ? one : other;
+}
+
+function memberKey(userId: string, chatId: string): string {
+  return JSON.stringify([userId, chatId]);
 }
 
 function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {

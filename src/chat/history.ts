@@ -1,13 +1,15 @@
-/** Pages of a chat's history in the order of time, out of a REST API whose own pages have none. */
+/** Pages of a chat's history in the order of time, out of a REST API whose own pages may come in any. */
 import { badInput, GatewayError } from "../errors.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
-import { compareByCreation, MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "./cursor.ts";
+import { CreationOrder, type Ordered } from "./creation-order.ts";
+import { MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { chatTopic } from "./events/topics.ts";
-import { toMessage, type Message } from "./model.ts";
+import type { KnownReads } from "./known-reads.ts";
+import type { Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
 /** Messages asked for in one request to the REST API, which may ignore it. */
@@ -42,11 +44,13 @@ export class History {
   readonly #api: ChatApi;
   readonly #access: Access;
   readonly #log: EventLog<BusEvent>;
+  readonly #reads: KnownReads;
 
-  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>) {
+  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>, reads: KnownReads) {
     this.#api = api;
     this.#access = access;
     this.#log = log;
+    this.#reads = reads;
   }
 
   /**
@@ -59,21 +63,34 @@ export class History {
     const end = before === undefined ? undefined : parseBefore(before, chatId);
     // Before the first request: what is published from now on may be in one of its answers, or in none.
     const { base, topics } = this.#log.position([chatTopic(chatId)]);
-    let newest: Message[] = [];
+    const order = new CreationOrder();
+    let newest: Ordered[] = [];
+    const ofInstant: Ordered[] = [];
     let hasNextPage = false;
     let requests = 0;
-    for await (const messages of this.read(identity, chatId)) {
+    for await (const page of this.#pages(identity, chatId, order)) {
       requests++;
-      const older = end ? messages.filter((message) => compareByCreation(message, end) < 0) : messages;
-      hasNextPage ||= older.length < messages.length;
+      const older = end ? page.filter(({ message }) => message.createdAt < end.createdAt) : page;
+      if (end) ofInstant.push(...page.filter(({ message }) => message.createdAt === end.createdAt));
+      hasNextPage ||= end !== undefined && page.some(({ message }) => message.createdAt > end.createdAt);
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
-      newest = newestOf(distinct([...newest, ...older]), last + 1);
+      newest = newestOf(order.ordered([...newest, ...older]), last + 1);
     }
+    if (end) {
+      const older = beforePlace(order.ordered(ofInstant), end);
+      hasNextPage ||= older.length < ofInstant.length;
+      newest = newestOf(order.ordered([...newest, ...older]), last + 1);
+    }
+    const found = newest.map(({ message }) => message);
     const { published, pending } = end
       ? NOTHING_RECENT
-      : await this.#recent(chatId, newest, requests > 1, topics[chatTopic(chatId)] ?? base);
-    newest = newestOf(distinct([...newest, ...published]), last + 1);
-    return { messages: withSeen(newest, pending).slice(-last), hasNextPage, hasPreviousPage: newest.length > last };
+      : await this.#recent(chatId, found, requests > 1, topics[chatTopic(chatId)] ?? base);
+    const all = newestOf(order.ordered([...order.addLater(published), ...newest]), last + 1);
+    return {
+      messages: withSeen(all, pending).slice(-last),
+      hasNextPage,
+      hasPreviousPage: all.length > last,
+    };
   }
 
   /**
@@ -115,20 +132,32 @@ export class History {
     isWanted: (message: Message) => boolean,
     limit: number,
   ): Promise<readonly Message[]> {
-    let wanted: Message[] = [];
-    for await (const messages of this.read(identity, chatId)) {
-      wanted = distinct([...wanted, ...messages.filter(isWanted)]);
+    const order = new CreationOrder();
+    let wanted: Ordered[] = [];
+    for await (const page of this.#pages(identity, chatId, order)) {
+      wanted = order.ordered([...wanted, ...page.filter(({ message }) => isWanted(message))]);
       if (wanted.length > limit) throw new GatewayError("CURSOR_EXPIRED");
     }
     return withSeen(wanted, NOTHING_RECENT.pending);
   }
 
   /**
-   * Every message of a chat, in pages of no particular order.
+   * Messages of others that nobody has read yet, counted.
    *
-   * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   * @throws GatewayError as {@link select}, but for CURSOR_EXPIRED.
    */
-  async *read(identity: Identity, chatId: string): AsyncGenerator<readonly Message[], void, undefined> {
+  async countUnread(identity: Identity, chatId: string): Promise<number> {
+    const { id } = identity.user;
+    const isUnread = (message: Message): boolean => message.sender.id !== id && message.readAt === null;
+    return (await this.select(identity, chatId, isUnread, Infinity)).length;
+  }
+
+  /** Every message of a chat, a page of the API at a time. @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
+  async *#pages(
+    identity: Identity,
+    chatId: string,
+    order: CreationOrder,
+  ): AsyncGenerator<readonly Ordered[], void, undefined> {
     let next: NextPage | undefined;
     const seen = new Set<string>();
     for (let count = 0; count < MAX_UPSTREAM_PAGES; count++) {
@@ -136,7 +165,9 @@ export class History {
       const page = await this.#access.call(identity, chatId, () =>
         this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
       );
-      yield page.messages.map((message) => ofChat(chatId, toMessage(message)));
+      const ordered = order.add(page.messages);
+      for (const { message } of ordered) this.#reads.learn(message);
+      yield ordered;
       next = page.next;
       if (!next) return;
       if (seen.has(next.value)) break;
@@ -146,11 +177,10 @@ export class History {
   }
 }
 
-/** @throws GatewayError UPSTREAM_UNAVAILABLE where a page has a message of another chat: its members alone may read it. */
-function ofChat(chatId: string, message: Message): Message {
-  if (message.chatId === chatId) return message;
-  const cause = new Error("GET /chats/:chatId/messages: answered with a message of another chat");
-  throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
+/** Those of the place's own instant that stand before it; where the message is gone, those that its cursor names. */
+function beforePlace(ofInstant: readonly Ordered[], { id, seen }: CursorPosition): readonly Ordered[] {
+  const index = ofInstant.findIndex(({ message }) => message.id === id);
+  return index === -1 ? ofInstant.filter(({ message }) => seen.includes(message.id)) : ofInstant.slice(0, index);
 }
 
 function parseBefore(before: string, chatId: string): CursorPosition {
@@ -159,22 +189,18 @@ function parseBefore(before: string, chatId: string): CursorPosition {
   return cursor;
 }
 
-/** In order, each message once: pages may overlap while somebody writes. */
-function distinct(messages: readonly Message[]): Message[] {
-  return [...new Map(messages.map((message) => [message.id, message])).values()].toSorted(compareByCreation);
-}
-
 /** The newest `count` of messages in order, and those of the first one's instant that stand before it: its cursor names them. */
-function newestOf(messages: readonly Message[], count: number): Message[] {
+function newestOf(messages: readonly Ordered[], count: number): Ordered[] {
   const first = Math.max(0, messages.length - count);
-  const instant = messages[first]?.createdAt;
+  const instant = messages[first]?.message.createdAt;
   let start = first;
-  while (first - start < MAX_SEEN && start > 0 && messages[start - 1]?.createdAt === instant) start--;
+  while (first - start < MAX_SEEN && start > 0 && messages[start - 1]?.message.createdAt === instant) start--;
   return messages.slice(start);
 }
 
 /** Each with those before it, for its cursor, that its instant does not tell to be: of the same one, or still to come by. */
-function withSeen(messages: readonly Message[], pending: ReadonlySet<string>): Message[] {
+function withSeen(ordered: readonly Ordered[], pending: ReadonlySet<string>): Message[] {
+  const messages = ordered.map(({ message }) => message);
   let ofInstant: string[] = [];
   const pendingSoFar: string[] = [];
   return messages.map((message, index) => {

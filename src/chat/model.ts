@@ -1,6 +1,7 @@
 /** The domain's values, as they travel over the bus and into GraphQL. Instants are ISO 8601, UTC, milliseconds. */
 import type { Position } from "../bus/position.ts";
 import type { WireChat, WireMessage } from "../upstream/chat-api.ts";
+import { toMilliseconds } from "../upstream/instant.ts";
 import { wireMessage } from "../upstream/wire.ts";
 
 export interface User {
@@ -58,6 +59,8 @@ export interface Chat {
   readonly unreadCount: number | undefined;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Whether it is out of a list, which may have chats that their own records refuse. */
+  readonly isListed?: boolean;
 }
 
 export function toMessage(wire: WireMessage, clientMessageId: string | null = null): Message {
@@ -66,7 +69,7 @@ export function toMessage(wire: WireMessage, clientMessageId: string | null = nu
     chatId: wire.chatId,
     sender: { id: wire.senderId, name: wire.senderName },
     content: wire.content,
-    createdAt: wire.createdAt,
+    createdAt: toMilliseconds(wire.createdAt),
     readAt: wire.readAt ?? null,
     clientMessageId,
   };
@@ -76,7 +79,6 @@ export function toChat(wire: WireChat): Chat {
   return {
     id: wire.id,
     title: wire.storeName ?? null,
-    // A deployment that knows no name for somebody still has that somebody in the chat.
     participants: [
       ...new Map(wire.participants.map((id, index) => [id, { id, name: wire.participantNames[index] ?? id }])).values(),
     ],

@@ -5,7 +5,7 @@ import type { SharedState } from "../bus/bus.ts";
 interface OnceOptions<T> {
   readonly state: SharedState;
   readonly key: string;
-  /** Whoever has begun and is not heard of for so long is taken for dead: the next one begins anew. */
+  /** A caller that has begun and has not renewed its claim for this long counts as dead: the next one begins anew. */
   readonly pendingMs: number;
   /** How long the result is given back to who asks again. */
   readonly ttlMs: number;

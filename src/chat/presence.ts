@@ -98,7 +98,7 @@ export class Presence implements SessionListener {
     this.#steps.set(session.id, step);
   }
 
-  /** A page that reloads is back within the grace, and nobody hears of it: `settle` finds its new lease. */
+  /** A page that reloads is back within the grace, and no event is published: `settle` finds its new lease. */
   #startGrace(user: User): void {
     clearTimeout(this.#graceTimers.get(user.id));
     const timer = setTimeout(() => {

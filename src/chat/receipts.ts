@@ -6,6 +6,7 @@ import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import type { MessageRead } from "./events/message-read.ts";
 import { topicOf, type BusEvent } from "./events/registry.ts";
+import type { KnownReads } from "./known-reads.ts";
 import type { ReadReceipt } from "./model.ts";
 import type { Identity } from "./session.ts";
 
@@ -29,11 +30,13 @@ export class Receipts {
   readonly #api: ChatApi;
   readonly #access: Access;
   readonly #bus: Bus<BusEvent>;
+  readonly #reads: KnownReads;
 
-  constructor(api: ChatApi, access: Access, bus: Bus<BusEvent>) {
+  constructor(api: ChatApi, access: Access, bus: Bus<BusEvent>, reads: KnownReads) {
     this.#api = api;
     this.#access = access;
     this.#bus = bus;
+    this.#reads = reads;
   }
 
   /**
@@ -74,6 +77,7 @@ export class Receipts {
    */
   async #publish(receipt: ReadReceipt, isTold: boolean, sinceMs: number): Promise<void> {
     const { chatId, messageId, reader, readAt } = receipt;
+    this.#reads.learnReceipt(receipt);
     const { state } = this.#bus;
     const key = `read:${JSON.stringify([chatId, messageId, reader.id])}`;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys

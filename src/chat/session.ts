@@ -72,7 +72,7 @@ export class Session implements Identity {
     return this.#ended;
   }
 
-  /** Hears of the session's end by the gateway, once; at once where that has been. */
+  /** Called when the gateway ends the session, once; at once where it has ended already. */
   onEnd(listener: (reason: Unauthenticated) => void): void {
     if (this.#ended) listener(this.#ended);
     else this.#onEnd.push(listener);

@@ -1,12 +1,14 @@
 /** Opens, watches and ends sessions: asks the REST API who somebody is and what chats they are in, at first and again. */
 import { LRUCache } from "lru-cache";
+import { onBehalfOf } from "../call-origin.ts";
 import type { Clock } from "../clock.ts";
 import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
+import { listChats } from "./chat-list.ts";
 import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
-import { toChat, type Chat, type Me } from "./model.ts";
+import type { Chat, Me } from "./model.ts";
 import { hashToken, Session, type Identity } from "./session.ts";
 import { Unauthenticated } from "./unauthenticated.ts";
 
@@ -14,7 +16,10 @@ import { Unauthenticated } from "./unauthenticated.ts";
 const CACHE_TTL_MS = 5000;
 const CACHE_ENTRIES = 20_000;
 
-/** Within this time everybody is asked about again after something was missed. */
+/** Whose the token is, and what chats that user is in. */
+const REQUESTS_PER_RECHECK = 2;
+
+/** Within this time everybody is asked about again after something was missed, unless that would be too many requests. */
 const MISSED_RECHECK_MS = 10_000;
 
 /** Every chat of a user, and when the question was put. */
@@ -39,8 +44,10 @@ interface SessionsOptions {
   readonly api: ChatApi;
   readonly directory: Directory;
   readonly clock: Clock;
-  /** Every token with an open session is asked about again within this time. */
+  /** Every token with an open session is asked about again within this time, unless that would be too many requests. */
   readonly recheckIntervalMs: number;
+  /** Requests a second to the REST API, at most, for asking again: with more tokens the interval stretches. */
+  readonly recheckBudget: number;
   readonly log: Log;
 }
 
@@ -49,7 +56,7 @@ export class Sessions {
   readonly #listeners: SessionListener[] = [];
   readonly #credentials = new Map<string, Credential>();
   readonly #profiles: LRUCache<string, Me, string>;
-  readonly #chatLists: LRUCache<string, ChatList, string>;
+  readonly #chatLists: LRUCache<string, ChatList, Identity>;
   /**
    * When tokens were found to be refused and users signed out, by {@link #refusals}: a session that was being opened then has
    * old answers.
@@ -71,11 +78,11 @@ export class Sessions {
         return { id: userId, name, email, role: role ?? null };
       },
     });
-    this.#chatLists = new LRUCache<string, ChatList, string>({
+    this.#chatLists = new LRUCache<string, ChatList, Identity>({
       ...bounds,
-      fetchMethod: async (_hash, _stale, { context: token }) => {
+      fetchMethod: async (_hash, _stale, { context: identity }) => {
         const askedAt = directory.now();
-        return { chats: (await api.chats(token)).map(toChat), askedAt };
+        return { chats: await listChats(api, directory, identity), askedAt };
       },
     });
     directory.observe({
@@ -200,8 +207,18 @@ export class Sessions {
 
   /** Sign-outs and changes of membership have gone by unheard: the REST API is asked about everybody, soon, but not at once. */
   recheckAll(): void {
-    const withinMs = Math.min(MISSED_RECHECK_MS, this.#options.recheckIntervalMs);
+    const withinMs = Math.max(Math.min(MISSED_RECHECK_MS, this.#options.recheckIntervalMs), this.#affordableMs);
     for (const credential of this.#credentials.values()) credential.recheckWithin(withinMs);
+  }
+
+  /** Within what time every token is asked about again, as things are now: so long may a sign-out go unnoticed that nobody tells of. */
+  get recheckWithinMs(): number {
+    return Math.max(this.#options.recheckIntervalMs, this.#affordableMs);
+  }
+
+  /** In what time the budget allows to ask about every token. Waits are half of the interval at least, three quarters in the middle. */
+  get #affordableMs(): number {
+    return (this.#credentials.size * REQUESTS_PER_RECHECK * 1000) / (0.75 * this.#options.recheckBudget);
   }
 
   /** Stops every watch. */
@@ -210,8 +227,8 @@ export class Sessions {
     for (const credential of this.#credentials.values()) credential.close();
   }
 
-  async #listOf({ token, tokenHash }: Identity): Promise<ChatList> {
-    const list = await this.#chatLists.fetch(tokenHash, { context: token });
+  async #listOf(identity: Identity): Promise<ChatList> {
+    const list = await this.#chatLists.fetch(identity.tokenHash, { context: identity });
     if (!list) throw new Error("the membership cache answered nothing");
     return list;
   }
@@ -219,18 +236,22 @@ export class Sessions {
   #hold(session: Session): void {
     let credential = this.#credentials.get(session.tokenHash);
     if (!credential) {
-      const { clock, recheckIntervalMs, log } = this.#options;
+      const { clock, log } = this.#options;
       credential = new Credential({
         token: session.token,
         tokenHash: session.tokenHash,
         clock,
-        recheckIntervalMs,
+        recheckIntervalMs: () => this.recheckWithinMs,
         onExpiry: (expired) => {
           this.#profiles.delete(expired.tokenHash);
           this.#end(expired.tokenHash, new Unauthenticated("Token expired"));
         },
         onRecheck: (checked) => {
-          this.#recheck(checked).catch((error: unknown) => log.error({ err: error }, "a session could not be checked"));
+          const recheck = (): Promise<void> => this.#recheck(checked);
+          // On nobody's behalf, though somebody's connecting has led to it.
+          onBehalfOf(undefined, recheck).catch((error: unknown) =>
+            log.error({ err: error }, "a session could not be checked"),
+          );
         },
       });
       this.#credentials.set(session.tokenHash, credential);

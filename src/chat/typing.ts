@@ -1,6 +1,6 @@
 /**
  * Who is typing where. Stops by itself, on a sent message, and when the connection that typed is gone. Who types through this
- * instance is here; who types in a chat at all is in its roster on the bus, from which a typist whose instance dies is gone soon.
+ * instance is here; the typists of a chat are in an expiring set on the bus, from which a typist whose instance dies is removed soon.
  */
 import { boundedWait } from "../bounded.ts";
 import { whereReachable, type Bus } from "../bus/bus.ts";
@@ -45,9 +45,9 @@ export class Typing implements SessionListener {
     this.#log = log;
   }
 
-  /** How long others may take somebody for typing after they were told last: what they hear later may have been said before. */
+  /** How long other instances may show a typist after their last event: what they receive later may have been sent before. */
   get lifetimeMs(): number {
-    // It is told at the latest half a timeout before the typist was last heard of, who has a whole one.
+    // It is published at the latest half a timeout before the typist's last signal, which counts for a whole one.
     return 1.5 * this.#timeoutMs + SLACK_MS;
   }
 

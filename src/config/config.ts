@@ -40,6 +40,22 @@ const VARIABLES = {
     60_000,
     "Milliseconds within which every token with an open connection, and its user's memberships, are asked about again.",
   ),
+  TRUST_PROXY: whole(
+    0,
+    0,
+    100,
+    "How many proxies in front are believed in `X-Forwarded-For`; 0 believes none. The client's address is passed on to the REST API where it is not 0.",
+  ),
+  SESSION_RECHECK_BUDGET: whole(
+    50,
+    1,
+    100_000,
+    "Requests a second to the REST API for asking about tokens again; with more tokens than that allows `SESSION_RECHECK_INTERVAL` stretches. A fifth of it with `EVENTS_SECRET`, since the backend then says what has changed.",
+  ),
+  KEEP_ALIVE_TIMEOUT: duration(
+    75_000,
+    "Milliseconds that an HTTP connection stays open without a request: longer than the load balancer in front keeps it.",
+  ),
   HEARTBEAT_INTERVAL: duration(
     30_000,
     "Milliseconds between pings; a socket that does not answer one by the next is dropped.",
@@ -60,11 +76,21 @@ const VARIABLES = {
     "Offers `permessage-deflate` to WebSocket clients: less traffic, more processor time and memory.",
   ),
   MAX_CONNECTIONS: whole(50_000, 1, 10_000_000, "WebSocket connections of this process; more are closed with 1013."),
+  HTTP_API_ADAPTER: text<string | undefined>(
+    undefined,
+    "A module that adapts a REST API of another shape, from the working directory on, like `./my-adapter.ts`: see docs/BACKEND.md.",
+  ),
   HTTP_API_TIMEOUT: duration(10_000, "Milliseconds that one request to the REST API may take."),
   HTTP_API_RETRIES: whole(3, 1, 10, "Attempts of one request to the REST API, the first included."),
   HTTP_API_IDEMPOTENT: flag(
     false,
     "Whether the REST API honours `Idempotency-Key`, so that a POST may be repeated after any failure.",
+  ),
+  HTTP_API_MAX_RESPONSE: whole(
+    5_000_000,
+    1000,
+    1_000_000_000,
+    "Bytes of one answer of the REST API; a larger one is refused, and the log names this variable.",
   ),
   REDIS_URL: redisUrl,
   REDIS_PREFIX: {
@@ -171,6 +197,9 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     problems.push(
       "HTTP_API_URL: expected the address of the REST API, got nothing: with NODE_ENV=production the embedded development API is not started, since its tokens are public",
     );
+  }
+  if (values.HTTP_API_ADAPTER !== undefined && !environment["HTTP_API_URL"]?.trim()) {
+    problems.push("HTTP_API_URL: expected the address of the API that HTTP_API_ADAPTER adapts, got nothing");
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze({

@@ -99,17 +99,19 @@ function httpUrl(value: string): boolean {
   return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 }
 
+/** Scheme, host and port, as a browser writes them. What apps run in has schemes of its own: `capacitor://localhost`. */
+function isOrigin(origin: string): boolean {
+  if (httpUrl(origin)) return new URL(origin).origin === origin && !origin.includes("*");
+  return !/^https?:/.test(origin) && /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+(:\d{1,5})?$/.test(origin);
+}
+
 export const origins: Variable<readonly string[] | "*"> = {
   default: "http://localhost:5173",
   expected: "origins like https://chat.example.com, comma-separated, or *",
   parse: z
     .string()
     .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
-    .refine(
-      (value) =>
-        value === "*" ||
-        value.every((origin) => httpUrl(origin) && new URL(origin).origin === origin && !origin.includes("*")),
-    ),
+    .refine((value) => value === "*" || value.every((origin) => isOrigin(origin))),
   sentence:
     "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
 };

@@ -59,7 +59,7 @@ export interface Query {
   readonly values: readonly SQLInputValue[];
 }
 
-/** What stands in `${}` becomes a bound value. */
+/** Each `${}` becomes a bound value. */
 export function sql(parts: TemplateStringsArray, ...values: readonly SQLInputValue[]): Query {
   return { text: parts.join("?"), values };
 }

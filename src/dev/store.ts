@@ -15,7 +15,7 @@ export class Store implements Disposable {
 
   /**
    * @param file a path, or `:memory:`.
-   * @param announce hears of every write, the seed's included.
+   * @param announce is called for every write, the seed's included.
    */
   constructor(file: string, announce: Announce) {
     this.#database = new Database(file);

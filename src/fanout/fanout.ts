@@ -3,6 +3,7 @@
  * that chat, however many connections there are beside.
  */
 import type { Bus, RecoveredEvent, Unsubscribe } from "../bus/bus.ts";
+import { onBehalfOf } from "../call-origin.ts";
 import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
@@ -233,7 +234,8 @@ export class Fanout implements MembershipListener, SubscriberSet {
   async #recover(room: Room, after: Position): Promise<readonly RecoveredEvent<BusEvent>[]> {
     const { history, replayLimit, log } = this.#options;
     try {
-      return await recoverMessages(history, room, after, replayLimit);
+      // On nobody's behalf, though somebody's message may have shown that others are missing.
+      return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
     } catch (error) {
       log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
       const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));

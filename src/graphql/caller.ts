@@ -1,8 +1,9 @@
+import type { ClientOrigin } from "../call-origin.ts";
 import type { Me } from "../chat/model.ts";
 import type { Identity, Session } from "../chat/session.ts";
 import type { Resumable } from "../fanout/subscriptions.ts";
 
-/** Who stands behind an operation. The transports differ in this alone. */
+/** The caller of an operation. The transports differ in this alone. */
 export interface Caller {
   /** @throws GatewayError UNAUTHENTICATED, UPSTREAM_… */
   identity(): Promise<Identity>;
@@ -18,6 +19,8 @@ export interface Caller {
   readonly lastEventId: string | undefined;
   /** How a subscription goes on after its connection was lost. Undefined where the transport has no way. */
   readonly resumable: Resumable | undefined;
+  /** What the client's request says of itself; undefined where it says nothing. */
+  readonly client: ClientOrigin | undefined;
   /** The operation is over. Harmless when repeated. */
   release(): void;
 }

@@ -1,6 +1,32 @@
+import type { HistoryPage } from "../chat/history.ts";
+import type { Chat, Message } from "../chat/model.ts";
+import { hasCode } from "../errors.ts";
 import { builder } from "./builder.ts";
 import { HISTORY_COST, REQUEST_COST } from "./cost.ts";
+import type { Loaders } from "./loaders.ts";
+import type { Services } from "./services.ts";
 import { DEPENDS_ON_VIEWER } from "./viewer.ts";
+
+const NO_MESSAGES: HistoryPage = { messages: [], hasNextPage: false, hasPreviousPage: false };
+
+/** A chat that the list should not have had: what cannot be had of it is empty, and hides none of the others. */
+async function unlessRefused<T>(chat: Chat, load: () => Promise<T>, empty: T): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    if (chat.isListed && hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND")) return empty;
+    throw error;
+  }
+}
+
+/** What the same operation reads of the history counts for the embedded copy, too: a client's cache takes both for one message. */
+async function completed(copy: Message, loaders: Loaders, services: Services): Promise<Message> {
+  if (copy.readAt !== null) return copy;
+  // By then the fields beside this one have begun.
+  await Promise.resolve();
+  await loaders.historyUnderWay(copy.chatId);
+  return services.chats.complete(copy);
+}
 
 builder.objectType("Chat", {
   fields: (t) => ({
@@ -25,23 +51,32 @@ builder.objectType("Chat", {
       extensions: DEPENDS_ON_VIEWER,
       complexity: ({ last }) => ({ field: HISTORY_COST, multiplier: last }),
       resolve: (chat, { last, before }, { loaders }) =>
-        loaders.history.load({ chatId: chat.id, last, before: before ?? undefined }),
+        unlessRefused(
+          chat,
+          () => loaders.history.load({ chatId: chat.id, last, before: before ?? undefined }),
+          NO_MESSAGES,
+        ),
     }),
     lastMessage: t.field({
       type: "Message",
       nullable: true,
       extensions: DEPENDS_ON_VIEWER,
-      resolve: async (chat, _args, { loaders }) => {
-        if (chat.lastMessage !== "history") return chat.lastMessage;
-        const { messages } = await loaders.history.load({ chatId: chat.id, last: 1, before: undefined });
+      resolve: async (chat, _args, { loaders, services }) => {
+        if (chat.lastMessage !== "history") return chat.lastMessage && completed(chat.lastMessage, loaders, services);
+        const newest = { chatId: chat.id, last: 1, before: undefined };
+        const { messages } = await unlessRefused(chat, () => loaders.history.load(newest), NO_MESSAGES);
         return messages[0] ?? null;
       },
     }),
     unreadCount: t.int({
       description: "Messages that the viewer has not read.",
       extensions: DEPENDS_ON_VIEWER,
-      resolve: async (chat, _args, { loaders, services }) =>
-        chat.unreadCount ?? services.chats.unreadCount(await loaders.chats.load("all"), chat.id),
+      resolve: async (chat, _args, { caller, loaders, services }) => {
+        if (chat.unreadCount !== undefined) return chat.unreadCount;
+        const list = await loaders.chats.load("all");
+        const identity = await caller.identity();
+        return unlessRefused(chat, () => services.chats.unreadCount(identity, list, chat.id), 0);
+      },
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
     updatedAt: t.expose("updatedAt", { type: "DateTime" }),

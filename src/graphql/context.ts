@@ -1,5 +1,6 @@
 /** What every resolver gets, over WebSocket, HTTP and SSE alike. One context an operation. */
 import type { DocumentNode, OperationTypeNode } from "graphql";
+import type { CallOrigin } from "../call-origin.ts";
 import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
 import type { Loaders } from "./loaders.ts";
@@ -16,7 +17,7 @@ export interface Operation {
 }
 
 /** One operation on its way through the pipeline. What a running subscription holds of it is kept small. */
-export interface Context {
+export interface Context extends CallOrigin {
   readonly operation: Operation;
   readonly caller: Caller;
   readonly services: Services;

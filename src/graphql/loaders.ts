@@ -13,18 +13,31 @@ export interface Loaders {
   readonly chat: DataLoader<string, Chat>;
   /** The viewer's chats, under one key. */
   readonly chats: DataLoader<"all", readonly Chat[]>;
-  readonly history: DataLoader<HistoryKey, HistoryPage, string>;
+  readonly history: Pick<DataLoader<HistoryKey, HistoryPage, string>, "load">;
+  /** Resolves when what has been asked of a chat's history so far is there, or could not be had. Never rejects. */
+  readonly historyUnderWay: (chatId: string) => Promise<void>;
   readonly presence: DataLoader<User, Presence, string>;
 }
 
 export function createLoaders(caller: Caller, services: Services): Loaders {
+  const pages = new DataLoader(
+    each(async ({ chatId, ...page }: HistoryKey) => services.history.page(await caller.identity(), chatId, page)),
+    { cacheKeyFn: ({ chatId, last, before }) => JSON.stringify([chatId, last, before ?? null]) },
+  );
+  const underWay = new Map<string, Promise<HistoryPage>[]>();
   return {
     chat: new DataLoader(each(async (id: string) => services.chats.get(await caller.identity(), id))),
     chats: new DataLoader(each(async () => services.chats.list(await caller.identity()))),
-    history: new DataLoader(
-      each(async ({ chatId, ...page }: HistoryKey) => services.history.page(await caller.identity(), chatId, page)),
-      { cacheKeyFn: ({ chatId, last, before }) => JSON.stringify([chatId, last, before ?? null]) },
-    ),
+    history: {
+      load(key) {
+        const page = pages.load(key);
+        underWay.set(key.chatId, [...(underWay.get(key.chatId) ?? []), page]);
+        return page;
+      },
+    },
+    async historyUnderWay(chatId) {
+      await Promise.allSettled(underWay.get(chatId) ?? []);
+    },
     presence: new DataLoader((users) => services.presence.of(users), { cacheKeyFn: (user) => user.id }),
   };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ClientOrigin } from "../call-origin.ts";
 import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
@@ -25,7 +26,11 @@ export class OperationContext implements Context {
     return (this.#loaders ??= createLoaders(this.caller, this.services));
   }
 
+  get client(): ClientOrigin | undefined {
+    return this.caller.client;
+  }
+
   get requestId(): string {
-    return (this.#requestId ??= randomUUID());
+    return (this.#requestId ??= this.client?.requestId ?? randomUUID());
   }
 }

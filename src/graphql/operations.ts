@@ -9,6 +9,7 @@ import {
   type GraphQLError,
   type GraphQLSchema,
 } from "graphql";
+import { onBehalfOf } from "../call-origin.ts";
 import { cursorAfter, isDelivered } from "../chat/events/registry.ts";
 import { GatewayError } from "../errors.ts";
 import { Stream } from "../fanout/stream.ts";
@@ -56,6 +57,7 @@ const NOBODY: Caller = {
   refresh: refuseViewer,
   resumable: undefined,
   lastEventId: undefined,
+  client: undefined,
   release() {},
 };
 
@@ -96,7 +98,8 @@ export class Operations {
     const parsed = this.#documents.read(request.query);
     if ("errors" in parsed) return parsed.errors;
     const { document } = parsed;
-    const operationName = request.operationName ?? undefined;
+    // An empty one is none, as it cannot but be in a URL.
+    const operationName = request.operationName || undefined;
     const operation = getOperationAST(document, operationName);
     if (!operation) {
       const message =
@@ -119,7 +122,8 @@ export class Operations {
   /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
   async execute(context: Context): Promise<ExecutionResult> {
     try {
-      return finish(await execute(this.#arguments(context)), context);
+      const result = await onBehalfOf(context, () => execute(this.#arguments(context)));
+      return finish(result, context);
     } catch (error) {
       return { errors: [toClientError(error, context)] };
     } finally {
@@ -151,7 +155,7 @@ export class Operations {
 
   async #start(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     try {
-      const source = await createSourceEventStream(this.#arguments(context));
+      const source = await onBehalfOf(context, () => createSourceEventStream(this.#arguments(context)));
       if (Symbol.asyncIterator in source) return { source };
       context.caller.release();
       return finish(source, context);
@@ -208,8 +212,9 @@ class ResultStream implements Results {
     try {
       const event = await this.#source.next();
       if (event.done) return await this.return();
-      this.#event = event.value;
-      const result = await execute({ ...this.#args, rootValue: event.value });
+      const { value: rootValue } = event;
+      this.#event = rootValue;
+      const result = await onBehalfOf(this.#context, () => execute({ ...this.#args, rootValue }));
       const [error] = result.errors ?? [];
       if (!error) return { done: false, value: result };
       // A result with errors would stay with some clients for ever: it ends the stream instead.

@@ -1,6 +1,7 @@
 /**
  * The past of a chat for one subscription: out of the log, and out of the REST API's history where the log does not reach.
  */
+import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { EVENT_ID_TTL_MS, type EventLog } from "../bus/bus.ts";
 import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
 import { latest, positionAt, type Position } from "../bus/position.ts";
@@ -37,6 +38,8 @@ export interface PastSources {
 export class ReaderPast {
   readonly #sources: PastSources;
   readonly #session: Session;
+  /** Of the operation that subscribed. A read may be caused by somebody else's message. */
+  readonly #origin: CallOrigin | undefined = callOrigin();
   readonly #type: DurableChatEvent["type"];
   /** Where the client asked to continue, until it has caught up. */
   #cursor: CursorPosition | undefined;
@@ -111,7 +114,9 @@ export class ReaderPast {
     const isNewer = cursor ? (message: Message) => isCreatedAfter(message, cursor) : isCreatedSince(after);
     const isWanted: IsWanted = (message, position) =>
       position === undefined || after === BEFORE_THE_LOG ? isNewer(message) : position > after;
-    const messages = await readMessages({ log, history, limit }, this.#session, chatId, isWanted);
+    const messages = await onBehalfOf(this.#origin, () =>
+      readMessages({ log, history, limit }, this.#session, chatId, isWanted),
+    );
     const events = messages.map((message): MessageCreated => ({ type: "message.created", chatId, message }));
     const positions = await log.positionsOf(topic, events.map(idOf));
     // The instant of its creation says only roughly whether a message was published after a position.

@@ -1,9 +1,22 @@
 /** The REST API as the rest of the gateway sees it: one method a request, typed answers, errors of the catalogue. */
 import type { WireChat, WireMessage, WireProfile } from "./wire.ts";
 
-/** How to ask for the page after one: the parameter's name follows from the dialect in which the last page answered. */
+/** What an API may lack. */
+export interface Capabilities {
+  /** Messages can be marked as read, and say when they were. */
+  readonly receipts: boolean;
+  /** The list of chats says how many messages the viewer has not read. */
+  readonly unreadCounts: boolean;
+  /** One chat can be asked for by itself. */
+  readonly chat: boolean;
+}
+
+/**
+ * How to ask for the page after one: the parameter's name follows from the dialect in which the last page answered; an adapter has its
+ * own, `next`.
+ */
 export interface NextPage {
-  readonly parameter: "nextToken" | "lastMessageId";
+  readonly parameter: "nextToken" | "lastMessageId" | "next";
   readonly value: string;
 }
 
@@ -16,9 +29,11 @@ export interface MessagePage {
 
 /**
  * Every method takes the user's own token and rejects with a GatewayError alone: UNAUTHENTICATED (401), NOT_PARTICIPANT (403),
- * NOT_FOUND (404), BAD_USER_INPUT (400, with the API's sentence), UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE (anything else).
+ * NOT_FOUND (404), BAD_USER_INPUT (400, with the API's sentence), NOT_SUPPORTED (a capability that it lacks), UPSTREAM_TIMEOUT,
+ * UPSTREAM_UNAVAILABLE (anything else).
  */
 export interface ChatApi {
+  readonly capabilities: Capabilities;
   profile(token: string): Promise<WireProfile>;
   chats(token: string): Promise<readonly WireChat[]>;
   chat(token: string, chatId: string): Promise<WireChat>;

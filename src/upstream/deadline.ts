@@ -5,7 +5,7 @@
 export class Deadline {
   readonly #timer: NodeJS.Timeout;
   #isOver = false;
-  /** Hears of it when the time is over. One listener at a time: what has to be waited for comes one after the other. */
+  /** Called when the time is over. One listener at a time: waits follow one another. */
   onExpiry: (() => void) | undefined;
 
   constructor(ms: number) {

@@ -6,9 +6,11 @@ import type { Deadline } from "./deadline.ts";
 export interface HttpAnswer {
   readonly kind: "answered";
   readonly status: number;
-  /** Read for 2xx and 400 alone, the only ones whose body anybody looks at. */
+  /** Read for 2xx, 400 and 422 alone, the only ones whose body anybody looks at. */
   readonly text: string;
   readonly retryAfter: string | undefined;
+  /** Of the body; undefined for none. */
+  readonly encoding: string | undefined;
 }
 
 /** How an exchange came out. */
@@ -31,6 +33,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #retryAfter: string | undefined;
+  #encoding: string | undefined;
   #chunks: Buffer[] = [];
   #discardedBytes = 0;
   #isDone = false;
@@ -39,7 +42,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(deadline: Deadline, onDone: () => void) {
     this.#deadline = deadline;
     this.#onDone = onDone;
-    deadline.onExpiry = () => this.#expire();
+    // Assigned by name: V8 would keep a literal, and with it the whole request, until the next major collection.
+    const expire = (): void => this.#expire();
+    deadline.onExpiry = expire;
   }
 
   /** Resolves at the deadline at the latest. Never rejects. */
@@ -60,8 +65,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Something like "102 Processing": the answer is still to come.
     if (status < 200) return;
     this.#status = status;
-    const retryAfter = headers["retry-after"];
-    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
+    this.#retryAfter = oneOf(headers["retry-after"]);
+    this.#encoding = oneOf(headers["content-encoding"]);
     if (this.#isWanted()) return;
     // Read away, so that the connection can be used again, but not waited for: the status says it all.
     this.#answer("");
@@ -81,16 +86,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: unknown): void {
     this.#deadline.cancel();
     // It is refused either way; without its sentence where that got lost.
-    if (this.#status === 400 && !this.#deadline.isOver) this.#answer("");
+    if (isRefusalWithReason(this.#status) && !this.#deadline.isOver) this.#answer("");
     else this.#conclude({ kind: "failed", error });
   }
 
   #isWanted(): boolean {
-    return (this.#status >= 200 && this.#status < 300) || this.#status === 400;
+    return (this.#status >= 200 && this.#status < 300) || isRefusalWithReason(this.#status);
   }
 
   #answer(text: string): void {
-    this.#conclude({ kind: "answered", status: this.#status, text, retryAfter: this.#retryAfter });
+    const [status, retryAfter, encoding] = [this.#status, this.#retryAfter, this.#encoding];
+    this.#conclude({ kind: "answered", status, text, retryAfter, encoding });
   }
 
   #conclude(outcome: Exchanged): void {
@@ -105,6 +111,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#outcome.resolve({ kind: "timed-out" });
     this.#controller?.abort(timedOut());
   }
+}
+
+/** What is wrong with the request, as its body says. */
+function isRefusalWithReason(status: number): boolean {
+  return status === 400 || status === 422;
+}
+
+function oneOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
 }
 
 function timedOut(): Error {

@@ -1,14 +1,25 @@
 /** One HTTP request to the REST API: connections, the timeout, the size of an answer. Whether to ask again is `rest-client.ts`'s. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
 import { Pool, type Dispatcher } from "undici";
+import { callOrigin } from "../call-origin.ts";
 import { Deadline } from "./deadline.ts";
 import { Exchange, type HttpAnswer } from "./exchange.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** More bytes than this of one answer are refused. */
-export const MAX_ANSWER_BYTES = 5_000_000;
-
 const DEFAULT_CONNECTIONS = 100;
+
+/**
+ * How long a connection is kept without a request: shorter than any server is known to keep it that does not say how long it will
+ * (gunicorn 2 s, Node.js, Apache and uvicorn 5 s). A request on a connection that the API is closing is lost, and a POST is not repeated.
+ */
+const IDLE_MS = 1500;
+
+/** So much before the time that an API announces its idle connections are closed. */
+const IDLE_MARGIN_MS = 1000;
+
+/** However long an API announces. */
+const MAX_IDLE_MS = 60_000;
 
 /** What part of the connections the requests of one token may take up. */
 const TOKENS_SHARE = 8;
@@ -21,7 +32,7 @@ interface TokenPermits {
 
 /** A request as it is sent. */
 export interface HttpRequest {
-  readonly method: "GET" | "PUT" | "POST";
+  readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** Below the base URL, with everything escaped. */
   readonly path: string;
   /** The path as the log names it: with the parameters' names in the place of ids. */
@@ -32,13 +43,15 @@ export interface HttpRequest {
   readonly body?: unknown;
   /** The Idempotency-Key header. */
   readonly idempotencyKey?: string;
+  /** Over the gateway's own; names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export type { HttpAnswer };
 
 /**
  * How one attempt ended. `unconnected`: no connection, so the request certainly was not processed. `lost`: the connection failed, and nobody
- * knows whether it was. `too-large`: an answer over {@link MAX_ANSWER_BYTES}. `closed`: the transport is, and nothing was sent.
+ * knows whether it was. `too-large`: an answer over `maxAnswerBytes`. `closed`: the transport is, and nothing was sent.
  */
 export type Outcome =
   | HttpAnswer
@@ -50,6 +63,8 @@ export interface HttpOptions {
   readonly baseUrl: string;
   /** Of one attempt: from the call to the last byte of the answer. */
   readonly timeoutMs: number;
+  /** More bytes than this of one answer are refused. */
+  readonly maxAnswerBytes: number;
   /** How many requests wait for the REST API at once; the others queue, and their timeout runs while they do. Default 100. */
   readonly connections?: number;
 }
@@ -78,7 +93,7 @@ export class HttpTransport {
   readonly #idle = Promise.withResolvers<void>();
 
   /** @throws TypeError where the base URL is none. */
-  constructor({ baseUrl, timeoutMs, connections = DEFAULT_CONNECTIONS }: HttpOptions) {
+  constructor({ baseUrl, timeoutMs, maxAnswerBytes, connections = DEFAULT_CONNECTIONS }: HttpOptions) {
     const base = new URL(baseUrl);
     this.#prefix = base.pathname.replace(/\/+$/, "");
     this.#timeoutMs = timeoutMs;
@@ -86,11 +101,14 @@ export class HttpTransport {
     this.#perToken = Math.max(1, Math.ceil(connections / TOKENS_SHARE));
     this.#pool = new Pool(base.origin, {
       connections,
-      maxResponseSize: MAX_ANSWER_BYTES,
+      maxResponseSize: maxAnswerBytes,
       // The attempt's own timeout is the only one, but for connecting: a host that swallows packets leaves time to try another way in.
       headersTimeout: 0,
       bodyTimeout: 0,
       connectTimeout: Math.ceil(timeoutMs / 2),
+      keepAliveTimeout: IDLE_MS,
+      keepAliveTimeoutThreshold: IDLE_MARGIN_MS,
+      keepAliveMaxTimeout: MAX_IDLE_MS,
       // Over HTTP/2 undici repeats by itself what a GOAWAY refused.
       allowH2: false,
     });
@@ -161,16 +179,20 @@ export class HttpTransport {
     return own;
   }
 
-  #optionsOf({ method, path, token, body, idempotencyKey }: HttpRequest): Dispatcher.DispatchOptions {
+  #optionsOf({ method, path, token, body, idempotencyKey, headers }: HttpRequest): Dispatcher.DispatchOptions {
     return {
       method,
       path: `${this.#prefix}${path}`,
       headers: {
         accept: "application/json",
+        // Answers are not decoded. Without this header any coding would be welcome.
+        "accept-encoding": "identity",
+        ...originHeaders(),
         authorization: `Bearer ${token}`,
         // Only with a body: some servers answer 400 to JSON that is announced and does not come.
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+        ...headers,
       },
       body: body === undefined ? null : JSON.stringify(body),
     };
@@ -181,4 +203,15 @@ export class HttpTransport {
     if (this.#connectErrors.has(error)) return "unconnected";
     return "code" in error && error.code === "UND_ERR_RES_EXCEEDED_MAX_SIZE" ? "too-large" : "lost";
   }
+}
+
+/** Who asks, for the API's own log and traces. */
+function originHeaders(): Record<string, string> {
+  const origin = callOrigin();
+  const { traceparent, address } = origin?.client ?? {};
+  return {
+    "x-request-id": origin?.requestId ?? randomUUID(),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(address === undefined ? {} : { "x-forwarded-for": address }),
+  };
 }

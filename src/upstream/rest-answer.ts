@@ -1,11 +1,12 @@
-/** What an answer of the REST API means: its body's shape, or the error that it stands for. */
+/** What an answer of the REST API means: its body's shape, or the error that it means. */
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
-import type { HttpAnswer } from "./http.ts";
+import type { HttpAnswer, HttpRequest } from "./http.ts";
+import { parseJson } from "./parse-json.ts";
 import { requestedWaitMs, unavailable } from "./rest-client.ts";
 import type { Route } from "./rest-routes.ts";
 
-/** The error that a status outside 2xx stands for. */
+/** The error that a status outside 2xx means. */
 export function refusalOf(route: Route<unknown>, answer: HttpAnswer): GatewayError {
   const code = route.refusals[answer.status];
   if (code === undefined) {
@@ -22,9 +23,14 @@ export function refusalOf(route: Route<unknown>, answer: HttpAnswer): GatewayErr
 const sentence = z.string().trim().min(1).max(500).optional().catch(undefined);
 const errorBody = z.object({ error: sentence, message: sentence });
 
+/** The reason that the body of a refusal gives, where it has a sentence; else undefined. */
+export function reasonOf(answer: HttpAnswer): string | undefined {
+  return sentenceOf(answer.text);
+}
+
 /** What the API says of a request that it refused, where that is something to show to a person. */
 function sentenceOf(text: string): string | undefined {
-  const body = errorBody.safeParse(jsonOf(text)).data;
+  const body = errorBody.safeParse(shortJsonOf(text)).data;
   return body?.error ?? body?.message;
 }
 
@@ -34,30 +40,53 @@ function sentenceOf(text: string): string | undefined {
  *
  * @throws GatewayError UPSTREAM_UNAVAILABLE, whose cause names the fields that are missing or mistyped.
  */
-export function parseAnswer<T>(route: Route<T>, text: string): T {
-  const json = jsonOf(text);
-  if (json === NOT_JSON) throw unavailable(route, "answered with something that is not JSON");
+export async function parseAnswer<T>(route: Route<T>, answer: HttpAnswer): Promise<T> {
+  const json = await readJson(route, answer);
   const parsed = route.answer.safeParse(json);
   if (parsed.success) return parsed.data;
   if (json === undefined) throw unavailable(route, "answered with an empty body");
   throw unavailable(route, `answered with another shape: ${fieldsOf(parsed.error)}`);
 }
 
-const NOT_JSON = Symbol("not JSON");
-
-/** Undefined for an empty body. */
-function jsonOf(text: string): unknown {
-  if (text.trim() === "") return undefined;
+/**
+ * The JSON of a body; undefined for an empty one.
+ *
+ * @throws GatewayError UPSTREAM_UNAVAILABLE where it is none.
+ */
+export async function readJson(
+  request: Pick<HttpRequest, "method" | "template">,
+  { text, encoding = "identity" }: HttpAnswer,
+): Promise<unknown> {
+  if (encoding.toLowerCase() !== "identity") {
+    throw unavailable(
+      request,
+      `answered with content-encoding ${encoding.slice(0, 20)}, though identity was asked for`,
+    );
+  }
+  if (!/\S/.test(text)) return undefined;
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return NOT_JSON;
+    return await parseJson(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw unavailable(request, "answered with something that is not JSON");
+    throw error;
   }
 }
 
+/** Undefined for what is no JSON, or too long to be the body of an error. */
+function shortJsonOf(text: string): unknown {
+  try {
+    return text.length > MAX_ERROR_LENGTH ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}
+
+const MAX_ERROR_LENGTH = 65_536;
+
 const MAX_FIELDS = 5;
 
-function fieldsOf(error: z.ZodError): string {
+/** The fields that are missing or mistyped, and how. What the answer says is not in it. */
+export function fieldsOf(error: z.ZodError): string {
   const fields = error.issues.map(({ path, message }) => `${path.join(".") || "the body"}: ${message}`);
   const more = fields.length - MAX_FIELDS;
   return fields.slice(0, MAX_FIELDS).join("; ") + (more > 0 ? `; and ${more} more` : "");

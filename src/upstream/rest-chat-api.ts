@@ -1,11 +1,14 @@
-/** The {@link ChatApi} over HTTP. */
-import { GatewayError } from "../errors.ts";
+/** The {@link ChatApi} over HTTP: of an API of the contract's own shape, or of an adapter's. */
+import { AdaptedChatApi } from "./adapter/adapted-chat-api.ts";
+import type { Adapter } from "./adapter/adapter.ts";
 import type { ChatApi, MessagePage, NextPage } from "./chat-api.ts";
 import type { HttpRequest } from "./http.ts";
+import { Records } from "./records.ts";
+import { fillIn, headerValue, requireBearer } from "./request-parts.ts";
 import { parseAnswer, refusalOf } from "./rest-answer.ts";
 import { RestClient, type RestClientOptions } from "./rest-client.ts";
 import { CHAT, CHATS, MARK_CHAT_READ, MARK_READ, MESSAGES, PROFILE, SEND, type Route } from "./rest-routes.ts";
-import type { WirePage } from "./wire.ts";
+import type { WirePageOfRecords } from "./wire.ts";
 
 export type RestChatApiOptions = RestClientOptions;
 
@@ -16,7 +19,18 @@ export type RestChatApiOptions = RestClientOptions;
  * @throws TypeError where the base URL is none.
  */
 export function createRestChatApi(options: RestChatApiOptions): ChatApi {
-  return new RestChatApi(new RestClient(options));
+  return new RestChatApi(new RestClient(options), new Records(options.log));
+}
+
+/**
+ * As {@link createRestChatApi}, for an API that `adapter` translates.
+ *
+ * @param name what the log calls the adapter.
+ * @throws TypeError where the base URL is none or the adapter lacks a call without saying so.
+ */
+export function createAdaptedChatApi(adapter: Adapter, name: string, options: RestChatApiOptions): ChatApi {
+  const client = new RestClient(options);
+  return new AdaptedChatApi({ adapter, name, client, records: new Records(options.log) });
 }
 
 /** What a request carries beside its ids. */
@@ -25,10 +39,13 @@ interface Extras extends Pick<HttpRequest, "body" | "idempotencyKey"> {
 }
 
 class RestChatApi implements ChatApi {
+  readonly capabilities = { receipts: true, unreadCounts: true, chat: true };
   readonly #client: RestClient;
+  readonly #records: Records;
 
-  constructor(client: RestClient) {
+  constructor(client: RestClient, records: Records) {
     this.#client = client;
+    this.#records = records;
   }
 
   async profile(token: string) {
@@ -36,7 +53,8 @@ class RestChatApi implements ChatApi {
   }
 
   async chats(token: string) {
-    return (await this.#call(CHATS, token, {})).chats;
+    const { chats } = await this.#call(CHATS, token, {});
+    return this.#records.chats(nameOf(CHATS), chats);
   }
 
   async chat(token: string, chatId: string) {
@@ -46,7 +64,8 @@ class RestChatApi implements ChatApi {
   async messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
     const query = { limit: String(limit), ...(page === undefined ? {} : { [page.parameter]: page.value }) };
     const answer = await this.#call(MESSAGES, token, { chatId }, { query });
-    return { messages: answer.messages, next: nextOf(answer) };
+    const messages = await this.#records.messages(nameOf(MESSAGES), chatId, answer.messages);
+    return { messages, next: nextOf(answer) };
   }
 
   async sendMessage(token: string, chatId: string, content: string, idempotencyKey: string) {
@@ -77,35 +96,15 @@ class RestChatApi implements ChatApi {
     const path = fillIn(route.template, ids) + search;
     const answer = await this.#client.send({ method: route.method, template: route.template, path, token, ...rest });
     if (answer.status < 200 || answer.status > 299) throw refusalOf(route, answer);
-    return parseAnswer(route, answer.text);
+    return parseAnswer(route, answer);
   }
 }
 
-/** A token that no header carries, or none that servers take (8 KB a line in most), is no valid one, and nobody needs to be asked. */
-function requireBearer(token: string): void {
-  if (!/^[\x21-\x7e]{1,8000}$/.test(token)) throw new GatewayError("UNAUTHENTICATED");
+function nameOf({ method, template }: Route<unknown>): string {
+  return `${method} ${template}`;
 }
 
-const MAX_ID_LENGTH = 512;
-
-/**
- * @throws GatewayError NOT_FOUND for an id that no path can carry: empty, or only dots, which would name another resource however they are
- * escaped; not Unicode; or so long that it is no id.
- */
-function fillIn(template: string, ids: Readonly<Record<string, string>>): string {
-  return template.replaceAll(/:(\w+)/g, (_parameter, name: string) => {
-    const id = ids[name] ?? "";
-    if (/^\.*$/.test(id) || !id.isWellFormed() || id.length > MAX_ID_LENGTH) throw new GatewayError("NOT_FOUND");
-    return encodeURIComponent(id);
-  });
-}
-
-/** A client may make its ids of anything; the header takes only some of it. */
-function headerValue(key: string): string {
-  return /^[\x21-\x7e]+$/.test(key) ? key : encodeURIComponent(key.toWellFormed());
-}
-
-function nextOf({ nextToken, lastEvaluatedKey }: WirePage): NextPage | undefined {
+function nextOf({ nextToken, lastEvaluatedKey }: WirePageOfRecords): NextPage | undefined {
   if (nextToken) return { parameter: "nextToken", value: nextToken };
   if (lastEvaluatedKey) return { parameter: "lastMessageId", value: lastEvaluatedKey.id };
   return undefined;

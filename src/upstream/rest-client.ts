@@ -2,14 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import {
-  HttpTransport,
-  MAX_ANSWER_BYTES,
-  type HttpAnswer,
-  type HttpOptions,
-  type HttpRequest,
-  type Outcome,
-} from "./http.ts";
+import { HttpTransport, type HttpAnswer, type HttpOptions, type HttpRequest, type Outcome } from "./http.ts";
 import { backoff, mayRepeat, retryAfterMs } from "./retry.ts";
 import { SingleFlight } from "./single-flight.ts";
 
@@ -79,7 +72,7 @@ export class RestClient {
     if (waitMs > timeoutMs) return false;
     const { method, template } = request;
     log.info(
-      { method, path: template, attempt, waitMs: Math.round(waitMs), outcome: describe(outcome) },
+      { method, path: template, attempt, waitMs: Math.round(waitMs), outcome: this.#describe(outcome) },
       "asking the REST API again",
     );
     return sleep(waitMs, true, { signal: this.#closing.signal }).catch(() => false);
@@ -91,7 +84,24 @@ export class RestClient {
       const cause = new Error(`${request.method} ${request.template}: no answer within ${this.#options.timeoutMs} ms`);
       throw new GatewayError("UPSTREAM_TIMEOUT", { cause });
     }
-    throw unavailable(request, describe(outcome), "error" in outcome ? { cause: outcome.error } : {});
+    throw unavailable(request, this.#describe(outcome), "error" in outcome ? { cause: outcome.error } : {});
+  }
+
+  #describe(outcome: Outcome): string {
+    switch (outcome.kind) {
+      case "answered":
+        return `answered ${outcome.status}`;
+      case "timed-out":
+        return "timed out";
+      case "unconnected":
+        return `could not connect (${nameOf(outcome.error)})`;
+      case "lost":
+        return `the connection was lost (${nameOf(outcome.error)})`;
+      case "too-large":
+        return `the answer is over ${this.#options.maxAnswerBytes} bytes (HTTP_API_MAX_RESPONSE)`;
+      default:
+        return "the client of the REST API is closed";
+    }
   }
 }
 
@@ -111,23 +121,6 @@ export function unavailable(
 /** What the answer's `Retry-After` asks for, in ms from now. */
 export function requestedWaitMs(outcome: Outcome): number | undefined {
   return outcome.kind === "answered" ? retryAfterMs(outcome.retryAfter, Date.now()) : undefined;
-}
-
-function describe(outcome: Outcome): string {
-  switch (outcome.kind) {
-    case "answered":
-      return `answered ${outcome.status}`;
-    case "timed-out":
-      return "timed out";
-    case "unconnected":
-      return `could not connect (${nameOf(outcome.error)})`;
-    case "lost":
-      return `the connection was lost (${nameOf(outcome.error)})`;
-    case "too-large":
-      return `the answer is over ${MAX_ANSWER_BYTES} bytes`;
-    default:
-      return "the client of the REST API is closed";
-  }
 }
 
 function nameOf(error: unknown): string {

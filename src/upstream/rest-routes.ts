@@ -4,12 +4,12 @@ import type { ErrorCode } from "../errors.ts";
 import type { HttpRequest } from "./http.ts";
 import {
   wireChatAnswer,
-  wireChats,
+  wireChatRecords,
   wireMessageAnswer,
-  wirePage,
+  wirePageOfRecords,
   wireProfile,
   wireReadAnswer,
-  type WirePage,
+  type WirePageOfRecords,
 } from "./wire.ts";
 
 /** One request of the contract. */
@@ -26,21 +26,21 @@ export interface Route<T> {
 
 const OF_A_CHAT = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT", 404: "NOT_FOUND" } as const;
 
-/** There is nothing here that could be missing: a 404 tells of a wrong base URL. */
+/** There is no list that could be missing: a 404 tells of a wrong base URL. */
 const OF_A_USER = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT" } as const;
 
 export const PROFILE: Route<z.output<typeof wireProfile>> = {
   method: "GET",
   template: "/auth/profile",
   answer: wireProfile,
-  // Nothing to be a participant of; and a valid token without an account (404) is nobody's.
-  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED", 404: "UNAUTHENTICATED" },
+  // Nothing to be a participant of; and a valid token without an account is nobody's, however often it is asked about.
+  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED", 404: "UNAUTHENTICATED", 410: "UNAUTHENTICATED" },
 };
 
-export const CHATS: Route<z.output<typeof wireChats>> = {
+export const CHATS: Route<z.output<typeof wireChatRecords>> = {
   method: "GET",
   template: "/chats",
-  answer: wireChats,
+  answer: wireChatRecords,
   refusals: OF_A_USER,
 };
 
@@ -52,10 +52,10 @@ export const CHAT: Route<z.output<typeof wireChatAnswer>> = {
   argument: "chatId",
 };
 
-export const MESSAGES: Route<WirePage> = {
+export const MESSAGES: Route<WirePageOfRecords> = {
   method: "GET",
   template: "/chats/:chatId/messages",
-  answer: wirePage,
+  answer: wirePageOfRecords,
   refusals: OF_A_CHAT,
   argument: "chatId",
 };

@@ -2,12 +2,12 @@
 import type { HttpRequest, Outcome } from "./http.ts";
 
 /**
- * Whether the same request may be sent again after `outcome`. GET and PUT may after a failed connection, 429 and 5xx; POST only where it
+ * Whether the same request may be sent again after `outcome`. GET, PUT and DELETE may after a failed connection, 429 and 5xx; POST and PATCH only where it
  * certainly was not processed (no connection, 429, 503), unless `idempotentPosts`: then it is like the others. A timeout is
  * never followed by another attempt, so that the client's wait stays bounded; nor is any other 4xx.
  */
 export function mayRepeat(method: HttpRequest["method"], outcome: Outcome, idempotentPosts: boolean): boolean {
-  const harmless = method !== "POST" || idempotentPosts;
+  const harmless = (method !== "POST" && method !== "PATCH") || idempotentPosts;
   switch (outcome.kind) {
     case "unconnected":
       return true;

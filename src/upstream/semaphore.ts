@@ -26,10 +26,11 @@ export class Semaphore {
       resolve(true);
     };
     waiting.add(admit);
-    deadline.onExpiry = () => {
+    const leave = (): void => {
       waiting.delete(admit);
       resolve(false);
     };
+    deadline.onExpiry = leave;
     return promise;
   }
 

@@ -1,47 +1,84 @@
 /**
- * The REST API's shapes, as they cross the wire. Unknown fields are tolerated everywhere; a missing or mistyped needed field
- * fails the parse, with its path.
+ * The REST API's shapes, as they cross the wire. Unknown fields are tolerated everywhere. A needed field that is missing or mistyped
+ * fails the parse, with its path; display names fall back to ids, and other optional fields that cannot be read count as absent.
  */
 import { z } from "zod";
+import { normaliseInstant } from "./instant.ts";
 
 /** An instant in any form that `Date` reads, normalised to ISO 8601, UTC, milliseconds. */
-export const instant = z.string().transform((value, context) => {
-  const date = new Date(value);
-  const normalised = Number.isNaN(date.getTime()) ? "" : date.toISOString();
-  // Years of more than four digits would be out of order as texts, which is how instants are compared.
-  if (/^\d{4}-/.test(normalised)) return normalised;
-  context.addIssue({ code: "custom", message: "expected an ISO 8601 instant" });
-  return z.NEVER;
-});
+export const instant = instantWith("milliseconds");
+
+/** As {@link instant}, with the digits beyond milliseconds where the API has sent some: messages are ordered by them. */
+const preciseInstant = instantWith("full");
+
+function instantWith(precision: "milliseconds" | "full") {
+  return z.string().transform((value, context) => {
+    const normalised = normaliseInstant(value, precision);
+    if (normalised !== undefined) return normalised;
+    context.addIssue({ code: "custom", message: "expected an ISO 8601 instant" });
+    return z.NEVER;
+  });
+}
 
 /** An opaque id: a UUID in one deployment, 32 hex digits in another. */
 export const id = z.string().min(1);
 
-export const wireMessage = z.object({
-  id,
-  chatId: id,
-  senderId: id,
-  senderName: z.string(),
-  content: z.string(),
-  createdAt: instant,
-  readAt: instant.nullish(),
-});
+/** What is shown of somebody; undefined where the API has nothing to show. */
+const displayName = z.string().min(1).optional().catch(undefined);
 
-export const wireChat = z.object({
-  id,
-  participants: z.array(id),
-  participantNames: z.array(z.string()),
-  storeName: z.string().nullish(),
-  /** A Message in most deployments, something else (a preview text) in others: looked at by who needs it. */
-  lastMessage: z.unknown().optional(),
-  unreadCount: z.number().int().nonnegative().nullish(),
-  createdAt: instant,
-  updatedAt: instant,
-});
+export const wireMessage = z
+  .object({
+    id,
+    chatId: id,
+    senderId: id,
+    senderName: displayName,
+    content: z.string(),
+    createdAt: preciseInstant,
+    readAt: instant.nullish().catch(undefined),
+    /** Who has read it and when, where the deployment sends it. */
+    readBy: z
+      .array(z.object({ userId: id, readAt: instant }))
+      .nullish()
+      .catch(undefined),
+  })
+  .transform(({ senderName, readBy, ...message }) => {
+    const readAt = message.readAt ?? firstRead(message.senderId, readBy ?? []);
+    return { ...message, senderName: senderName ?? message.senderId, ...(readAt === undefined ? {} : { readAt }) };
+  });
 
-export const wireProfile = z.object({
-  user: z.object({ userId: id, email: z.string(), name: z.string(), role: z.string().nullish() }),
-});
+/** When the first of the others read a message. */
+function firstRead(senderId: string, readBy: readonly { userId: string; readAt: string }[]): string | undefined {
+  const instants = readBy.filter(({ userId }) => userId !== senderId).map(({ readAt }) => readAt);
+  return instants.toSorted()[0];
+}
+
+export const wireChat = z
+  .object({
+    id,
+    participants: z.array(id),
+    participantNames: z.array(displayName).optional().catch(undefined),
+    storeName: z.string().nullish().catch(undefined),
+    /** A Message in most deployments, something else (a preview text) in others: looked at by who needs it. */
+    lastMessage: z.unknown().optional(),
+    unreadCount: z.number().int().nonnegative().nullish().catch(undefined),
+    createdAt: instant,
+    updatedAt: instant,
+  })
+  .transform(({ participantNames = [], ...chat }) => ({
+    ...chat,
+    participantNames: chat.participants.map((userId, index) => participantNames[index] ?? userId),
+  }));
+
+export const wireUser = z
+  .object({
+    userId: id,
+    email: z.string().catch(""),
+    name: displayName,
+    role: z.string().nullish().catch(undefined),
+  })
+  .transform(({ name, ...user }) => ({ ...user, name: name ?? user.userId }));
+
+export const wireProfile = z.object({ user: wireUser });
 
 export const wireChats = z.object({ chats: z.array(wireChat) });
 export const wireChatAnswer = z.object({ chat: wireChat });
@@ -54,10 +91,20 @@ export const wirePage = z.object({
   lastEvaluatedKey: z.object({ id }).nullish(),
 });
 
+/** A list whose records are read one by one, so that one that cannot be read hides no other. */
+const records = z.array(z.unknown());
+
+/** As {@link wireChats}, the chats still to be read. */
+export const wireChatRecords = wireChats.extend({ chats: records });
+
+/** As {@link wirePage}, the messages still to be read. */
+export const wirePageOfRecords = wirePage.extend({ messages: records });
+
 /** `readAt` where the deployment sends it. */
 export const wireReadAnswer = z.object({ readAt: instant.nullish() }).nullish();
 
 export type WireMessage = z.output<typeof wireMessage>;
 export type WireChat = z.output<typeof wireChat>;
-export type WireProfile = z.output<typeof wireProfile>["user"];
+export type WireProfile = z.output<typeof wireUser>;
 export type WirePage = z.output<typeof wirePage>;
+export type WirePageOfRecords = z.output<typeof wirePageOfRecords>;

@@ -93,9 +93,9 @@ const WRONG: readonly (readonly [string, string | Readonly<Record<string, unknow
   ["without a time", { ...CREATED, timestamp: undefined }, "timestamp: "],
   ["without data", { type: "user.signed_out" }, "data: "],
   [
-    "a message without its sender's name",
-    { type: "message.created", data: { message: { ...MESSAGE, senderName: undefined } } },
-    "data.message.senderName: ",
+    "a message without its sender",
+    { type: "message.created", data: { message: { ...MESSAGE, senderId: undefined } } },
+    "data.message.senderId: ",
   ],
   [
     "a message with a wrong instant",

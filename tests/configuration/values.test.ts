@@ -41,6 +41,10 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["MAX_SEND_BUFFER", "a whole number from 16384 to 1073741824", ["0", "1MB"]],
   ["COMPRESSION", FLAG, ["gzip"]],
   ["MAX_CONNECTIONS", "a whole number from 1 to 10000000", ["many"]],
+  ["KEEP_ALIVE_TIMEOUT", DURATION, ["0", "75s"]],
+  ["TRUST_PROXY", "a whole number from 0 to 100", ["-1", "true"]],
+  ["SESSION_RECHECK_BUDGET", "a whole number from 1 to 100000", ["0", "50/s"]],
+  ["HTTP_API_MAX_RESPONSE", "a whole number from 1000 to 1000000000", ["0", "5MB"]],
   ["HTTP_API_RETRIES", "a whole number from 1 to 10", ["0", "11"]],
   ["HTTP_API_IDEMPOTENT", FLAG, ["yes", "TRUE"]],
   ["GRAPHIQL", FLAG, ["enabled"]],
@@ -122,7 +126,7 @@ describe("a wrong value is named, with what was given and what is allowed", () =
 });
 
 test("every variable that not any text will do for has a wrong value above", () => {
-  const anyText = ["HOST", "DEV_API_FILE", "NODE_ENV"];
+  const anyText = ["HOST", "DEV_API_FILE", "HTTP_API_ADAPTER", "NODE_ENV"];
   const named = new Set([...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText]);
   expect([...named].toSorted()).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
 });
@@ -223,6 +227,17 @@ test.each([
 
 test("nobody changes a configuration", () => {
   expect(Object.isFrozen(parseConfig({}))).toBe(true);
+});
+
+test("CORS_ORIGIN takes the schemes of apps", () => {
+  const given = "capacitor://localhost,ionic://localhost,https://chat.example.com";
+  expect(parseConfig({ CORS_ORIGIN: given }).CORS_ORIGIN).toEqual(given.split(","));
+});
+
+test("HTTP_API_ADAPTER needs the address of the API that it adapts", () => {
+  expect(complaint({ HTTP_API_ADAPTER: "./a.ts" })).toBe(
+    "HTTP_API_URL: expected the address of the API that HTTP_API_ADAPTER adapts, got nothing",
+  );
 });
 
 test.each([

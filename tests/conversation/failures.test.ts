@@ -79,9 +79,8 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
 
   const chat = { id: shop, participants: [alice.id], participantNames: [alice.name], createdAt: "2026-01-01" };
   test.each([
-    ["missing", { chats: [{ ...chat, updatedAt: "2026-01-01" }, chat] }, "chats.1.updatedAt"],
-    ["of another type", { chats: [{ ...chat, updatedAt: 1767225600 }] }, "chats.0.updatedAt"],
-    ["no instant", { chats: [{ ...chat, updatedAt: "yesterday" }] }, "chats.0.updatedAt"],
+    ["missing", { items: [chat] }, "chats"],
+    ["of another type", { chats: { [shop]: chat } }, "chats"],
     ["null", { chats: null }, "chats"],
   ])("a needed field that is %s is named in the log, and only there", async (_how, body, field) => {
     await using gateway = await startGateway(BRIEF);
@@ -91,7 +90,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     using _ = gateway.api.faults.answer({ body }, { path: "/chats", token: alice.token });
     const error = await errorIn(client.run(ChatsDocument));
     expect(error.extensions).toMatchObject({ code: "UPSTREAM_UNAVAILABLE" });
-    expect(JSON.stringify(error)).not.toMatch(/updatedAt|GET/);
+    expect(JSON.stringify(error)).not.toMatch(/expected|GET/);
     const [line, ...more] = linesOf(gateway, error.extensions?.["requestId"]);
     expect(more).toEqual([]);
     expect(JSON.stringify(line?.["err"])).toContain(`GET /chats: answered with another shape: ${field}: `);

@@ -36,6 +36,7 @@ const NOBODY: Caller = {
   refresh: () => Promise.reject(new Error("nobody")),
   resumable: undefined,
   lastEventId: undefined,
+  client: undefined,
   release() {},
 };
 
@@ -224,6 +225,7 @@ test("a hundred equal subscriptions of the real schema are executed once an even
       refresh: () => Promise.reject(new Error("nobody")),
       resumable: undefined,
       lastEventId: undefined,
+      client: undefined,
       release() {},
     };
     const shared = await operations.subscribeShared(operations.context(operation, caller));

@@ -265,17 +265,6 @@ const SCENARIOS: readonly (readonly [line: string, fault: (api: DevApi) => void,
       ),
   ],
   [
-    "GET /chats/:chatId/messages: messages[].createdAt is in no order inside a page",
-    (api) =>
-      api.faults.change(
-        changeBody((body) => {
-          const [first, second, ...rest] = messagesOf(body);
-          return { ...body, messages: [second, first, ...rest] };
-        }),
-        HISTORY,
-      ),
-  ],
-  [
     "GET /chats/:chatId/messages: nextToken names a page that has been before",
     (api) =>
       api.faults.change(

@@ -13,6 +13,7 @@ const ROWS: readonly Row[] = [
   ["another on the list", LISTED, "http://localhost:5173", true],
   ["the gateway's own origin", LISTED, (own) => own.origin, true],
   ["the gateway's own origin behind TLS", LISTED, (own) => `https://${own.host}`, true],
+  ["an app's own scheme on the list", "capacitor://localhost, ionic://localhost", "capacitor://localhost", true],
   ["no origin", LISTED, undefined, true],
   ["any origin where all are allowed", "*", "https://anywhere.example", true],
   ["an opaque origin where all are allowed", "*", "null", true],

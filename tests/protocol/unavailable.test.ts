@@ -45,6 +45,13 @@ describe.each(["/auth/profile", "/chats"])("a connection is closed with 1013 whe
   });
 });
 
+test("a list of chats that answers 404, as a wrong base address does, closes with 1013", async () => {
+  await using gateway = await startDiscreetGateway(ONCE);
+  gateway.api.faults.answer({ status: 404 }, { path: "/chats" });
+  await using client = connect(gateway.wsUrl, gateway.api.users[0]?.token);
+  expect((await client.closed).code).toBe(1013);
+});
+
 function aimed(path: TimedAim["path"], token: string | undefined): TimedAim {
   return { ...(path === undefined ? {} : { path }), ...(token === undefined ? {} : { token }) };
 }

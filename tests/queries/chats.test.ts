@@ -157,7 +157,7 @@ test("a last message in a form of the API's own is read from the history instead
   await using client = connect(gateway.wsUrl, bob.token);
   await client.acknowledged;
   const newest = gateway.api.data.messages(shop).at(-1);
-  const chat = { ...WIRE_CHAT, id: shop, lastMessage: "And the atlas…" };
+  const chat = { ...WIRE_CHAT, id: shop, participants: [bob.id], lastMessage: "And the atlas…" };
   using _ = gateway.api.faults.answer({ body: { chats: [chat] } }, { path: "/chats" });
   const { chats } = await client.run(ChatsDocument);
   expect(chats[0]?.lastMessage).toMatchObject({ id: newest?.id, content: newest?.content });

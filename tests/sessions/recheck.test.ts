@@ -85,8 +85,25 @@ test("a hundred tokens that came at once are asked about within the interval, bu
   expect(new Set(scene.clock.dueTimes).size).toBeGreaterThan(50);
 });
 
+test("with more tokens than the budget allows for, the interval stretches and everybody is still asked about", async () => {
+  // With EVENTS_SECRET, as scenes have it, two requests a second are left of ten.
+  await using scene = await startScene({ SESSION_RECHECK_BUDGET: "10" });
+  await using stack = new AsyncDisposableStack();
+  const { data, faults } = scene.api;
+  const tokens = Array.from({ length: 90 }, (_, n) => data.createUser({ name: `User ${n}` }).token);
+  for (const client of await Promise.all(tokens.map((token) => scene.open(token)))) stack.use(client);
+  const stretchedMs = (tokens.length * 2 * 1000) / (0.75 * 2);
+  const start = scene.clock.now();
+  scene.clock.advance(RECHECK_INTERVAL_MS / 2);
+  const latest = Math.max(...scene.clock.dueTimes) - start;
+  expect(latest).toBeGreaterThan(RECHECK_INTERVAL_MS);
+  expect(latest).toBeLessThanOrEqual(stretchedMs);
+  scene.clock.advance(stretchedMs);
+  await Promise.all(tokens.map((token) => faults.requests.arrived(2, { path: "/auth/profile", token })));
+});
+
 describe("where /auth/profile answers", () => {
-  test.each([401, 403, 404])("%i, the session ends, and is asked about no more", async (status) => {
+  test.each([401, 403, 404, 410])("%i, the session ends, and is asked about no more", async (status) => {
     await using scene = await startScene();
     await using control = await scene.open(bob.token);
     await using client = await scene.open(alice.token);

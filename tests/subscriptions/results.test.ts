@@ -60,6 +60,7 @@ function setUp(subscribe: () => unknown) {
     refresh: nobody,
     resumable: undefined,
     lastEventId: undefined,
+    client: undefined,
     release: () => void released++,
   };
   const contextOf = (query: string) => {

@@ -3,7 +3,8 @@ import { inspect } from "node:util";
 import { GatewayError } from "../../src/errors.ts";
 import { createLog, type Log } from "../../src/log.ts";
 import type { ChatApi } from "../../src/upstream/chat-api.ts";
-import { createRestChatApi, type RestChatApiOptions } from "../../src/upstream/rest-chat-api.ts";
+import type { Adapter } from "../../src/upstream/adapter/adapter.ts";
+import { createAdaptedChatApi, createRestChatApi, type RestChatApiOptions } from "../../src/upstream/rest-chat-api.ts";
 
 export const TOKEN = "token-of-anna";
 
@@ -28,17 +29,32 @@ export const PROFILE = { userId: "u1", email: "anna@example.com", name: "Anna", 
 
 export type DisposableChatApi = ChatApi & AsyncDisposable;
 
-/** The client under test: three attempts with hardly a wait between them, and all the time in the world for each. */
-export function chatApiAt(baseUrl: string, options: Partial<RestChatApiOptions> = {}): DisposableChatApi {
-  const api = createRestChatApi({
+/** Three attempts with hardly a wait between them, and all the time in the world for each. */
+function patient(baseUrl: string, options: Partial<RestChatApiOptions> = {}): RestChatApiOptions {
+  return {
     baseUrl,
     timeoutMs: 30_000,
+    maxAnswerBytes: 5_000_000,
     attempts: 3,
     idempotentPosts: false,
     log: createLog({ LOG_LEVEL: "silent" }),
     backoffMs: 1,
     ...options,
-  });
+  };
+}
+
+export function restChatApi(baseUrl: string, options?: Partial<RestChatApiOptions>): ChatApi {
+  return createRestChatApi(patient(baseUrl, options));
+}
+
+/** Makes the ChatApi of an adapter, whose file the log calls `adapter.ts`. */
+export function adaptedChatApi(adapter: Adapter): typeof restChatApi {
+  return (baseUrl, options) => createAdaptedChatApi(adapter, "adapter.ts", patient(baseUrl, options));
+}
+
+/** The client under test. */
+export function chatApiAt(baseUrl: string, options: Partial<RestChatApiOptions> = {}): DisposableChatApi {
+  const api = restChatApi(baseUrl, options);
   return Object.assign(api, { [Symbol.asyncDispose]: () => api.close() });
 }
 

@@ -1,9 +1,10 @@
 /** How one type of event is defined. Each type has a module of its own beside this one; the registry lists them. */
 import { z } from "zod";
 import type { Position } from "../../bus/position.ts";
+import type { UNKNOWN_CHATS_TOPIC, USERS_TOPIC } from "./topics.ts";
 
-/** `chat`: the topic of the event's chat. `users`: the one topic that every instance listens to. */
-export type TopicName = "chat" | "users";
+/** `chat`: the topic of the event's chat. The others are topics themselves, to which every instance listens. */
+export type TopicName = "chat" | typeof USERS_TOPIC | typeof UNKNOWN_CHATS_TOPIC;
 
 /** `subscribers`: subscriptions deliver it to clients. `instances`: it only changes what each instance knows. */
 export type Recipients = "subscribers" | "instances";
@@ -27,7 +28,7 @@ interface Description<
   /** The properties beside `type`. What another instance sends is checked against it. */
   readonly shape: Shape;
   /** Only an event with a `chatId` can go to the topic of its chat. */
-  readonly topic: Topic & ("chatId" extends keyof Shape ? TopicName : "users");
+  readonly topic: Topic & ("chatId" extends keyof Shape ? TopicName : Exclude<TopicName, "chat">);
   readonly recipients: To;
   /** A copy that carries the event's position in the log, where subscribers need it. */
   withPosition?(event: Defined<Name, Shape>, position: Position): Defined<Name, Shape>;

@@ -11,6 +11,7 @@ import { messageRead } from "./message-read.ts";
 import { presenceChanged } from "./presence-changed.ts";
 import { chatTopic, USERS_TOPIC } from "./topics.ts";
 import { typingChanged } from "./typing-changed.ts";
+import { unknownChat } from "./unknown-chat.ts";
 import { userSignedOut } from "./user-signed-out.ts";
 
 const EVENTS = [
@@ -22,6 +23,7 @@ const EVENTS = [
   chatDeleted,
   membershipEnded,
   userSignedOut,
+  unknownChat,
 ] as const;
 
 type Definition = (typeof EVENTS)[number];
@@ -46,7 +48,7 @@ export type ChatEvent = EventsFrom<Extract<Definition, { topic: "chat" }>>;
 export type DurableChatEvent = EventsFrom<Extract<Definition, { topic: "chat"; kind: "durable" }>>;
 
 /** What every instance has to know: who is in which chat, and who is signed in. */
-export type AccessEvent = EventsFrom<Extract<Definition, { recipients: "instances" }>>;
+export type AccessEvent = EventsFrom<Extract<Definition, { topic: "users"; recipients: "instances" }>>;
 
 /** A definition, for a lookup by an event's type. Methods, since those of one type's definition take the events of that type alone. */
 interface AnyDefinition {
@@ -87,7 +89,7 @@ export function idOf(event: BusEvent): string {
 
 /** The topic that an event is published on. */
 export function topicOf(event: BusEvent): string {
-  return isChatEvent(event) ? chatTopic(event.chatId) : USERS_TOPIC;
+  return isChatEvent(event) ? chatTopic(event.chatId) : definitionOf(event).topic;
 }
 
 export function isOfType<Type extends EventType>(event: BusEvent, type: Type): event is EventOf<Type> {
@@ -109,7 +111,8 @@ export function isDurableChatEvent(event: BusEvent): event is DurableChatEvent {
 }
 
 export function isAccessEvent(event: BusEvent): event is AccessEvent {
-  return definitionOf(event).recipients === "instances";
+  const { topic, recipients } = definitionOf(event);
+  return topic === USERS_TOPIC && recipients === "instances";
 }
 
 /** From where a subscription goes on that has delivered this event last; undefined where clients cannot say so. */

@@ -113,7 +113,7 @@ subscription PresenceChanged($chatId: ID) {
 `;
 
 /**
- * @param chatId what stands in the variables that need a chat; empty, for the reader to fill in, where absent.
+ * @param chatId the value of the variables that need a chat; empty, for the reader to fill in, where absent.
  */
 export function exampleTabs(chatId = ""): readonly ExampleTab[] {
   return [

@@ -19,7 +19,7 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width=
 // the pointer, and the click would be lost.
 const TAB_FIX = ".graphiql-container .graphiql-tab.graphiql-tab { transform: none !important; }";
 
-/** What stands in the page when it opens. Everybody who can load the page can read it. */
+/** The contents of the page when it opens. Everybody who can load the page can read it. */
 export interface GraphiQLOptions {
   /** The token in the Headers editor: a public demo token, for development. None where absent. */
   readonly exampleToken?: string | undefined;
@@ -144,7 +144,7 @@ function pageOptions({ exampleToken = "", exampleChatId }: GraphiQLOptions): obj
   };
 }
 
-/** JSON that cannot end the script element it stands in. */
+/** JSON that cannot end the script element that contains it. */
 function scriptLiteral(value: object): string {
   return JSON.stringify(value).replaceAll("<", String.raw`\u003c`);
 }

@@ -1,6 +1,8 @@
 /** Queries and mutations over HTTP, subscriptions over SSE: Yoga speaks HTTP, the pipeline is the one of WebSocket. */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode, type ExecutionResult } from "graphql";
-import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import type { ClientOrigin } from "../../call-origin.ts";
 import type { Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
@@ -12,10 +14,11 @@ import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import { isAllowedOrigin } from "./origin.ts";
+import { clientOrigin } from "../client-origin.ts";
 import { bearerToken } from "../token.ts";
 
 interface GraphQLHttpOptions {
-  readonly config: Pick<Config, "CORS_ORIGIN" | "MAX_PAYLOAD_SIZE">;
+  readonly config: Pick<Config, "CORS_ORIGIN" | "MAX_PAYLOAD_SIZE" | "TRUST_PROXY">;
   readonly sessions: Sessions;
   readonly operations: Operations;
   readonly log: Log;
@@ -23,10 +26,16 @@ interface GraphQLHttpOptions {
 
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
 
+/** What Node.js has of a request. */
+interface NodeContext {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
 /** A request listener for `/graphql`. */
-export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstance<object, object> {
+export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstance<NodeContext, object> {
   const { config, operations, log } = options;
-  return createYoga({
+  return createYoga<NodeContext>({
     schema: operations.schema,
     graphqlEndpoint: "/graphql",
     graphiql: false,
@@ -38,7 +47,7 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
     // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
     cors: (request) => isAllowed(config.CORS_ORIGIN, request) && CORS,
     maskedErrors: { maskError: (error) => mask(error, log) },
-    plugins: [usePipeline(options), useEventStreams(), useSpokenRefusals()],
+    plugins: [useJsonRequests(), usePipeline(options), useEventStreams(), useSpokenRefusals()],
   });
 }
 
@@ -83,11 +92,35 @@ function useSpokenRefusals(): Plugin {
   };
 }
 
+/** What is looked at of a body; other properties are ignored. */
+const PARAMETERS = new Set(["query", "variables", "operationName", "extensions"]);
+
+/** Operations are posted as JSON alone, whatever the case of the media type's letters. */
+function useJsonRequests(): Plugin {
+  return {
+    onRequestParse({ request, setRequestParser }) {
+      if (request.method === "POST") setRequestParser(parseJsonRequest);
+    },
+  };
+}
+
+async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
+  const mediaType = (request.headers.get("content-type") ?? "").split(/[;,]/, 1)[0]?.trim().toLowerCase();
+  if (mediaType !== "application/json") {
+    throw withHttp(documentError("BAD_USER_INPUT", BARE_REFUSALS.get(415) ?? ""), { status: 415 });
+  }
+  const body: unknown = await request.json();
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw notAnOperation("The request's body is a JSON object.");
+  }
+  return Object.fromEntries(Object.entries(body).filter(([name]) => PARAMETERS.has(name)));
+}
+
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
-function usePipeline({ sessions, operations }: GraphQLHttpOptions): Plugin {
+function usePipeline({ config, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
     onParams({ setParamsHandler }) {
-      setParamsHandler(async ({ request, params }): Promise<Result> => {
+      setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
         // The one parameter whose type Yoga does not look at.
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
@@ -96,10 +129,11 @@ function usePipeline({ sessions, operations }: GraphQLHttpOptions): Plugin {
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
         const refusal = refuse(operation, request);
         if (refusal) return { errors: [refusal] };
-        const context = operations.context(operation, httpCaller(sessions, request));
-        if (operation.type !== OperationTypeNode.SUBSCRIPTION) return operations.execute(context);
+        const client = clientOrigin(req, config.TRUST_PROXY);
+        const context = operations.context(operation, httpCaller(sessions, request, client));
+        if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
         const result = await operations.subscribe(context);
-        if (!(Symbol.asyncIterator in result)) return result;
+        if (!(Symbol.asyncIterator in result)) return withStatus(result);
         await endWith(request.signal, result);
         return result;
       });
@@ -130,8 +164,8 @@ async function endWith(signal: AbortSignal, results: AsyncGenerator<ExecutionRes
   else signal.addEventListener("abort", () => void results.return(undefined), { once: true });
 }
 
-/** Who stands behind one HTTP request. Only a subscription over SSE opens a session, which ends with its stream. */
-function httpCaller(sessions: Sessions, request: Request): Caller {
+/** The caller of one HTTP request. Only a subscription over SSE opens a session, which ends with its stream. */
+function httpCaller(sessions: Sessions, request: Request, client: ClientOrigin): Caller {
   const token = bearerToken(request.headers.get("authorization"));
   let opened: Session | undefined;
   let released = false;
@@ -148,6 +182,7 @@ function httpCaller(sessions: Sessions, request: Request): Caller {
     // An event source remembers by itself what it got last.
     resumable: undefined,
     lastEventId: request.headers.get("last-event-id") || undefined,
+    client,
     release() {
       released = true;
       if (opened) sessions.close(opened);
@@ -158,6 +193,19 @@ function httpCaller(sessions: Sessions, request: Request): Caller {
 /** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */
 function asBadRequest(error: GraphQLError): GraphQLError {
   return withHttp(error, { status: 400, spec: true });
+}
+
+/**
+ * A result without data is of an operation that was not executed: its variables could not be coerced, say. A result whose data is null was
+ * executed.
+ */
+function withStatus(result: ExecutionResult): ExecutionResult {
+  if (result.data !== undefined || !result.errors) return result;
+  return { ...result, errors: result.errors.map((error) => (isDefect(error) ? error : asBadRequest(error))) };
+}
+
+function isDefect(error: GraphQLError): boolean {
+  return error.extensions["code"] === "INTERNAL_SERVER_ERROR";
 }
 
 /** Looked at before anything is opened: what nobody reads nobody would end. */

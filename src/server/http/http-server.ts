@@ -5,13 +5,14 @@ import type { Duplex } from "node:stream";
 import type { Config } from "../../config/config.ts";
 import type { Log } from "../../log.ts";
 import { wantsGraphiQL, type GraphiQL } from "../graphiql/graphiql.ts";
+import { byQuality } from "./accept.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import type { WebSockets } from "../websocket/websocket.ts";
 
 const GRAPHQL_PATH = "/graphql";
 
 interface HttpServerOptions {
-  readonly config: Pick<Config, "CORS_ORIGIN" | "HOST" | "PORT">;
+  readonly config: Pick<Config, "CORS_ORIGIN" | "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT">;
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
   /** Undefined: the backend has no secret to sign events with. */
   readonly events: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
@@ -44,7 +45,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const sockets = new Set<Socket>();
   /** Connections on which nothing has been asked yet. */
   const silent = new Set<Socket>();
-  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) => {
+  const serverOptions = {
+    shouldUpgradeCallback: asksForWebSocket,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT,
+  };
+  const server = createServer(serverOptions, (request, response) => {
     silent.delete(request.socket);
     underWay.add(response);
     response.once("close", () => {
@@ -103,7 +108,9 @@ async function respond(
 ): Promise<void> {
   // A connection kept alive would hold up the end of a server that is stopping.
   if (isDraining) response.setHeader("connection", "close");
-  const { host } = request.headers;
+  const { accept, host } = request.headers;
+  // What answers looks at the order alone.
+  if (accept !== undefined) request.headers.accept = byQuality(accept);
   if (host !== undefined && !URL.canParse(`http://${host}`)) {
     answer(response, 400, { error: "bad host" });
     return;

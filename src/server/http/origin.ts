@@ -10,5 +10,13 @@ export function isAllowedOrigin(
   host: string | undefined,
 ): boolean {
   if (origin === undefined || allowed === "*" || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+  return host !== undefined && isOwn(origin, host);
+}
+
+/** Browsers leave the port of a scheme's own out of the origin, and proxies put it into the host. */
+function isOwn(origin: string, host: string): boolean {
+  if (!URL.canParse(origin) || /[@/?#\\]/.test(host)) return false;
+  const { protocol, host: originHost } = new URL(origin);
+  const own = `${protocol}//${host}`;
+  return originHost !== "" && URL.canParse(own) && new URL(own).host === originHost;
 }

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { OperationTypeNode } from "graphql";
+import type { ClientOrigin } from "../../call-origin.ts";
 import type { Me } from "../../chat/model.ts";
 import type { Session } from "../../chat/session.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
@@ -45,6 +46,10 @@ export class ConnectionCaller implements Caller, Resumable {
   /** A client of this transport changes `after`. */
   get lastEventId(): undefined {
     return undefined;
+  }
+
+  get client(): ClientOrigin {
+    return this.#connection.client;
   }
 
   async session(): Promise<Session> {

@@ -1,5 +1,6 @@
 /** One WebSocket connection: its socket, its session, its operations under way. */
 import type { WebSocket } from "ws";
+import type { ClientOrigin } from "../../call-origin.ts";
 import type { Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Me } from "../../chat/model.ts";
@@ -14,6 +15,7 @@ const MAX_CLIENT_ID_LENGTH = 128;
 
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
+  readonly client: ClientOrigin;
   readonly sessions: Sessions;
   readonly heartbeatMs: number;
 }
@@ -28,6 +30,8 @@ export class Connection {
   readonly live = new Set<{ resume(): void }>();
   /** The `Authorization` header of the upgrade request. */
   readonly authorization: string | undefined;
+  /** What the client says of itself, in the upgrade request and then in `connectionParams`. */
+  client: ClientOrigin;
   readonly #sessions: Sessions;
   #session: Session | undefined;
   #clientId: string | undefined;
@@ -48,10 +52,11 @@ export class Connection {
   #closeCode: number | undefined;
 
   constructor(options: ConnectionOptions) {
-    const { socket, transport, flusher, budgetBytes, authorization, sessions, heartbeatMs } = options;
+    const { socket, transport, flusher, budgetBytes, authorization, client, sessions, heartbeatMs } = options;
     this.#sessions = sessions;
     this.socket = socket;
     this.authorization = authorization;
+    this.client = client;
     const onRoom = (): void => {
       this.#unthrottle();
       for (const subscription of this.live) subscription.resume();

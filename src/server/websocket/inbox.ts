@@ -23,7 +23,7 @@ export class Inbox {
 
   /**
    * @param handle resolves when the message, and the operation that it starts, is over. Never rejects.
-   * @param onFlood hears of a client that lets too much wait.
+   * @param onFlood is called when a client lets too much wait.
    */
   constructor(handle: (message: ParsedMessage) => Promise<void>, onFlood: () => void) {
     this.#handle = handle;

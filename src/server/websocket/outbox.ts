@@ -46,7 +46,7 @@ export interface Outbox {
   readonly isLagging: boolean;
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
   next(id: string, payload: { readonly json: string }): void;
-  /** Any other message. `onSent` hears when it has left the process or never will. */
+  /** Any other message. `onSent` is called when it has left the process or never will. */
   send(message: string, onSent?: () => void): void;
   /** A ping, behind everything before it. `data` comes back in the pong. */
   ping(data: string): void;

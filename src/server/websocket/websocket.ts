@@ -1,9 +1,9 @@
 /** graphql-transport-ws over ws: graphql-ws is the protocol, this is where it meets sockets, sessions and the pipeline. */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { OperationTypeNode, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
 import {
-  handleProtocols,
   makeServer,
   MessageType,
   parseMessage,
@@ -11,7 +11,8 @@ import {
   type Server,
   type SubscribePayload,
 } from "graphql-ws";
-import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
+import { WebSocketServer, type WebSocket } from "ws";
+import { onBehalfOf } from "../../call-origin.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import { Unauthenticated } from "../../chat/unauthenticated.ts";
 import type { Config } from "../../config/config.ts";
@@ -26,13 +27,9 @@ import { ConnectionCaller } from "./connection-caller.ts";
 import { Inbox, type ParsedMessage } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Flusher } from "./outbox.ts";
+import { socketOptions } from "./socket-options.ts";
+import { clientOrigin, connectionOrigin } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
-
-/** How long a client may take over its side of the closing handshake. */
-const CLOSE_TIMEOUT_MS = 3000;
-
-/** Shorter messages are sent as they are: compressing them costs more than it saves. */
-const COMPRESSION_THRESHOLD_BYTES = 1024;
 
 /** Queries and mutations under way on one connection at most. */
 const MAX_IN_FLIGHT = 100;
@@ -54,6 +51,7 @@ interface WebSocketsOptions {
     | "MAX_CONNECTIONS"
     | "MAX_PAYLOAD_SIZE"
     | "MAX_SUBSCRIPTIONS"
+    | "TRUST_PROXY"
   >;
   readonly sessions: Sessions;
   readonly operations: Operations;
@@ -138,6 +136,7 @@ export class WebSockets {
       flusher: this.#flusher,
       budgetBytes: config.MAX_SEND_BUFFER,
       authorization: request.headers.authorization,
+      client: clientOrigin(request, config.TRUST_PROXY),
       sessions: this.#options.sessions,
       heartbeatMs: config.HEARTBEAT_INTERVAL,
     });
@@ -172,7 +171,7 @@ export class WebSockets {
     );
     connection.inbox = inbox;
     connection.socket.on("message", (data) => {
-      // What a client sends after it was told to go is not executed, though it may not have heard of it yet.
+      // What a client sends after its connection was closed is not executed, even where the close has not arrived yet.
       if (!connection.isOpen) return;
       // Of what ws may give it gives a Buffer: `binaryType` is its default.
       inbox.receive(this.#parse(data instanceof Buffer ? data.toString() : ""));
@@ -221,7 +220,10 @@ export class WebSockets {
     const { sessions, log } = this.#options;
     try {
       const token = connectionToken(connectionParams, connection.authorization);
-      const session = await sessions.open(token, () => connection.isOpen);
+      const client = connectionOrigin(connection.client, connectionParams);
+      connection.client = client;
+      const origin = { requestId: client.requestId ?? randomUUID(), client };
+      const session = await onBehalfOf(origin, () => sessions.open(token, () => connection.isOpen));
       if (!session) return false;
       connection.begin(session, connectionParams);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
@@ -271,21 +273,6 @@ export class WebSockets {
     if (Symbol.asyncIterator in result) return result;
     return rejected(toClientError(result.errors?.[0], context));
   }
-}
-
-/** `closeTimeout` is there, but not in the types yet. */
-function socketOptions({
-  COMPRESSION,
-  MAX_PAYLOAD_SIZE,
-}: Pick<Config, "COMPRESSION" | "MAX_PAYLOAD_SIZE">): ServerOptions & { closeTimeout: number } {
-  return {
-    noServer: true,
-    clientTracking: false,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: (protocols) => handleProtocols(protocols),
-    maxPayload: MAX_PAYLOAD_SIZE,
-    perMessageDeflate: COMPRESSION && { threshold: COMPRESSION_THRESHOLD_BYTES, serverNoContextTakeover: true },
-  };
 }
 
 /** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */

@@ -43,7 +43,7 @@ const COMMON: RedisOptions = {
   autoResubscribe: false,
   // No command timeout: slow is not disconnected.
   connectTimeout: 10_000,
-  // A server that has fallen silent does not answer a goodbye either.
+  // A server that does not answer does not answer QUIT either.
   disconnectTimeout: 100,
   keepAlive: 10_000,
   disableClientInfo: true,

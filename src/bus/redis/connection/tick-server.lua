@@ -13,7 +13,7 @@ ms, sequence = following(ms, sequence, redis.call('GET', clockKey))
 local position, refusal = toText(ms, sequence), ''
 local answer = redis.pcall('SET', clockKey, position)
 if answer.err then
-  -- Nothing can be published to a log either, so that the clock stands still.
+  -- Nothing can be published to a log either, so that the clock does not advance.
   refusal = answer.err
   position = redis.call('GET', clockKey) or toText(nowMs() - 1, 0)
 elseif string.match(redis.call('GET', epochKey) or '', '^(%x+) ') ~= id then

@@ -11,7 +11,7 @@ export const HEAD_TTL_MS = 7 * 24 * 3_600_000;
 
 const READ = loadScript(import.meta.url, "topic.lua", "read.lua");
 
-/** An entry, and where it stands among those that were written before Redis lost its memory. */
+/** An entry, and its place among those that were written before Redis lost its memory. */
 export interface RedisLogEntry<Event> extends LogEntry<Event> {
   readonly order: Position;
   /** The position that another process of Redis gave it. */

@@ -29,7 +29,7 @@ export interface RecentEvent<Event> {
 
 export class RecentEvents<Event> {
   readonly #topics = new Map<string, Map<string, RecentEvent<Event>>>();
-  /** Milliseconds of connection. It stands still while Redis is disconnected, however long that takes. */
+  /** Milliseconds of connection. It does not advance while Redis is disconnected, however long that takes. */
   #now = 0;
 
   /** Time has passed while Redis was connected. */

@@ -1,0 +1,30 @@
+/** On whose behalf a call is made: it travels beside the call, through everything that is awaited, to the requests that it leads to. */
+import { AsyncLocalStorage } from "node:async_hooks";
+
+/** What a client's request says of itself. */
+export interface ClientOrigin {
+  /** The client's own X-Request-Id. */
+  readonly requestId: string | undefined;
+  /** Of W3C Trace Context. */
+  readonly traceparent: string | undefined;
+  /** The client's address, where it is to be passed on. */
+  readonly address: string | undefined;
+}
+
+export interface CallOrigin {
+  /** What the log and the errors know the operation by. */
+  readonly requestId: string;
+  readonly client: ClientOrigin | undefined;
+}
+
+const storage = new AsyncLocalStorage<CallOrigin | undefined>();
+
+/** Runs `work`, and what it goes on to, on behalf of `origin`; of nobody where that is undefined. */
+export function onBehalfOf<T>(origin: CallOrigin | undefined, work: () => T): T {
+  return storage.run(origin, work);
+}
+
+/** On whose behalf this runs. */
+export function callOrigin(): CallOrigin | undefined {
+  return storage.getStore();
+}

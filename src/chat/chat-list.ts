@@ -1,0 +1,55 @@
+/** The chats of a user, as the REST API lists them, without those that the user is not in. */
+import { hasCode } from "../errors.ts";
+import { Breather } from "../upstream/breather.ts";
+import type { ChatApi, WireChat } from "../upstream/chat-api.ts";
+import type { Directory } from "./directory.ts";
+import { toChat, type Chat } from "./model.ts";
+import type { Identity } from "./session.ts";
+
+/** Chats between two looks at the clock. */
+const BETWEEN_LOOKS = 32;
+
+/**
+ * A list may be behind the chats' own records: what these have refused before is asked for again.
+ *
+ * @throws GatewayError UNAUTHENTICATED, UPSTREAM_…
+ */
+export async function listChats(api: ChatApi, directory: Directory, identity: Identity): Promise<readonly Chat[]> {
+  const { token, user } = identity;
+  const listed = (await toChats(await api.chats(token))).filter((chat) => isIn(chat, user.id));
+  const doubtful = listed.filter((chat) => directory.isRefused(user.id, chat.id));
+  if (doubtful.length === 0) return listed;
+  const refused = new Set<string>();
+  await Promise.all(
+    doubtful.map(async ({ id }) => {
+      if (await isInRecord(api, identity, id)) directory.confirm(user.id, id);
+      else refused.add(id);
+    }),
+  );
+  return listed.filter(({ id }) => !refused.has(id));
+}
+
+/** In slices: some users have thousands. */
+async function toChats(wire: readonly WireChat[]): Promise<readonly Chat[]> {
+  const breather = new Breather();
+  const chats: Chat[] = [];
+  for (const [index, chat] of wire.entries()) {
+    if (index % BETWEEN_LOOKS === BETWEEN_LOOKS - 1 && breather.isDue) await breather.breathe();
+    chats.push(toChat(chat));
+  }
+  return chats;
+}
+
+export function isIn({ participants }: Chat, userId: string): boolean {
+  return participants.some(({ id }) => id === userId);
+}
+
+/** Where the record cannot be had, what it said last counts. */
+async function isInRecord(api: ChatApi, { token, user }: Identity, chatId: string): Promise<boolean> {
+  try {
+    return isIn(toChat(await api.chat(token, chatId)), user.id);
+  } catch (error) {
+    if (hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT")) return false;
+    throw error;
+  }
+}

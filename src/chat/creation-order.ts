@@ -1,0 +1,86 @@
+/** The order of a chat's messages as its history tells it: by creation, equal instants in the order of the API's own pages. */
+import type { WireMessage } from "../upstream/chat-api.ts";
+import { compareInstants } from "../upstream/instant.ts";
+import { toMessage, type Message } from "./model.ts";
+
+/** A message, and its place in the history that was read. */
+export interface Ordered {
+  readonly message: Message;
+  /** With the digits beyond milliseconds. */
+  readonly createdAt: string;
+  readonly page: number;
+  /** In its page, as the API has it. */
+  readonly index: number;
+}
+
+/** The page of what became known after all of them. */
+const LATER = -1;
+
+/** Made for one reading of a history, which tells it of each page. */
+export class CreationOrder {
+  #pages = 0;
+  #first: Span | undefined;
+  /** Whether each page is older than the one before it. */
+  #isBackwards = false;
+  /** Whether each page has its newest message first, as far as is known. */
+  #isNewestFirst: boolean | undefined;
+
+  /** The messages of the next page. */
+  add(messages: readonly WireMessage[]): readonly Ordered[] {
+    const page = this.#pages++;
+    this.#learnDirection(messages);
+    this.#isNewestFirst ??= isNewestFirst(messages);
+    return messages.map((wire, index) => ({ message: toMessage(wire), createdAt: wire.createdAt, page, index }));
+  }
+
+  /** Messages that no page has: after those of their instant that one has. */
+  addLater(messages: readonly Message[]): readonly Ordered[] {
+    return messages.map((message, index) => ({ message, createdAt: message.createdAt, page: LATER, index }));
+  }
+
+  /** In order, each message once: pages may overlap while somebody writes. */
+  ordered(messages: readonly Ordered[]): Ordered[] {
+    const distinct = new Map(messages.map((ordered) => [ordered.message.id, ordered]));
+    return [...distinct.values()].toSorted((a, b) => this.#compare(a, b));
+  }
+
+  #compare(a: Ordered, b: Ordered): number {
+    const byInstant = compareInstants(a.createdAt, b.createdAt);
+    if (byInstant !== 0) return byInstant;
+    if (a.page === LATER && b.page === LATER) return a.index - b.index;
+    if (a.page === b.page) return (this.#isNewestFirst ?? this.#isBackwards) ? b.index - a.index : a.index - b.index;
+    if (a.page === LATER || b.page === LATER) return a.page === LATER ? 1 : -1;
+    return this.#isBackwards ? b.page - a.page : a.page - b.page;
+  }
+
+  /** The first two pages tell: in a history that goes back in time nothing on the second is newer than anything on the first. */
+  #learnDirection(messages: readonly WireMessage[]): void {
+    const span = spanOf(messages);
+    if (!span) return;
+    if (!this.#first) this.#first = span;
+    else if (this.#pages === 2) this.#isBackwards = isBefore(span, this.#first);
+  }
+}
+
+interface Span {
+  readonly oldest: string;
+  readonly newest: string;
+}
+
+function spanOf(messages: readonly WireMessage[]): Span | undefined {
+  const [first, ...instants] = messages.map(({ createdAt }) => createdAt).toSorted(compareInstants);
+  return first === undefined ? undefined : { oldest: first, newest: instants.at(-1) ?? first };
+}
+
+function isBefore(span: Span, other: Span): boolean {
+  return compareInstants(span.newest, other.oldest) <= 0 && compareInstants(span.oldest, other.newest) < 0;
+}
+
+/** Undefined where the page does not tell: it has no two instants. */
+function isNewestFirst(messages: readonly WireMessage[]): boolean | undefined {
+  const steps = messages.slice(1).map(({ createdAt }, index) => {
+    return compareInstants(messages[index]?.createdAt ?? createdAt, createdAt);
+  });
+  if (steps.every((step) => step === 0)) return undefined;
+  return steps.every((step) => step >= 0);
+}

@@ -1,0 +1,85 @@
+/** Connections that are kept between requests, and the moment at which somebody closes them. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { CHAT, chatApiAt, errorOf, MESSAGE, TOKEN } from "../support/rest-chat-api.ts";
+
+interface KeepingServer extends AsyncDisposable {
+  readonly url: string;
+  readonly sockets: readonly Socket[];
+  /** Requests that came, whatever became of them. */
+  readonly received: readonly string[];
+}
+
+/**
+ * Answers everything. `spoil` is asked at each request, with how many its connection has had before, whether the connection is cut
+ * instead.
+ */
+async function startKeepingServer(
+  headers: Readonly<Record<string, string>>,
+  spoil: (earlier: number) => boolean = () => false,
+): Promise<KeepingServer> {
+  const sockets: Socket[] = [];
+  const received: string[] = [];
+  const counts = new WeakMap<Socket, number>();
+  const server = createServer((request, response) => {
+    const earlier = counts.get(request.socket) ?? 0;
+    counts.set(request.socket, earlier + 1);
+    received.push(request.method ?? "");
+    if (spoil(earlier)) request.socket.destroy();
+    else
+      response
+        .writeHead(200, { "content-type": "application/json", ...headers })
+        .end(JSON.stringify({ chat: CHAT, message: MESSAGE }));
+  });
+  server.keepAliveTimeout = 3000;
+  server.on("connection", (socket) => sockets.push(socket));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sockets,
+    received,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await once(server.close(), "close");
+    },
+  };
+}
+
+test.each([
+  ["announces no time", { connection: "keep-alive" }],
+  ["announces three seconds", {}],
+])("an idle connection is closed by the gateway first where the API %s", async (_what, headers) => {
+  await using server = await startKeepingServer(headers);
+  await using api = chatApiAt(server.url);
+  await api.chat(TOKEN, "c1");
+  const [socket] = server.sockets;
+  // The other side has said that it sends no more, which comes before any end of this side's own making.
+  if (socket) await once(socket, "end");
+  await api.chat(TOKEN, "c1");
+  expect(server.sockets).toHaveLength(2);
+});
+
+/** An answer is there a moment before its connection is free for the next request. */
+const connectionFree = (): Promise<void> => setImmediate();
+
+test("a read on a connection that the API closes at that moment is repeated", async () => {
+  await using server = await startKeepingServer({}, (earlier) => earlier === 1);
+  await using api = chatApiAt(server.url);
+  await api.chat(TOKEN, "c1");
+  await connectionFree();
+  expect(await api.chat(TOKEN, "c1")).toMatchObject({ id: "c1" });
+  expect(server.sockets).toHaveLength(2);
+  expect(server.received).toHaveLength(3);
+});
+
+test("a POST on such a connection is not sent twice, and fails", async () => {
+  await using server = await startKeepingServer({}, (earlier) => earlier === 1);
+  await using api = chatApiAt(server.url);
+  await api.chat(TOKEN, "c1");
+  await connectionFree();
+  expect((await errorOf(api.sendMessage(TOKEN, "c1", "hello", "key"))).code).toBe("UPSTREAM_UNAVAILABLE");
+  expect(server.received).toEqual(["GET", "POST"]);
+});

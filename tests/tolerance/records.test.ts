@@ -1,0 +1,112 @@
+/** One record that cannot be read hides no other; what is left out is named in the log. */
+import { parse } from "graphql";
+import { describe, expect, test } from "vitest";
+import { connect } from "../support/client.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { ChatsDocument } from "../support/generated/graphql.ts";
+import { chatRecord, messageRecord, startSmallApi, type SmallApi } from "../support/small-api.ts";
+
+const gatewayOf = (api: SmallApi): Promise<TestGateway> => startGateway({ HTTP_API_URL: api.url });
+
+function leftOut(gateway: TestGateway): unknown[] {
+  return gateway.logged
+    .filter(({ msg }) => msg === "a record of the REST API was left out")
+    .map(({ call, id, fault }) => ({ call, id, field: String(fault).split(":", 1)[0] }));
+}
+
+const MESSAGES = parse(`query ($id: ID!) { chat(id: $id) { messages { nodes { id sender { name } readAt } } } }`);
+
+test("a chat without participants is left out, and logged once", async () => {
+  await using api = await startSmallApi({ chats: [{ id: "half", lastMessage: "x", updatedAt: "2026-01-01" }] });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  await client.acknowledged;
+  api.data.chats = [...(api.data.chats ?? []), chatRecord("c1")];
+  expect((await client.run(ChatsDocument)).chats.map(({ id }) => id)).toEqual(["c1"]);
+  await client.run(ChatsDocument);
+  expect(leftOut(gateway)).toEqual([{ call: "GET /chats", id: "half", field: "participants" }]);
+});
+
+test("a message that cannot be read is left out of its page", async () => {
+  const messages = [messageRecord("m1", "c1"), messageRecord("m2", "c1", { content: null }), messageRecord("m3", "c2")];
+  await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: { messages } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  expect(await client.run(MESSAGES, { id: "c1" })).toMatchObject({ chat: { messages: { nodes: [{ id: "m1" }] } } });
+  expect(leftOut(gateway)).toEqual([
+    { call: "GET /chats/:chatId/messages", id: "m2", field: "content" },
+    { call: "GET /chats/:chatId/messages", id: "m3", field: "chatId" },
+  ]);
+});
+
+describe("a display name that is missing", () => {
+  test.each([
+    ["null", ["Ann", null]],
+    ["absent", ["Ann"]],
+    ["a number", ["Ann", 7]],
+    ["no list", "Ann"],
+  ])("of a participant is the id: %s", async (_what, participantNames) => {
+    await using api = await startSmallApi({ chats: [chatRecord("c1", { participantNames })] });
+    await using gateway = await gatewayOf(api);
+    await using client = connect(gateway.wsUrl, "token");
+    const [chat] = (await client.run(ChatsDocument)).chats;
+    expect(chat?.participants.at(-1)).toEqual({ id: "u2", name: "u2" });
+  });
+
+  test("of a sender is the id", async () => {
+    const messages = [messageRecord("m1", "c1", { senderName: null })];
+    await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: { messages } } });
+    await using gateway = await gatewayOf(api);
+    await using client = connect(gateway.wsUrl, "token");
+    expect(await client.run(MESSAGES, { id: "c1" })).toMatchObject({
+      chat: { messages: { nodes: [{ sender: { name: "u2" } }] } },
+    });
+  });
+
+  test("of the viewer is the id", async () => {
+    await using api = await startSmallApi({ profile: { userId: "u1" } });
+    await using gateway = await gatewayOf(api);
+    await using client = connect(gateway.wsUrl, "token");
+    expect(await client.run(parse("{ me { id name email } }"))).toEqual({ me: { id: "u1", name: "u1", email: "" } });
+  });
+});
+
+test("a message without readAt was read when the first of the others did", async () => {
+  const readBy = [
+    { userId: "u2", readAt: "2026-01-01T01:00:00Z" },
+    { userId: "u3", readAt: "2026-01-01T03:00:00Z" },
+    { userId: "u1", readAt: "2026-01-01T02:00:00Z" },
+  ];
+  const messages = [messageRecord("m1", "c1", { readBy }), messageRecord("m2", "c1", { readBy: "everybody" })];
+  await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: { messages } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  expect(await client.run(MESSAGES, { id: "c1" })).toMatchObject({
+    chat: { messages: { nodes: [{ readAt: "2026-01-01T02:00:00.000Z" }, { id: "m2", readAt: null }] } },
+  });
+});
+
+test("an unread count that is missing is counted in the history", async () => {
+  const read = { readAt: "2026-01-02T00:00:00.000Z" };
+  const messages = [
+    messageRecord("m1", "c1", read),
+    messageRecord("m2", "c1"),
+    messageRecord("m3", "c1"),
+    messageRecord("m4", "c1", { senderId: "u1" }),
+  ];
+  const chats = [chatRecord("c1", { unreadCount: undefined }), chatRecord("c2", { unreadCount: 5 })];
+  await using api = await startSmallApi({ chats, messages: { c1: { messages } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const { chats: shown } = await client.run(ChatsDocument);
+  expect(shown.map(({ unreadCount }) => unreadCount)).toEqual([2, 5]);
+});
+
+test("a profile that answers 404 closes with 4403", async () => {
+  await using api = await startSmallApi({
+    answer: ({ url }) => (url === "/auth/profile" ? (response) => void response.writeHead(404).end() : undefined),
+  });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  expect((await client.closed).code).toBe(4403);
+});
