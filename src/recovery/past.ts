@@ -112,8 +112,10 @@ export class ReaderPast {
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.position([topic]);
     const isNewer = cursor ? (message: Message) => isCreatedAfter(message, cursor) : isCreatedSince(after);
+    // A cursor of the history says nothing about positions.
+    const isByCreation = after === BEFORE_THE_LOG || (cursor !== undefined && cursor.position === undefined);
     const isWanted: IsWanted = (message, position) =>
-      position === undefined || after === BEFORE_THE_LOG ? isNewer(message) : position > after;
+      position === undefined || isByCreation ? isNewer(message) : position > after;
     const messages = await onBehalfOf(this.#origin, () =>
       readMessages({ log, history, limit }, this.#session, chatId, isWanted),
     );
