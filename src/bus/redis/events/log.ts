@@ -11,6 +11,9 @@ export const HEAD_TTL_MS = 7 * 24 * 3_600_000;
 
 const READ = loadScript(import.meta.url, "topic.lua", "read.lua");
 
+/** How far apart the clocks of a Cluster's nodes may be: a position of one node is compared with the present of another. */
+const CLUSTER_SKEW_MS = 1000;
+
 /** An entry, and its place among those that were written before Redis lost its memory. */
 export interface RedisLogEntry<Event> extends LogEntry<Event> {
   readonly order: Position;
@@ -48,7 +51,9 @@ export class RedisLog<Event> {
   async read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined> {
     const { since, present, entries } = await this.page(topic, after);
     // A position that is still to come was made by a clock that was ahead.
-    return after < since || after > present ? undefined : entries.map(toLogEntry);
+    const skewMs = this.#parts.connection.isCluster ? CLUSTER_SKEW_MS : 0;
+    const isToCome = after > positionAt(parsePosition(present).ms + skewMs, parsePosition(present).sequence);
+    return after < since || isToCome ? undefined : entries.map(toLogEntry);
   }
 
   async tail(topic: string): Promise<LogTail<Event>> {
