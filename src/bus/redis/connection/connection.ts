@@ -164,30 +164,32 @@ export class RedisConnection {
     this.#events?.probed();
   }
 
-  /** Learns which processes of Redis these are, before anything else is sent to them. */
+  /** Learns which processes of Redis these are, before anything else is sent. In a Cluster the first that answers is enough. */
   async #identifyAll(): Promise<void> {
     if (this.#isIdentifying || !this.#isNew()) return;
     this.#isIdentifying = true;
-    const { all } = this.shards;
-    const answers = await Promise.allSettled(all.map((shard) => shard.identify()));
+    const isFirst = this.#runIds.size === 0;
+    const pending = this.shards.all.map((shard) => ({ shard, answer: shard.identify() }));
+    const first = await Promise.any(pending.map(async (one) => ({ ...one, runId: await one.answer }))).catch(
+      () => undefined,
+    );
     this.#isIdentifying = false;
-    const serving = all.filter((_, index) => answers[index]?.status === "fulfilled");
     // That took a while.
     if (!this.#isNew()) return;
-    for (const answer of answers) if (answer.status === "rejected") this.#onFailure(answer.reason);
-    // The next probe tries again.
-    if (serving.length === 0) return;
-    const isEmptied = this.#recordRunIds(
-      answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])),
-    );
-    // After a failover the listening connection may be to the former master, which is silent, or goes on as if nothing had happened.
-    if (isEmptied && !this.isCluster) for (const shard of serving) shard.abandon();
-    this.#hasCommands = true;
-    for (const shard of serving) {
-      this.#events?.answered(shard.refusal);
-      this.#serve(shard, isEmptied);
+    if (!first) {
+      // The next probe tries again.
+      for (const { answer } of pending) answer.catch((error: unknown) => this.#onFailure(error));
+      return;
     }
+    const { shard, runId } = first;
+    const isEmptied = this.#recordRunId(runId, isFirst);
+    // After a failover the listening connection may be to the former master, which is silent, or goes on as if nothing had happened.
+    if (isEmptied && !this.isCluster) shard.abandon();
+    this.#hasCommands = true;
+    this.#events?.answered(shard.refusal);
+    this.#serve(shard, isEmptied);
     this.#events?.commandsReady(isEmptied);
+    for (const other of pending) if (other.shard !== shard) void this.#ask(other.shard, () => other.answer, isFirst);
   }
 
   /** Whether the commands' connection is open, and nobody knows yet. */
@@ -196,18 +198,26 @@ export class RedisConnection {
   }
 
   /**
-   * Whether one of them is another process of Redis than those before. A node of a Cluster that did not answer this time was not
-   * replaced for that; a single server was, and may come back.
+   * Whether it is another process of Redis than those before. A node of a Cluster that did not answer was not replaced for that; a single
+   * server was, and may come back.
    */
-  #recordRunIds(runIds: readonly string[]): boolean {
+  #recordRunId(runId: string, isFirst: boolean): boolean {
     const known = this.#runIds;
-    for (const id of runIds) this.#events?.met(id, known.size === 0);
-    this.#runIds = new Set(this.isCluster ? [...known, ...runIds] : runIds);
-    return known.size > 0 && runIds.some((id) => !known.has(id));
+    this.#events?.met(runId, isFirst);
+    this.#runIds = new Set(this.isCluster ? [...known, runId] : [runId]);
+    return !isFirst && !known.has(runId);
   }
 
-  /** Finds out whether the server takes commands, and whether it is the process that it was. */
-  async #ask(shard: RedisShard, ask = (): Promise<string | undefined> => shard.identify()): Promise<void> {
+  /**
+   * Finds out whether the server takes commands, and whether it is the process that it was.
+   *
+   * @param isFirst it is one of those that were there when none was known.
+   */
+  async #ask(
+    shard: RedisShard,
+    ask = (): Promise<string | undefined> => shard.identify(),
+    isFirst = false,
+  ): Promise<void> {
     if (!this.#hasCommands || this.#isClosed) return;
     let runId: string | undefined;
     try {
@@ -221,7 +231,7 @@ export class RedisConnection {
     }
     if (runId === undefined || !this.hasCommands) return;
     this.#events?.answered(shard.refusal);
-    const isEmptied = this.#recordRunIds([runId]);
+    const isEmptied = this.#recordRunId(runId, isFirst || this.#runIds.size === 0);
     if (isEmptied) {
       // Behind an address that stayed, or in a Cluster, one process took another's place: as if the connection had been lost.
       this.#withdraw(shard);
