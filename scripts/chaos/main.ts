@@ -33,7 +33,7 @@ const ENVIRONMENT = {
   REPLAY_LIMIT: "10000",
 };
 
-/** Whoever is starved is late with what keeps a user online, a socket open or a request alive. */
+/** A starved process is late with what keeps a user online, a socket open or a request alive. */
 const STARVED_ENVIRONMENT = {
   PRESENCE_TTL: "15000",
   HTTP_API_TIMEOUT: "60000",

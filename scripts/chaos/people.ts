@@ -143,7 +143,7 @@ export class People implements AsyncDisposable {
     const client = this.#connect(wsUrl, token);
     const online = new Map<string, boolean>();
     const name = `watcher at ${place}`;
-    // Who is online comes first: whoever is not named then is not.
+    // The users who are online come first: all others are offline.
     client.client.on("connected", () => online.clear());
     const stop = client.client.subscribe<PresenceChangedSubscription>(
       { query: print(PresenceChangedDocument) },

@@ -180,7 +180,7 @@ export async function whereReachable<T>(work: Promise<T>, fallback: T): Promise<
 export interface SharedState {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown, ttlMs: number): Promise<void>;
-  /** Sets `key` if it is not there. Resolves to whether it was set: of any number of callers exactly one is told `true`. */
+  /** Sets `key` if it is not there. Resolves to whether it was set: of any number of callers exactly one gets `true`. */
   claim(key: string, ttlMs: number): Promise<boolean>;
   /** Removes a value, or gives a claimed key back. */
   release(key: string): Promise<void>;
@@ -193,11 +193,11 @@ export type TakenValue =
   | { readonly status: "none" };
 
 /**
- * Values with a fencing token: whoever takes a key owns it, and what its former owner does afterwards has no effect. For
+ * Values with a fencing token: the last to take a key owns it, and what its former owner does afterwards has no effect. For
  * `tombstoneMs` it is remembered that there was a value. All reject with {@link BusUnavailable}.
  */
 export interface FencedState {
-  /** Takes over the value, whoever owns it. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. */
+  /** Takes over the value from any owner. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. */
   take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
   /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */
   put(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;

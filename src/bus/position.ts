@@ -13,6 +13,11 @@ export function positionAt(ms: number, sequence: number): Position {
   return `${String(ms).padStart(MS_DIGITS, "0")}-${String(sequence).padStart(SEQUENCE_DIGITS, "0")}`;
 }
 
+/** The first position of an instant, in milliseconds since the epoch; an earlier instant counts as the epoch. */
+export function firstAt(ms: number): Position {
+  return positionAt(Math.max(0, ms), 0);
+}
+
 export function parsePosition(position: Position): { readonly ms: number; readonly sequence: number } {
   const [ms, sequence] = position.split("-").map(Number);
   return { ms: ms ?? 0, sequence: sequence ?? 0 };

@@ -1,6 +1,6 @@
 /** A message's position in the stream, as clients hold it: opaque to them, self-contained for any instance. */
 import { z } from "zod";
-import { isPosition, type Position } from "../bus/position.ts";
+import { firstAt, isPosition, type Position } from "../bus/position.ts";
 import { badInput } from "../errors.ts";
 import type { Message } from "./model.ts";
 
@@ -65,6 +65,11 @@ function decode(cursor: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Where a message would be in the log, had it been published when it was created. */
+export function positionOfCreation({ createdAt }: Pick<Message, "createdAt">): Position {
+  return firstAt(Date.parse(createdAt));
 }
 
 /** Negative where `a` was created before `b`; 0 where their instants do not tell: a stable sort keeps the history's order then. */

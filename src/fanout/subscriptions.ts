@@ -1,8 +1,8 @@
 /** Admission: who may subscribe to what, and where a subscription begins. */
 import { whereReachable, type EventLog } from "../bus/bus.ts";
-import { earlier, positionAt, type Position } from "../bus/position.ts";
+import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
-import { parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "../chat/cursor.ts";
+import { parseCursor, positionOfCreation, PUBLICATION_MARGIN_MS, type CursorPosition } from "../chat/cursor.ts";
 import type { Directory } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
@@ -165,7 +165,7 @@ export class Subscriptions {
     const entry = tail?.entries.find(({ event }) => event.type === "message.created" && event.message.id === id);
     if (!entry) return undefined;
     // It may have been published long after it was created, and others that were created meanwhile before it.
-    const created = positionAt(Math.max(0, Date.parse(createdAt)), 0);
+    const created = positionOfCreation({ createdAt });
     return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 

@@ -5,6 +5,7 @@ import {
   TypeInfo,
   visit,
   visitWithTypeInfo,
+  type ArgumentNode,
   type DocumentNode,
   type GraphQLField,
   type GraphQLSchema,
@@ -35,25 +36,7 @@ export function dependsOnViewer(schema: GraphQLSchema, document: DocumentNode): 
  * field alone. Those decide what it is subscribed to.
  */
 export function variablesOfResults(schema: GraphQLSchema, document: DocumentNode): readonly string[] {
-  const names = new Set<string>();
-  const typeInfo = new TypeInfo(schema);
-  const rootType = schema.getSubscriptionType();
-  visit(
-    document,
-    visitWithTypeInfo(typeInfo, {
-      VariableDefinition: () => false,
-      // Directives' arguments are Arguments too: what is left out are those whose parent is the root field itself.
-      Argument: (_node, _key, _parent, _path, ancestors) => {
-        const owner = ancestors.at(-1);
-        const isOfRootField = isField(owner) && typeInfo.getParentType() === rootType;
-        return isOfRootField ? false : undefined;
-      },
-      Variable(node) {
-        names.add(node.name.value);
-      },
-    }),
-  );
-  return [...names].toSorted();
+  return [...variablesUsed(schema, document, () => true)].toSorted();
 }
 
 /**
@@ -62,25 +45,38 @@ export function variablesOfResults(schema: GraphQLSchema, document: DocumentNode
  */
 export function variablesOfStart(schema: GraphQLSchema, document: DocumentNode): readonly string[] {
   const starts = new Set<string>();
-  const others = new Set<string>();
+  const others = variablesUsed(schema, document, ({ name, value }) => {
+    if (name.value !== "after" || value.kind !== Kind.VARIABLE) return false;
+    starts.add(value.name.value);
+    return true;
+  });
+  return [...starts].filter((name) => !others.has(name));
+}
+
+/** The names of the variables that a subscription uses, except in those arguments of its root field that are left out. */
+function variablesUsed(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  isLeftOut: (ofRootField: ArgumentNode) => boolean,
+): ReadonlySet<string> {
+  const names = new Set<string>();
   const typeInfo = new TypeInfo(schema);
   const rootType = schema.getSubscriptionType();
   visit(
     document,
     visitWithTypeInfo(typeInfo, {
       VariableDefinition: () => false,
-      Argument({ name, value }, _key, _parent, _path, ancestors) {
+      // Directives' arguments are Arguments too: the root field's own are those whose parent is the field itself.
+      Argument(argument, _key, _parent, _path, ancestors) {
         const isOfRootField = isField(ancestors.at(-1)) && typeInfo.getParentType() === rootType;
-        if (!isOfRootField || name.value !== "after" || value.kind !== Kind.VARIABLE) return undefined;
-        starts.add(value.name.value);
-        return false;
+        return isOfRootField && isLeftOut(argument) ? false : undefined;
       },
       Variable(node) {
-        others.add(node.name.value);
+        names.add(node.name.value);
       },
     }),
   );
-  return [...starts].filter((name) => !others.has(name));
+  return names;
 }
 
 function isMarked(field: GraphQLField<unknown, unknown> | null | undefined): boolean {

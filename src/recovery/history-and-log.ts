@@ -1,7 +1,7 @@
 /** Messages that the log does not have any more: the REST API has them, and the log has what was published last. */
 import { type EventLog, type LogEntry } from "../bus/bus.ts";
-import { parsePosition, positionAt, type Position } from "../bus/position.ts";
-import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
+import { parsePosition, type Position } from "../bus/position.ts";
+import { compareByCreation, positionOfCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
@@ -53,14 +53,14 @@ export function withLog(
   for (let index = logged.length - 1; index >= 0; index--) {
     const entry = logged[index];
     if (!entry) continue;
-    const created = positionAt(Math.max(0, Date.parse(entry.message.createdAt)), 0);
+    const created = positionOfCreation(entry.message);
     first = first !== undefined && first < created ? first : created;
     logged[index] = { message: entry.message, order: first };
   }
   const ids = new Set(logged.map(({ message }) => message.id));
   const rest = messages.filter(({ id }) => !ids.has(id)).toSorted(compareByCreation);
   return mergeByOrder(
-    rest.map((message) => ({ message, order: positionAt(Math.max(0, Date.parse(message.createdAt)), 0) })),
+    rest.map((message) => ({ message, order: positionOfCreation(message) })),
     logged,
   );
 }

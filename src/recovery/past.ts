@@ -4,8 +4,8 @@
 import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { EVENT_ID_TTL_MS, type EventLog } from "../bus/bus.ts";
 import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
-import { latest, positionAt, type Position } from "../bus/position.ts";
-import { isCreatedAfter, type CursorPosition } from "../chat/cursor.ts";
+import { latest, type Position } from "../bus/position.ts";
+import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat/cursor.ts";
 import type { MessageCreated } from "../chat/events/message-created.ts";
 import { idOf, isDurableChatEvent, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
@@ -130,7 +130,7 @@ export class ReaderPast {
         topic,
         event,
         position: undefined,
-        order: (order = latest(order, orderOf(event.message))),
+        order: (order = latest(order, positionOfCreation(event.message))),
       })),
       readTo: latest(seen, latest(topics[topic] ?? base, after)),
     };
@@ -155,8 +155,4 @@ export class ReaderPast {
     for (const id of ids) this.#known.add(id);
     this.#knownUntil = performance.now() + OVERLAP_MS;
   }
-}
-
-function orderOf({ createdAt }: Message): Position {
-  return positionAt(Math.max(0, Date.parse(createdAt)), 0);
 }

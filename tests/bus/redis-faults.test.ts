@@ -61,6 +61,7 @@ describe("a Redis that stays", () => {
     await using other = await open();
     const [here, there] = await Promise.all([record(publisher), record(other)]);
     await publisher.publish("topic", { n: 0 });
+    await expect.poll(() => here.numbers, PATIENTLY).toEqual([0]);
     server.pause();
     let published: Promise<PublishResult>[] = [];
     try {

@@ -1,5 +1,8 @@
 /** A Redis that takes connections and refuses what is asked over them: the refusal is the reason of the outage. */
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { createRedisClients } from "../../src/bus/redis/connection/clients.ts";
+import { parseRedisAddress } from "../../src/config/redis-address.ts";
 import { startDiscreetGateway } from "../support/discreet.ts";
 import { startRedisCluster } from "../support/redis-cluster.ts";
 import { addUser, asUser, NODE_COMMANDS, rights, SERVER_COMMANDS } from "../support/redis-rights.ts";
@@ -72,6 +75,22 @@ describe("the reason of an outage, once, is", () => {
   test.each(["redis://", "redis+cluster://", "redis+sentinel://"])("that no host of %s resolves", async (scheme) => {
     expect(await reasonsAt(`${scheme}nowhere.invalid`)).toEqual([expect.stringMatching(/ENOTFOUND|EAI_AGAIN/)]);
   });
+});
+
+test("connections that are closed during the handshake, while they refuse the certificate, end no process", async () => {
+  await using server = await startRedis({ tls: true });
+  const address = parseRedisAddress(server.url);
+  const errors: Error[] = [];
+  // However many turns the handshake takes, some are closed in the middle of it.
+  for (let turns = 0; turns < 400; turns++) {
+    const { commands } = createRedisClients(address, { onError: (error) => void errors.push(error) });
+    commands.connect().catch((error: unknown) => errors.push(error as Error));
+    for (let turn = 0; turn < turns % 40; turn++) await setImmediate();
+    commands.disconnect();
+  }
+  expect(errors.map(String)).toContainEqual(expect.stringMatching(/self.signed/));
+  // The server has let all of them go.
+  await expect.poll(async () => (await server.control.call("CLIENT", "LIST")) as string, PATIENTLY).toMatch(/^.+\n$/);
 });
 
 test("a refusal that comes only after the connection was lost is passed on, once", async () => {

@@ -1,9 +1,7 @@
 /** The bus keeps its promises as a user that may do no more than docs/SCALING.md says. */
-import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import {
   addUser,
@@ -19,8 +17,7 @@ import {
 } from "../support/redis-rights.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { startLoneSentinel, type LoneSentinel } from "../support/sentinel.ts";
-import { busContract } from "./contract.ts";
-import { TEST_EVENTS } from "./events.ts";
+import { redisContract } from "./redis-contract.ts";
 
 const DATABASE = 1;
 let server: RedisServer;
@@ -46,24 +43,7 @@ beforeAll(async () => {
 afterAll(() => closing.disposeAsync());
 
 function contractAsUser(name: string, urlOf: () => string): void {
-  busContract(`${name} with the least rights`, async (onListenerError) => {
-    const options = {
-      ...TEST_EVENTS,
-      url: asUser(urlOf()),
-      prefix: `chat:${randomUUID()}:`,
-      presenceTtlMs: 30_000,
-      presenceGraceMs: 5000,
-      onListenerError,
-    };
-    const [one, other] = await Promise.all([createRedisBus(options), createRedisBus(options)]);
-    return {
-      one,
-      other,
-      async [Symbol.asyncDispose]() {
-        await Promise.all([one.close(), other.close()]);
-      },
-    };
-  });
+  redisContract(`${name} with the least rights`, () => asUser(urlOf()));
 }
 
 contractAsUser("Redis", () => server.url);

@@ -60,6 +60,13 @@ function watch(bus: Bus<BusEvent>): Watched {
   };
 }
 
+/** Alice follows the team's chat under that id, and loses her connection. */
+async function followAndDrop(wsUrl: string, id: string): Promise<void> {
+  await using client = await comeTo(wsUrl, alice.token);
+  await follow(client, id, OF_TEAM);
+  await client.drop();
+}
+
 describe.each([
   ["in memory", (stack: AsyncDisposableStack) => Promise.resolve(stack.adopt(createTestBus(), (bus) => bus.close()))],
   ["in Redis", openBusOnRedis],
@@ -72,9 +79,7 @@ describe.each([
     await using other = await comeTo(gateway.wsUrl, alice.token);
     const control = await follow(other, randomUUID(), OF_TEAM);
     const id = randomUUID();
-    await using first = await comeTo(gateway.wsUrl, alice.token);
-    await follow(first, id, OF_TEAM);
-    await first.drop();
+    await followAndDrop(gateway.wsUrl, id);
     await send(writer, ["a1"]);
     await expired();
     await using second = await comeTo(gateway.wsUrl, alice.token);
@@ -117,9 +122,7 @@ describe("while Redis holds still, a client that comes back to another instance"
     await using other = await comeTo(away.wsUrl, carol.token);
     const control = await follow(other, randomUUID(), OF_TEAM);
     const id = randomUUID();
-    await using first = await comeTo(home.wsUrl, alice.token);
-    await follow(first, id, OF_TEAM);
-    await first.drop();
+    await followAndDrop(home.wsUrl, id);
     await send(writer, ["a1", "a2"]);
     await control.has("a2");
     redis.pause();
@@ -150,9 +153,7 @@ describe("while Redis holds still, a client that comes back to another instance"
     await using other = await comeTo(away.wsUrl, carol.token);
     const control = await follow(other, randomUUID(), OF_TEAM);
     const id = randomUUID();
-    await using first = await comeTo(home.wsUrl, alice.token);
-    await follow(first, id, OF_TEAM);
-    await first.drop();
+    await followAndDrop(home.wsUrl, id);
     await send(writer, ["a1"]);
     redis.pause();
     try {

@@ -8,7 +8,7 @@ import {
   type LogTail,
   type StreamPosition,
 } from "../bus.ts";
-import { parsePosition, positionAt, type Position } from "../position.ts";
+import { firstAt, parsePosition, positionAt, type Position } from "../position.ts";
 
 /** Topics of which events are kept at most; the one longest without an event goes first. */
 const MAX_TOPICS = 10_000;
@@ -92,7 +92,7 @@ export class MemoryLog<Event> implements EventLog<Event> {
   }
 
   #trim(kept: Kept<Event>): void {
-    const oldest = positionAt(Math.max(0, Date.now() - this.#ageMs), 0);
+    const oldest = firstAt(Date.now() - this.#ageMs);
     const expired = kept.entries.findIndex(({ position }) => position >= oldest);
     const beyond = expired === -1 ? kept.entries.length : expired;
     drop(kept, Math.max(beyond, kept.entries.length - LOG_MAX_EVENTS));

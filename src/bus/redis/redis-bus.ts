@@ -1,6 +1,7 @@
 /** The bus of many processes, over Redis: its parts, and what they tell one another. */
 import { randomUUID } from "node:crypto";
 import type { RedisOptions } from "ioredis";
+import { boundedWait } from "../../bounded.ts";
 import { parseRedisAddress } from "../../config/redis-address.ts";
 import { BusUnavailable, type Bus, type BusOptions, type ConnectionListener } from "../bus.ts";
 import { createRedisClients } from "./connection/clients.ts";
@@ -184,7 +185,7 @@ class RedisBus<Event> implements Bus<Event> {
       undecodable: () => void this.#undecodable++,
       failed: (error) => this.#outage.failed(error),
     });
-    await withinMs(this.#arrived.promise, START_PATIENCE_MS);
+    await boundedWait(START_PATIENCE_MS, this.#arrived.promise, undefined);
     this.#isStarted = true;
     this.#isRestored = false;
     if (!this.#connection.isWhole) this.#noteOutage();
@@ -210,10 +211,10 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** Stops accepting, then leaves the topics, and disconnects last. */
   async #close(): Promise<void> {
-    await withinMs(this.#publisher.idle(), CLOSE_PATIENCE_MS);
+    await boundedWait(CLOSE_PATIENCE_MS, this.#publisher.idle(), undefined);
     this.#publisher.close();
     this.#topics.close();
-    await withinMs(this.#heartbeat.close(), CLOSE_PATIENCE_MS);
+    await boundedWait(CLOSE_PATIENCE_MS, this.#heartbeat.close(), undefined);
     this.#connection.close();
   }
 
@@ -278,11 +279,3 @@ class RedisBus<Event> implements Bus<Event> {
 
 /** How often the recent events are looked through for old ones. */
 const RECENT_STEP_MS = 5000;
-
-/** Resolves when the promise does, or after that time. */
-async function withinMs(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([promise, end]);
-  clearTimeout(timer);
-}

@@ -92,10 +92,6 @@ export function topicOf(event: BusEvent): string {
   return isChatEvent(event) ? chatTopic(event.chatId) : definitionOf(event).topic;
 }
 
-export function isOfType<Type extends EventType>(event: BusEvent, type: Type): event is EventOf<Type> {
-  return event.type === type;
-}
-
 /** Whether a value is an event, of a kind that subscriptions deliver. What came over the bus has been checked. */
 export function isDelivered(value: unknown): value is DeliveredEvent {
   if (typeof value !== "object" || value === null || !("type" in value) || typeof value.type !== "string") return false;

@@ -8,7 +8,7 @@ export interface RedisClients {
   readonly commands: Redis | Cluster;
   /** Makes a connection that listens: to that node of the cluster (`host:port`), or to the server where there is no cluster. */
   readonly listenTo: (node: string) => Redis;
-  /** Closes the other connections: those to sentinels. `commands` and the listening ones are closed by whoever uses them. */
+  /** Closes the other connections: those to sentinels. `commands` and the listening ones are closed by their users. */
   readonly close: () => void;
 }
 
@@ -35,7 +35,7 @@ function retryDelayMs(times: number): number {
 
 const COMMON: RedisOptions = {
   lazyConnect: true,
-  // Nothing waits for a connection that is not there: it is refused at once, and whoever sent it decides what becomes of it.
+  // Nothing waits for a connection that is not there: it is refused at once, and the sender decides whether to send it again.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -50,14 +50,25 @@ const COMMON: RedisOptions = {
   retryStrategy: retryDelayMs,
 };
 
+/**
+ * Gives every socket that is created with it an `error` listener that stays (`stream.finished`). A TLS socket that is
+ * closed during the handshake and then refuses the certificate emits `error` a second time, when the server's alert
+ * arrives; ioredis listens once, in sockets that only its Cluster and its Sentinel lookups know, and the second error
+ * would end the process.
+ */
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}
+
 /** None connects by itself. */
 export function createRedisClients(address: RedisAddress, options: RedisClientsOptions): RedisClients {
   const { isSecure, credentials, database } = address;
-  const tls = options.tls ?? (isSecure ? {} : undefined);
+  const trusted = options.tls ?? (isSecure ? {} : undefined);
+  const tls = trusted && { ...trusted, signal: neverAborted() };
   // After a failover the old master is a replica: its successor is somewhere else.
   const reconnectOnError = (error: Error): boolean => {
     const isReplica = error.message.startsWith("READONLY");
-    // Whoever sent the command is told later than of the lost connection.
+    // The sender's rejection comes later than the report of the lost connection.
     if (isReplica) options.onError(error);
     return isReplica;
   };
@@ -157,7 +168,7 @@ const clusterClients: CreateClients = ({ nodes }, common, onError) => {
       // The library keeps the reason of a failed check to itself; the ticks check each node, and their failures have one.
       enableReadyCheck: false,
       clusterRetryStrategy: retryDelayMs,
-      // A slot without a master fails the command, in time for whoever waits.
+      // A slot without a master fails the command, in time for the caller that waits.
       maxRedirections: 4,
       retryDelayOnFailover: 100,
       retryDelayOnClusterDown: 100,

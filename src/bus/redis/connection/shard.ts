@@ -236,7 +236,7 @@ export class RedisShard {
         throw error;
       },
     );
-    // Whoever waits for it is notified of the failure too.
+    // Callers that wait for it are notified of the failure too.
     joined.catch(() => undefined);
     for (const channel of channels) this.#joined.set(channel, joined);
   }

@@ -1,4 +1,4 @@
--- Publishes a tick through a plain server, and moves the clock of all topics: whoever receives the tick has received everything that
+-- Publishes a tick through a plain server, and moves the clock of all topics: a receiver of the tick has received everything that
 -- was published before.
 --
 -- KEYS: 1 clock, 2 epoch record

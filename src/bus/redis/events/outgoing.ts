@@ -1,6 +1,6 @@
 /** What waits to be published, and what of it is sent at a time. */
 import { EventRefused, type EventKind, type PublishResult } from "../../bus.ts";
-import { positionAt } from "../../position.ts";
+import { firstAt } from "../../position.ts";
 
 /** Bounds of one batch. */
 const MAX_BATCH_EVENTS = 128;
@@ -19,6 +19,14 @@ export interface Outgoing<Event> {
   readonly result: PromiseWithResolvers<PublishResult>;
 }
 
+/**
+ * @param id of a transient event, empty.
+ * @throws EventRefused where the event cannot be written as JSON, or is too large.
+ */
+export function outgoing<Event>(event: Event, kind: EventKind, id: string, original = ""): Outgoing<Event> {
+  return { event, json: encode(event), kind, id, original, result: Promise.withResolvers() };
+}
+
 /** The first of them, as many as go in one batch. */
 export function batchOf<Event>(items: readonly Outgoing<Event>[]): readonly Outgoing<Event>[] {
   let length = 0;
@@ -33,11 +41,10 @@ export function batchOf<Event>(items: readonly Outgoing<Event>[]): readonly Outg
 
 /** Tells the time of an event whose position nobody knows. */
 export function byTime(ms: number): string {
-  return `t${positionAt(Math.max(0, ms), 0)}`;
+  return `t${firstAt(ms)}`;
 }
 
-/** @throws EventRefused where the event cannot be written as JSON, or is too large. */
-export function encode(event: unknown): string {
+function encode(event: unknown): string {
   let json: string;
   try {
     json = JSON.stringify(event);

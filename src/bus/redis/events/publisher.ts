@@ -9,7 +9,7 @@ import type { RedisKeys } from "../keys.ts";
 import { loadScript, runScript, toList } from "../script.ts";
 import { HEAD_TTL_MS } from "./log.ts";
 import { isPositionText } from "./message.ts";
-import { batchOf, byTime, encode, type Outgoing } from "./outgoing.ts";
+import { batchOf, byTime, outgoing, type Outgoing } from "./outgoing.ts";
 import type { RecentEvents } from "./recent-events.ts";
 
 const PUBLISH = loadScript(import.meta.url, "topic.lua", "publish.lua");
@@ -77,11 +77,9 @@ export class RedisPublisher<Event> {
     const { options, connection } = this.#parts;
     const kind = options.kindOf(event);
     if (kind === "transient" && !connection.hasCommands) return DROPPED;
-    const json = encode(event);
+    const item = outgoing(event, kind, kind === "durable" ? options.idOf(event) : "");
     const queue = this.#queue(topic);
     if (kind === "durable" && (queue.hasDropped || this.#count >= MAX_QUEUED)) return this.#drop(queue);
-    const id = kind === "durable" ? options.idOf(event) : "";
-    const item: Outgoing<Event> = { event, json, kind, id, original: "", result: Promise.withResolvers() };
     queue.items.push(item);
     this.#count++;
     this.#send(queue);
@@ -90,10 +88,10 @@ export class RedisPublisher<Event> {
 
   /** Publishes again what Redis had before it lost its memory. It goes before what waits. */
   restore(topic: string): void {
-    const { recent, options } = this.#parts;
+    const restorable = this.#parts.recent.restorable(topic);
     void this.#unshift(
       topic,
-      recent.restorable(topic).map(({ event, position }) => ({ event, id: options.idOf(event), original: position })),
+      restorable.map(({ event, position }) => ({ event, original: position })),
     );
   }
 
@@ -107,12 +105,7 @@ export class RedisPublisher<Event> {
     found: readonly { readonly event: Event; readonly atMs: number }[],
     isOrderedByTime: boolean,
   ): Promise<(Position | undefined)[]> {
-    const { options } = this.#parts;
-    const events = found.map(({ event, atMs }) => ({
-      event,
-      id: options.idOf(event),
-      original: isOrderedByTime ? byTime(atMs) : "",
-    }));
+    const events = found.map(({ event, atMs }) => ({ event, original: isOrderedByTime ? byTime(atMs) : "" }));
     return (await Promise.all(this.#unshift(topic, events))).map(({ position }) => position);
   }
 
@@ -174,18 +167,12 @@ export class RedisPublisher<Event> {
 
   #unshift(
     topic: string,
-    events: readonly { readonly event: Event; readonly id: string; readonly original: string }[],
+    events: readonly { readonly event: Event; readonly original: string }[],
   ): readonly Promise<PublishResult>[] {
     if (events.length === 0 || this.#isClosed) return [];
     const queue = this.#queue(topic);
-    const items = events.map(({ event, id, original }): Outgoing<Event> => ({
-      event,
-      json: encode(event),
-      kind: "durable",
-      id,
-      original,
-      result: Promise.withResolvers(),
-    }));
+    const { idOf } = this.#parts.options;
+    const items = events.map(({ event, original }) => outgoing(event, "durable", idOf(event), original));
     queue.items = [...items, ...queue.items];
     this.#count += items.length;
     this.#send(queue);
