@@ -20,6 +20,7 @@ import { createEventsEndpoint } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
 import { startHttpServer, type HttpServer } from "./server/http/http-server.ts";
+import { RequestPolicy } from "./server/http/request-policy.ts";
 import { startStatistics } from "./server/statistics.ts";
 import { WebSockets } from "./server/websocket/websocket.ts";
 import type { ChatApi } from "./upstream/chat-api.ts";
@@ -78,9 +79,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
   // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
   const secret = config.EVENTS_SECRET ?? (devApi && `whsec_${randomBytes(24).toString("base64")}`);
+  const policy = new RequestPolicy(config, log);
   const http = await startHttpServer({
     config,
-    graphql: createGraphQLHttp({ config, sessions: chat.sessions, operations, log }),
+    policy,
+    graphql: createGraphQLHttp({ config, policy, sessions: chat.sessions, operations, log }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events:
       secret === undefined

@@ -6,6 +6,8 @@ import { existsSync } from "node:fs";
 import { loadEnvFile } from "node:process";
 import { z } from "zod";
 import {
+  allowedHeaders,
+  allowedHosts,
   choice,
   duration,
   flag,
@@ -29,6 +31,8 @@ const VARIABLES = {
   },
   HTTP_API_URL: httpApiUrl,
   CORS_ORIGIN: origins,
+  CORS_ALLOWED_HEADERS: allowedHeaders,
+  ALLOWED_HOSTS: allowedHosts,
   EVENTS_SECRET: {
     default: undefined,
     secret: true,

@@ -1,5 +1,6 @@
 /** What an environment variable may be: the kinds of entries of the table in `config.ts`. */
 import { z } from "zod";
+import { isHeaderName, normaliseOrigin, parseHost, type HostName } from "./web-names.ts";
 import { parseRedisAddress, RedisAddressError } from "./redis-address.ts";
 
 /** One environment variable. `parse` gets the text that was given; where nothing was given the default's text is parsed. */
@@ -16,6 +17,26 @@ export interface Variable<T> {
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What Apollo Client, urql, graphql-sse and the browser parts of tracing libraries send. */
+const DEFAULT_ALLOWED_HEADERS = [
+  "authorization",
+  "content-type",
+  "accept",
+  "cache-control",
+  "last-event-id",
+  "x-request-id",
+  "x-requested-with",
+  "traceparent",
+  "tracestate",
+  "baggage",
+  "sentry-trace",
+  "apollo-require-preflight",
+  "apollographql-client-name",
+  "apollographql-client-version",
+  "x-apollo-operation-id",
+  "x-apollo-operation-name",
+];
 
 export function whole(fallback: number, min: number, max: number, sentence: string): Variable<number> {
   return {
@@ -95,25 +116,38 @@ export function rate(fallback: string, sentence: string): Variable<Rate> {
   };
 }
 
-function httpUrl(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-/** Scheme, host and port, as a browser writes them. What apps run in has schemes of its own: `capacitor://localhost`. */
-function isOrigin(origin: string): boolean {
-  if (httpUrl(origin)) return new URL(origin).origin === origin && !origin.includes("*");
-  return !/^https?:/.test(origin) && /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+(:\d{1,5})?$/.test(origin);
+/** A list, comma-separated, of what `read` takes; undefined there is what it does not take. */
+function list<T>(read: (entry: string) => T | undefined): z.ZodType<readonly T[], string> {
+  return z.string().transform((value, context) => {
+    const entries = value.split(",").map((entry) => read(entry.trim()));
+    const known = entries.filter((entry) => entry !== undefined);
+    if (known.length < entries.length) context.addIssue({ code: "invalid_format", format: "list" });
+    return known;
+  });
 }
 
 export const origins: Variable<readonly string[] | "*"> = {
   default: "http://localhost:5173",
   expected: "origins like https://chat.example.com, comma-separated, or *",
-  parse: z
-    .string()
-    .transform((value) => (value === "*" ? ("*" as const) : value.split(",").map((origin) => origin.trim())))
-    .refine((value) => value === "*" || value.every((origin) => isOrigin(origin))),
+  parse: z.union([z.literal("*"), list(normaliseOrigin)]),
   sentence:
-    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
+    "Origins that browsers may come from, comma-separated, for HTTP and WebSocket alike; `*` allows all. Apps have origins like `capacitor://localhost` or, with care, `null`. The gateway's own origin and requests without `Origin`, which no browser sends, are always allowed.",
+};
+
+export const allowedHosts: Variable<readonly HostName[] | undefined> = {
+  default: undefined,
+  expected: "hosts like chat.example.com or chat.example.com:8443, comma-separated",
+  parse: optional(list(parseHost)),
+  sentence:
+    "Hosts that requests may be for, comma-separated; one without a port is allowed with each. A request with another `Host` is answered 421, which keeps out pages whose name was made to resolve to the gateway (DNS rebinding). `/health`, `/ready` and `/events` are not concerned. Unset: any.",
+};
+
+export const allowedHeaders: Variable<readonly string[]> = {
+  default: DEFAULT_ALLOWED_HEADERS.join(", "),
+  expected: "names of headers, comma-separated",
+  parse: list((name) => (isHeaderName(name) ? name.toLowerCase() : undefined)),
+  sentence:
+    "Headers that pages of `CORS_ORIGIN` may send, comma-separated. A list of your own replaces this one: keep `authorization` and `content-type`.",
 };
 
 /** What keeps a text from being the address of an API, without a part of it. Undefined where nothing does. */

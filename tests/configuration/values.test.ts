@@ -59,7 +59,26 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
       "https://a.example/path",
       "*,https://a.example",
       "https://a.example,",
-      "null",
+      "wss://a.example",
+      "https://*.a.example",
+      "https://u@a.example",
+      "capacitor://localhost/",
+      "capacitor:localhost",
+    ],
+  ],
+  ["CORS_ALLOWED_HEADERS", "names of headers, comma-separated", ["*", "authorization,", "content type", "a:b"]],
+  [
+    "ALLOWED_HOSTS",
+    "hosts like chat.example.com or chat.example.com:8443, comma-separated",
+    [
+      "https://chat.example.com",
+      "chat.example.com/",
+      "a.example,",
+      "*",
+      "*.a.example",
+      "u@a.example",
+      "a.example:x",
+      "::1",
     ],
   ],
   [
@@ -193,6 +212,8 @@ test.each([
   ["https://a.example,https://b.example:8443", ["https://a.example", "https://b.example:8443"]],
   [" https://a.example ,\thttps://b.example ", ["https://a.example", "https://b.example"]],
   ["http://[::1]:3000", ["http://[::1]:3000"]],
+  ["HTTPS://Chat.Example.COM:443,http://[0:0::1]:80", ["https://chat.example.com", "http://[::1]"]],
+  ["http://tauri.localhost, null, file://", ["http://tauri.localhost", "null", "file://"]],
   ["*", "*"],
 ])("CORS_ORIGIN=%s", (given, origins) => {
   expect(parseConfig({ CORS_ORIGIN: given }).CORS_ORIGIN).toEqual(origins);
@@ -230,7 +251,7 @@ test("nobody changes a configuration", () => {
 });
 
 test("CORS_ORIGIN takes the schemes of apps", () => {
-  const given = "capacitor://localhost,ionic://localhost,https://chat.example.com";
+  const given = "capacitor://localhost,ionic://localhost,tauri://localhost,app://-,https://chat.example.com";
   expect(parseConfig({ CORS_ORIGIN: given }).CORS_ORIGIN).toEqual(given.split(","));
 });
 

@@ -3,7 +3,6 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { isAllowedOrigin } from "../../src/server/http/origin.ts";
 import { connect } from "../support/client.ts";
 import { startDiscreetGateway, type DiscreetGateway } from "../support/discreet.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -142,23 +141,6 @@ describe("an empty operationName is none", () => {
     await using gateway = await startDiscreetGateway();
     const { errors } = await post(gateway, { query: `query A ${ME} query B ${ME}`, operationName: "" });
     expect(codesOf(errors)).toEqual(["GRAPHQL_VALIDATION_FAILED"]);
-  });
-});
-
-describe("the gateway's own origin", () => {
-  test.each([
-    ["https://chat.example.com", "chat.example.com:443", true],
-    ["http://chat.example.com", "chat.example.com:80", true],
-    ["https://chat.example.com", "Chat.Example.COM", true],
-    ["https://chat.example.com:8443", "chat.example.com:8443", true],
-    ["https://chat.example.com", "chat.example.com:80", false],
-    ["https://chat.example.com", "chat.example.com:8443", false],
-    ["https://evil.example", "chat.example.com", false],
-    ["null", "chat.example.com", false],
-    ["https://chat.example.com", "user@chat.example.com", false],
-    ["https://chat.example.com", "", false],
-  ])("%s at %s: %s", (origin, host, expected) => {
-    expect(isAllowedOrigin([], origin, host)).toBe(expected);
   });
 });
 

@@ -1,9 +1,11 @@
 /** Which pages may talk to the gateway: one table for the WebSocket upgrade, the preflight and the request itself. */
 import { describe, expect, test } from "vitest";
+import { parseConfig } from "../../src/config/config.ts";
 import { startDiscreetGateway } from "../support/discreet.ts";
 import { postOperation } from "../support/http.ts";
 import { openAcknowledged, openRaw, upgradeStatus } from "../support/raw-socket.ts";
 
+const CONFIG = parseConfig({});
 const LISTED = "https://chat.example.com, http://localhost:5173";
 
 type Row = readonly [what: string, allowed: string, origin: string | ((own: URL) => string) | undefined, ok: boolean];
@@ -60,7 +62,7 @@ describe.each(ROWS)("%s", (_what, allowed, origin, ok) => {
     const told = ok && headers["origin"] !== undefined;
     expect(answer.get("access-control-allow-origin")).toBe(told ? headers["origin"] : null);
     expect(answer.get("access-control-allow-methods")).toBe(told ? "GET, POST" : null);
-    expect(answer.get("access-control-allow-headers")).toBe(told ? "authorization, content-type, last-event-id" : null);
+    expect(answer.get("access-control-allow-headers")).toBe(told ? CONFIG.CORS_ALLOWED_HEADERS.join(", ") : null);
     expect(answer.get("access-control-allow-credentials")).toBeNull();
   });
 

@@ -13,16 +13,20 @@ import { documentError, toClientError } from "../../graphql/errors.ts";
 import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
-import { isAllowedOrigin } from "./origin.ts";
+import type { RequestPolicy } from "./request-policy.ts";
 import { clientOrigin } from "../client-origin.ts";
 import { bearerToken } from "../token.ts";
 
 interface GraphQLHttpOptions {
-  readonly config: Pick<Config, "CORS_ORIGIN" | "MAX_PAYLOAD_SIZE" | "TRUST_PROXY">;
+  readonly config: Pick<Config, "CORS_ALLOWED_HEADERS" | "MAX_PAYLOAD_SIZE" | "TRUST_PROXY">;
+  readonly policy: RequestPolicy;
   readonly sessions: Sessions;
   readonly operations: Operations;
   readonly log: Log;
 }
+
+/** How long a browser may remember a preflight's answer. */
+const CORS_MAX_AGE_SECONDS = 86_400;
 
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
 
@@ -34,7 +38,13 @@ interface NodeContext {
 
 /** A request listener for `/graphql`. */
 export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstance<NodeContext, object> {
-  const { config, operations, log } = options;
+  const { config, policy, operations, log } = options;
+  const cors = {
+    credentials: false,
+    methods: ["GET", "POST"],
+    allowedHeaders: [...config.CORS_ALLOWED_HEADERS],
+    maxAge: CORS_MAX_AGE_SECONDS,
+  };
   return createYoga<NodeContext>({
     schema: operations.schema,
     graphqlEndpoint: "/graphql",
@@ -45,21 +55,14 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
     maxRequestBodySize: config.MAX_PAYLOAD_SIZE,
     parserAndValidationCache: false,
     // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
-    cors: (request) => isAllowed(config.CORS_ORIGIN, request) && CORS,
+    cors: ({ headers }) =>
+      policy.allowsOrigin({
+        origin: headers.get("origin") ?? undefined,
+        host: headers.get("host") ?? undefined,
+      }) && cors,
     maskedErrors: { maskError: (error) => mask(error, log) },
     plugins: [useJsonRequests(), usePipeline(options), useEventStreams(), useSpokenRefusals()],
   });
-}
-
-const CORS = {
-  credentials: false,
-  methods: ["GET", "POST"],
-  allowedHeaders: ["authorization", "content-type", "last-event-id"],
-  maxAge: 86_400,
-};
-
-function isAllowed(allowed: Config["CORS_ORIGIN"], { headers }: Request): boolean {
-  return isAllowedOrigin(allowed, headers.get("origin") ?? undefined, headers.get("host") ?? undefined);
 }
 
 /** What the pipeline made passes unchanged; the rest is Yoga's own refusals, and defects. */

@@ -6,13 +6,18 @@ import type { Config } from "../../config/config.ts";
 import type { Log } from "../../log.ts";
 import { wantsGraphiQL, type GraphiQL } from "../graphiql/graphiql.ts";
 import { byQuality } from "./accept.ts";
-import { isAllowedOrigin } from "./origin.ts";
+import type { RequestPolicy } from "./request-policy.ts";
+import { setResponseHeaders } from "./response-headers.ts";
 import type { WebSockets } from "../websocket/websocket.ts";
 
 const GRAPHQL_PATH = "/graphql";
 
+/** Health checks and backends use a name inside the network. The first two tell nothing, the third takes what is signed alone. */
+const ANY_HOST_PATHS: ReadonlySet<string> = new Set(["/health", "/ready", "/events"]);
+
 interface HttpServerOptions {
-  readonly config: Pick<Config, "CORS_ORIGIN" | "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT">;
+  readonly config: Pick<Config, "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT">;
+  readonly policy: RequestPolicy;
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
   /** Undefined: the backend has no secret to sign events with. */
   readonly events: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
@@ -74,7 +79,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on("upgrade", (request, socket, head) => {
     silent.delete(request.socket);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
-    const refusal = isDraining ? "503 Service Unavailable" : refuseUpgrade(config.CORS_ORIGIN, request);
+    const refusal = isDraining ? "503 Service Unavailable" : refuseUpgrade(options.policy, request);
     if (refusal === undefined) webSockets.upgrade(request, socket, head);
     else refuse(socket, refusal);
   });
@@ -101,11 +106,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 async function respond(
-  { graphql, graphiql, events, isConnected }: HttpServerOptions,
+  { graphql, graphiql, events, isConnected, policy }: HttpServerOptions,
   isDraining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  setResponseHeaders(response);
   // A connection kept alive would hold up the end of a server that is stopping.
   if (isDraining) response.setHeader("connection", "close");
   const { accept, host } = request.headers;
@@ -115,7 +121,12 @@ async function respond(
     answer(response, 400, { error: "bad host" });
     return;
   }
-  switch (pathOf(request)) {
+  const path = pathOf(request);
+  if (!ANY_HOST_PATHS.has(path) && !policy.allowsHost(request.headers)) {
+    answer(response, 421, { error: "misdirected request" });
+    return;
+  }
+  switch (path) {
     case GRAPHQL_PATH:
       await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
       return;
@@ -145,7 +156,7 @@ function answerReady(response: ServerResponse, notReady: readonly string[]): voi
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(body));
 }
 
@@ -154,10 +165,10 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return /^websocket$/i.test(headers.upgrade ?? "");
 }
 
-function refuseUpgrade(allowed: Config["CORS_ORIGIN"], request: IncomingMessage): string | undefined {
+function refuseUpgrade(policy: RequestPolicy, request: IncomingMessage): string | undefined {
+  if (!policy.allowsHost(request.headers)) return "421 Misdirected Request";
   if (pathOf(request) !== GRAPHQL_PATH) return "404 Not Found";
-  const { origin, host } = request.headers;
-  return isAllowedOrigin(allowed, origin, host) ? undefined : "403 Forbidden";
+  return policy.allowsOrigin(request.headers) ? undefined : "403 Forbidden";
 }
 
 /** Does not wait for the client's side of the end, which may never come. */
