@@ -248,7 +248,7 @@ describe("a cluster that loses a node", () => {
       expect(given).toEqual(numbers(count));
     }
     expect(await cluster.replica?.control.call("PUBSUB", "SHARDCHANNELS", "*events*")).toHaveLength(1);
-  }, 40_000);
+  }, 120_000);
 });
 
 describe("a cluster without sharded pub/sub", () => {

@@ -62,7 +62,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => browser.close());
 
   test("sends and receives messages with the tokens of the Headers editor, and asks no other host", async () => {
