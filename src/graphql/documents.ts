@@ -19,11 +19,8 @@ const CACHED_DOCUMENTS = 1000;
 /** Of all texts in the cache: a syntax tree takes over a hundred times its text. */
 const CACHED_CHARACTERS = 500_000;
 
-/** A document, or what is wrong with it. `text` is the one copy of its text that is kept. */
-type Parsed = { readonly text: string } & (
-  | { readonly document: DocumentNode }
-  | { readonly errors: readonly GraphQLError[] }
-);
+/** A document, or what is wrong with it. */
+type Parsed = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
 export class Documents {
   readonly #schema: GraphQLSchema;
@@ -55,7 +52,7 @@ export class Documents {
     } catch (error) {
       // The stack's end: lists in lists take it there before their tokens are too many.
       if (!(error instanceof RangeError)) throw error;
-      return { text, errors: [documentError("OPERATION_LIMIT", "The document is nested too deeply.")] };
+      return { errors: [documentError("OPERATION_LIMIT", "The document is nested too deeply.")] };
     }
   }
 
@@ -67,14 +64,12 @@ export class Documents {
       if (!(error instanceof GraphQLError)) throw error;
       const tooLong = error.message.includes(`more that ${MAX_TOKENS} tokens`);
       return {
-        text,
         errors: [documentError(tooLong ? "OPERATION_LIMIT" : "GRAPHQL_PARSE_FAILED", error.message, error)],
       };
     }
     const errors = this.#validate(document);
-    if (errors.length === 0) return { text, document };
+    if (errors.length === 0) return { document };
     return {
-      text,
       errors: errors.map((error) => documentError("GRAPHQL_VALIDATION_FAILED", this.#discreet(error), error)),
     };
   }

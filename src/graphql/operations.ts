@@ -8,6 +8,7 @@ import {
   type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
+  type OperationDefinitionNode,
 } from "graphql";
 import { onBehalfOf } from "../call-origin.ts";
 import { cursorAfter, isDelivered } from "../chat/events/registry.ts";
@@ -88,11 +89,6 @@ export class Operations {
     return new OperationContext(operation, caller, this.#services, this.#log);
   }
 
-  /** The copy of a document's text that everybody who sends the same may hold. */
-  intern(query: string): string {
-    return this.#documents.read(query).text;
-  }
-
   /** Reads a request: the operation, or what is wrong with it. Never throws. */
   prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
     const parsed = this.#documents.read(request.query);
@@ -106,7 +102,7 @@ export class Operations {
         operationName === undefined ? "Say which operation to run." : "There is no operation of that name.";
       return [documentError("GRAPHQL_VALIDATION_FAILED", message)];
     }
-    const variables = request.variables ?? undefined;
+    const variables = declared(operation, request.variables);
     const refusal = this.#limits.refuse(document, operation, variables);
     if (refusal) return [refusal];
     const startVariables = this.#startVariables(document);
@@ -173,6 +169,17 @@ export class Operations {
     const { document, operationName, variables } = contextValue.operation;
     return { schema: this.schema, document, operationName, variableValues: variables, contextValue };
   }
+}
+
+/** The values of the variables that an operation declares. Others would be kept for as long as it runs, and read by nobody. */
+function declared(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  given: OperationRequest["variables"],
+): Operation["variables"] {
+  const names = variableDefinitions.map(({ variable }) => variable.name.value);
+  const values = new Map<string, unknown>();
+  for (const name of names) if (given && Object.hasOwn(given, name)) values.set(name, given[name]);
+  return values.size === 0 ? undefined : Object.fromEntries(values);
 }
 
 function isStream(source: unknown): source is Stream {

@@ -162,6 +162,44 @@ describe("an operation id", () => {
     expect((await control.run(ChatsDocument)).chats).not.toHaveLength(0);
   });
 
+  test("4409 where it is in use, and its own closing reason has no room for it", async () => {
+    await using gateway = await startDiscreetGateway();
+    await using raw = await openAcknowledged(gateway.wsUrl, gateway.api.users[0]?.token);
+    const id = "\u00e9".repeat(128);
+    raw.send({ ...SUBSCRIBE, id }, { ...QUERY, id });
+    expect(await raw.closed).toMatchObject({ code: 4409 });
+  });
+
+  test("4409 where it is in use by an operation that waits for an earlier one to end", async () => {
+    await using gateway = await startDiscreetGateway();
+    const [alice, bob] = gateway.api.users;
+    await using control = connect(gateway.wsUrl, alice?.token);
+    await using raw = await openAcknowledged(gateway.wsUrl, bob?.token);
+    const unknown = gateway.api.data.createChat({ participants: [bob?.id ?? "", alice?.id ?? ""] }).id;
+    using gate = gateway.api.faults.hold({ method: "GET", path: `/chats/${unknown}` });
+    const query = `subscription { messageAdded(chatId: ${JSON.stringify(unknown)}) { id } }`;
+    const subscribe = { ...SUBSCRIBE, payload: { query } };
+    raw.send(subscribe);
+    await gate.arrived(1);
+    raw.send({ id: SUBSCRIBE.id, type: "complete" }, subscribe, subscribe);
+    expect(await raw.closed).toMatchObject({ code: 4409 });
+    gate.release();
+    expect((await control.run(ChatsDocument)).chats).not.toHaveLength(0);
+  });
+
+  test.each([
+    ["subscribe", { ...SUBSCRIBE, id: "x".repeat(129) }],
+    ["complete", { type: "complete", id: "x".repeat(129) }],
+  ])("4400 where that of %s has more than 128 characters", async (_type, message) => {
+    await using gateway = await startDiscreetGateway();
+    const [alice, bob] = gateway.api.users;
+    await using control = connect(gateway.wsUrl, alice?.token);
+    await using raw = await openAcknowledged(gateway.wsUrl, bob?.token);
+    raw.send(message);
+    expect(await raw.closed).toMatchObject({ code: 4400 });
+    expect((await control.run(ChatsDocument)).chats).not.toHaveLength(0);
+  });
+
   test("may be used again after its operation is over, and be any text", async () => {
     await using gateway = await startDiscreetGateway();
     await using raw = await openAcknowledged(gateway.wsUrl, gateway.api.users[0]?.token);

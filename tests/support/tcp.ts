@@ -41,8 +41,9 @@ export function rawRequest(path: string, headers: Readonly<Record<string, string
 }
 
 /** What asks for a graphql-transport-ws socket. */
-export function rawUpgrade(path = "/graphql"): string {
+export function rawUpgrade(path = "/graphql", headers: Readonly<Record<string, string>> = {}): string {
   return rawRequest(path, {
+    ...headers,
     connection: "Upgrade",
     upgrade: "websocket",
     "sec-websocket-version": "13",

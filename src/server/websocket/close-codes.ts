@@ -12,5 +12,6 @@ export const CloseCode = {
   tryAgainLater: 1013,
   badRequest: 4400,
   forbidden: 4403,
+  subscriberExists: 4409,
   internalError: 4500,
 } as const;

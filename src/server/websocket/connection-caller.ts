@@ -18,18 +18,16 @@ export class ConnectionCaller implements Caller, Resumable {
   readonly #connection: Connection;
   readonly #operation: Operation;
   readonly #id: string;
-  readonly #query: string;
   #point: ResumePoint | undefined;
   #isReleased = false;
   /** Whether the client ended it, rather than the end of its connection: then the client will not come back for it. */
   #isUnwanted = false;
 
-  /** @param id of the `subscribe` message. @param query its document's text. */
-  constructor(connection: Connection, operation: Operation, id: string, query: string) {
+  /** @param id of the `subscribe` message. */
+  constructor(connection: Connection, operation: Operation, id: string) {
     this.#connection = connection;
     this.#operation = operation;
     this.#id = id;
-    this.#query = query;
     connection.retain(this.#isSubscription);
   }
 
@@ -72,10 +70,10 @@ export class ConnectionCaller implements Caller, Resumable {
    * that nobody resumes what is another's.
    */
   key(): string {
-    const { operationName, variables = {}, startVariables } = this.#operation;
+    const { document, operationName, variables = {}, startVariables } = this.#operation;
     const others = Object.entries(variables).filter(([name]) => !startVariables.includes(name));
     const { session, clientId = null } = this.#connection;
-    const parts = [session?.user.id, clientId, this.#id, this.#query, operationName, Object.fromEntries(others)];
+    const parts = [session?.user.id, clientId, this.#id, document.loc?.source.body, operationName, Object.fromEntries(others)];
     return hash("sha256", JSON.stringify(parts), "base64url");
   }
 

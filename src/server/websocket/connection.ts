@@ -13,6 +13,8 @@ import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
 
+const MAX_REASON_BYTES = 123;
+
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
   readonly client: ClientOrigin;
@@ -28,8 +30,8 @@ export class Connection {
   inbox: Inbox | undefined;
   /** The subscriptions that write to the outbox by themselves. */
   readonly live = new Set<{ resume(): void }>();
-  /** The `Authorization` header of the upgrade request. */
-  readonly authorization: string | undefined;
+  /** The `Authorization` header of the upgrade request, until the client has said who it is. */
+  authorization: string | undefined;
   /** What the client says of itself, in the upgrade request and then in `connectionParams`. */
   client: ClientOrigin;
   readonly #sessions: Sessions;
@@ -93,14 +95,19 @@ export class Connection {
     return this.#wantsStates;
   }
 
-  /** Takes the session, whose end by the gateway ends the connection. */
-  begin(session: Session, params: Readonly<Record<string, unknown>> = {}): void {
-    this.#session = session;
-    const { clientId, streamStates } = params;
+  /** The client has said what it is. Of what it said nothing else is kept. */
+  introduce(client: ClientOrigin, { clientId, streamStates }: Readonly<Record<string, unknown>>): void {
+    this.client = client;
+    this.authorization = undefined;
     this.#wantsStates = streamStates === true;
     if (typeof clientId === "string" && clientId !== "" && clientId.length <= MAX_CLIENT_ID_LENGTH) {
       this.#clientId = clientId;
     }
+  }
+
+  /** Takes the session, whose end by the gateway ends the connection. */
+  begin(session: Session): void {
+    this.#session = session;
     session.onEnd(({ reason }) => this.#revoke(reason));
   }
 
@@ -115,7 +122,7 @@ export class Connection {
   /** A client that answers the close has got everything that was written before: it confirms as the answer to a ping does. */
   #closeSocket(code: number, reason: string): void {
     this.#hasSaidClose = true;
-    this.socket.close(code, reason);
+    this.socket.close(code, fitting(reason));
   }
 
   /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
@@ -233,4 +240,11 @@ export class Connection {
     // Only a socket that reads sees the client's side of the closing handshake.
     if (this.socket.isPaused) this.socket.resume();
   }
+}
+
+/** As much of a close frame's reason as there is room for: RFC 6455, section 5.5. */
+function fitting(reason: string): string {
+  let end = Math.min(reason.length, MAX_REASON_BYTES);
+  while (Buffer.byteLength(reason.slice(0, end)) > MAX_REASON_BYTES) end--;
+  return reason.slice(0, end);
 }

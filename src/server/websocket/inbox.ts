@@ -1,33 +1,29 @@
 /** What a client sends, in the order in which graphql-ws can take it. */
 import { MessageType } from "graphql-ws";
-
-/** A message of graphql-transport-ws, parsed; undefined where the text is no JSON object. */
-export type ParsedMessage = { readonly type?: unknown; readonly id?: unknown; readonly payload?: unknown } | undefined;
-
-/** Messages that wait behind one completed operation at most. */
-const MAX_WAITING = 100;
+import type { ParsedMessage } from "./messages.ts";
 
 interface RunningOperation {
   isCompleted: boolean;
-  waiting: ParsedMessage[] | undefined;
+  /** The `subscribe` that is to follow under the same id. */
+  next: ParsedMessage;
 }
 
 /**
  * graphql-ws knows an operation by its id alone, and one that the client has completed may still be waiting for its admission: a
- * second operation under that id would be taken for the first. Messages for such an id wait until the first is over.
+ * second operation under that id would be taken for the first. It waits until the first is over.
  */
 export class Inbox {
   readonly #handle: (message: ParsedMessage) => Promise<void>;
-  readonly #onFlood: () => void;
+  readonly #onDuplicate: (id: string) => void;
   readonly #running = new Map<string, RunningOperation>();
 
   /**
    * @param handle resolves when the message, and the operation that it starts, is over. Never rejects.
-   * @param onFlood is called when a client lets too much wait.
+   * @param onDuplicate is called for an operation whose id is in use by another one that waits.
    */
-  constructor(handle: (message: ParsedMessage) => Promise<void>, onFlood: () => void) {
+  constructor(handle: (message: ParsedMessage) => Promise<void>, onDuplicate: (id: string) => void) {
     this.#handle = handle;
-    this.#onFlood = onFlood;
+    this.#onDuplicate = onDuplicate;
   }
 
   /** Whether an operation that is not over yet has been completed by the client. */
@@ -38,10 +34,17 @@ export class Inbox {
   receive(message: ParsedMessage): void {
     const id = typeof message?.id === "string" ? message.id : undefined;
     const running = id === undefined ? undefined : this.#running.get(id);
-    if (running?.isCompleted) {
-      running.waiting ??= [];
-      if (running.waiting.push(message) > MAX_WAITING) this.#onFlood();
-      return;
+    if (id !== undefined && running?.isCompleted) {
+      if (message?.type === MessageType.Complete) {
+        // Completed before it was begun: nobody is to run it.
+        running.next = undefined;
+        return;
+      }
+      if (message?.type === MessageType.Subscribe) {
+        if (running.next) this.#onDuplicate(id);
+        else running.next = message;
+        return;
+      }
     }
     if (running && message?.type === MessageType.Complete) running.isCompleted = true;
     const handled = this.#handle(message);
@@ -50,10 +53,10 @@ export class Inbox {
   }
 
   async #follow(id: string, handled: Promise<void>): Promise<void> {
-    const operation: RunningOperation = { isCompleted: false, waiting: undefined };
+    const operation: RunningOperation = { isCompleted: false, next: undefined };
     this.#running.set(id, operation);
     await handled;
     this.#running.delete(id);
-    for (const message of operation.waiting ?? []) this.receive(message);
+    if (operation.next) this.receive(operation.next);
   }
 }

@@ -24,8 +24,9 @@ import { Accepted, accepted } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
-import { Inbox, type ParsedMessage } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
+import { discard, readMessage } from "./messages.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
 import { clientOrigin, connectionOrigin } from "../client-origin.ts";
@@ -78,7 +79,7 @@ export class WebSockets {
     });
     this.#protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
-      onConnect: (context) => this.#open(context.connectionParams, context.extra),
+      onConnect: (context) => this.#open(context.connectionParams ?? {}, context.extra),
       onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
       execute: (args) => options.operations.execute(accepted(args).contextValue),
       subscribe: (args) => this.#subscribe(accepted(args)),
@@ -167,34 +168,18 @@ export class WebSockets {
         // graphql-ws parses text and takes the rest as parsed; its types know the text only.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
         handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
-      () => connection.close(CloseCode.badRequest, "Too many messages"),
+      (id) => connection.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`),
     );
     connection.inbox = inbox;
     connection.socket.on("message", (data) => {
       // What a client sends after its connection was closed is not executed, even where the close has not arrived yet.
       if (!connection.isOpen) return;
       // Of what ws may give it gives a Buffer: `binaryType` is its default.
-      inbox.receive(this.#parse(data instanceof Buffer ? data.toString() : ""));
+      inbox.receive(readMessage(data instanceof Buffer ? data.toString() : ""));
       connection.throttle();
     });
     // ws has answered it.
     connection.socket.on("ping", () => connection.throttle());
-  }
-
-  /** A message, with the one copy of its document's text that is held for all. Undefined where it is not JSON. */
-  #parse(text: string): ParsedMessage {
-    try {
-      const message: unknown = JSON.parse(text);
-      if (typeof message !== "object" || message === null) return undefined;
-      if (!("payload" in message) || typeof message.payload !== "object" || message.payload === null) return message;
-      const { payload } = message;
-      if ("query" in payload && typeof payload.query === "string") {
-        payload.query = this.#options.operations.intern(payload.query);
-      }
-      return message;
-    } catch {
-      return undefined;
-    }
   }
 
   /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
@@ -214,18 +199,19 @@ export class WebSockets {
 
   /** The payload of `connection_ack`, or false, which closes with 4403 where the socket is still open. */
   async #open(
-    connectionParams: Readonly<Record<string, unknown>> | undefined,
+    connectionParams: Record<string, unknown>,
     connection: Connection,
   ): Promise<Record<string, unknown> | false> {
     const { sessions, log } = this.#options;
+    const token = connectionToken(connectionParams, connection.authorization);
+    const client = connectionOrigin(connection.client, connectionParams);
+    connection.introduce(client, connectionParams);
+    discard(connectionParams);
     try {
-      const token = connectionToken(connectionParams, connection.authorization);
-      const client = connectionOrigin(connection.client, connectionParams);
-      connection.client = client;
       const origin = { requestId: client.requestId ?? randomUUID(), client };
       const session = await onBehalfOf(origin, () => sessions.open(token, () => connection.isOpen));
       if (!session) return false;
-      connection.begin(session, connectionParams);
+      connection.begin(session);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
     } catch (error) {
       // NOT_PARTICIPANT: the REST API refuses the very list of the user's chats.
@@ -250,6 +236,7 @@ export class WebSockets {
   ): ExecutionArgs | readonly GraphQLError[] {
     const { operations, config } = this.#options;
     const operation = operations.prepare(payload);
+    discard(payload);
     if (!("type" in operation)) return operation;
     const isSubscription = operation.type === OperationTypeNode.SUBSCRIPTION;
     const [count, limit] = isSubscription
@@ -259,7 +246,7 @@ export class WebSockets {
       const kind = isSubscription ? "subscriptions" : "operations at once";
       return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
     }
-    const context = operations.context(operation, new ConnectionCaller(connection, operation, id, payload.query));
+    const context = operations.context(operation, new ConnectionCaller(connection, operation, id));
     return new Accepted(operations.schema, context, connection, id);
   }
 

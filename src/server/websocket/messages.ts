@@ -1,0 +1,29 @@
+/** Messages of clients, reduced to what the protocol reads of them. */
+
+/** A message of graphql-transport-ws, parsed; undefined where the text is none. */
+export type ParsedMessage = { readonly type?: unknown; readonly id?: unknown; readonly payload?: unknown } | undefined;
+
+/** Characters of an operation's id: it comes back with every event. */
+const MAX_ID_LENGTH = 128;
+
+/** Undefined where the text is no JSON object, or its id is too long: both are no messages of the protocol. */
+export function readMessage(text: string): ParsedMessage {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof message !== "object" || message === null) return undefined;
+  const { type, id, payload }: { type?: unknown; id?: unknown; payload?: unknown } = message;
+  if (typeof id === "string" && id.length > MAX_ID_LENGTH) return undefined;
+  return { type, ...(id === undefined ? {} : { id }), ...(payload === undefined ? {} : { payload }) };
+}
+
+/**
+ * Empties a payload in place once it has been read: graphql-ws holds the message of an operation until the operation is over, and the
+ * connection's parameters until the connection is.
+ */
+export function discard(payload: object): void {
+  for (const name of Object.keys(payload)) Reflect.deleteProperty(payload, name);
+}
