@@ -78,7 +78,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   });
   const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
   // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
-  const secret = config.EVENTS_SECRET ?? (devApi && `whsec_${randomBytes(24).toString("base64")}`);
+  const secrets = config.EVENTS_SECRET ?? (devApi && [`whsec_${randomBytes(24).toString("base64")}`]);
   const policy = new RequestPolicy(config, log);
   const http = await startHttpServer({
     config,
@@ -86,14 +86,15 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     graphql: createGraphQLHttp({ config, policy, sessions: chat.sessions, operations, log }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events:
-      secret === undefined
+      secrets === undefined
         ? undefined
-        : createEventsEndpoint({ secret, maxBytes: config.MAX_PAYLOAD_SIZE, events: chat.backendEvents, log }),
+        : createEventsEndpoint({ secrets, maxBytes: config.MAX_PAYLOAD_SIZE, events: chat.backendEvents, log }),
     webSockets,
     isConnected: () => bus.isConnected,
     log,
   });
   starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
+  const secret = secrets?.[0];
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const stopStatistics = startStatistics(
     () => ({

@@ -194,3 +194,28 @@ export const redisUrl: Variable<string | undefined> = {
   sentence:
     "Redis, which makes any number of gateways one; `rediss://` is TLS, several hosts, comma-separated, are a Redis Cluster's, as is `redis+cluster://host`, and `redis+sentinel://host,host/?name=mymaster` asks Sentinel. Unset: this process is alone.",
 };
+
+/** What Standard Webhooks asks of a secret. */
+const MIN_SECRET_BYTES = 24;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function secretsOf(value: string): readonly string[] {
+  return value.split(",").map((secret) => secret.trim());
+}
+
+function wrongSecrets(value: string): string | undefined {
+  const keys = secretsOf(value).map((secret) => secret.replace(/^whsec_/, ""));
+  if (keys.length > 2) return "more than two";
+  if (!keys.every((key) => BASE64.test(key))) return "something that is not base64";
+  const isShort = keys.some((key) => Buffer.from(key, "base64").length < MIN_SECRET_BYTES);
+  return isShort ? `a secret of less than ${MIN_SECRET_BYTES} bytes` : undefined;
+}
+
+export const eventsSecrets: Variable<readonly string[] | undefined> = {
+  default: undefined,
+  secret: true,
+  expected: "one Standard Webhooks secret or two, comma-separated: whsec_ and the base64 of at least 24 bytes",
+  parse: optional(unless(wrongSecrets).transform(secretsOf)),
+  sentence:
+    "The secret with which the backend signs what it posts to `/events`, of at least 24 bytes; two, comma-separated, while it is being changed. Unset: the route answers 404.",
+};

@@ -7,6 +7,7 @@ import { connect } from "../support/client.ts";
 import { startDiscreetGateway } from "../support/discreet.ts";
 import { EVENTS_SECRET, postEvent, tell, type EventOptions, type Said } from "../support/events.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { rawConnection } from "../support/tcp.ts";
 
 const [alice, bob] = DEMO_USERS;
 const { team } = DEMO_CHATS;
@@ -80,6 +81,14 @@ test("a backend that is changing its secret signs with both, and EVENTS_SECRET n
   const signatures = [OTHER_SECRET, EVENTS_SECRET].map((secret) => new Webhook(secret).sign(id, signedAt, body));
   const headers = { "webhook-signature": signatures.join(" ") };
   expect(await postEvent(gateway.url, body, { id, signedAt, headers })).toMatchObject({ status: 202 });
+});
+
+test("while the secret is being changed the gateway takes events that are signed with either", async () => {
+  await using gateway = await start({ EVENTS_SECRET: `${OTHER_SECRET}, ${EVENTS_SECRET}` });
+  expect(await postEvent(gateway.url, CREATED, { secret: EVENTS_SECRET })).toMatchObject({ status: 202 });
+  expect(await postEvent(gateway.url, CREATED, { secret: OTHER_SECRET })).toMatchObject({ status: 202 });
+  const third = `whsec_${Buffer.alloc(24, "third").toString("base64")}`;
+  expect(await postEvent(gateway.url, CREATED, { secret: third })).toMatchObject({ status: 401 });
 });
 
 /** A body, and the beginning of what is said about it. */
@@ -170,4 +179,14 @@ test("without EVENTS_SECRET there is no such route", async () => {
   expect(await postEvent(gateway.url, CREATED)).toMatchObject({ status: 404 });
   await using client = connect(gateway.wsUrl, alice.token);
   expect((await client.run(ChatsDocument)).chats).not.toHaveLength(0);
+});
+
+test("a request that breaks off within its body is no error of the gateway's", async () => {
+  await using gateway = await startDiscreetGateway({ EVENTS_SECRET });
+  const broke = gateway.line({ msg: "a request to /events broke off" });
+  await using connection = await rawConnection(gateway.url);
+  connection.send("POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{");
+  connection.socket.end();
+  await broke;
+  expect(gateway.logged.filter(({ level }) => Number(level) >= 40)).toEqual([]);
 });

@@ -22,8 +22,9 @@ test("a secret that is none stops the start, and stands nowhere", async () => {
   const secret = "whsec_c2VjcmV0!";
   await using started = await startProcess({ env: { EVENTS_SECRET: secret } });
   expect(await started.exited).toEqual(FAILED);
-  const allowed = "a Standard Webhooks secret: whsec_ and base64";
-  expect(started.errors).toBe(`The configuration is wrong.\nEVENTS_SECRET: expected ${allowed}, got something else\n`);
+  const allowed = "one Standard Webhooks secret or two, comma-separated: whsec_ and the base64 of at least 24 bytes";
+  const said = `EVENTS_SECRET: expected ${allowed}, got something that is not base64`;
+  expect(started.errors).toBe(`The configuration is wrong.\n${said}\n`);
   expect(started.output).toBe("");
 });
 

@@ -5,8 +5,8 @@ import { backendEvent, type BackendEvent, type BackendEvents } from "../../chat/
 import type { Log } from "../../log.ts";
 
 interface EventsEndpointOptions {
-  /** `whsec_…`, or the base64 after that. */
-  readonly secret: string;
+  /** Each `whsec_…`, or the base64 after that. An event is signed with one of them. */
+  readonly secrets: readonly string[];
   readonly maxBytes: number;
   readonly events: BackendEvents;
   readonly log: Log;
@@ -19,14 +19,15 @@ interface Answer {
 }
 
 /** A request listener. Never rejects. */
-export function createEventsEndpoint({ secret, maxBytes, events, log }: EventsEndpointOptions) {
-  const webhook = new Webhook(secret);
+export function createEventsEndpoint({ secrets, maxBytes, events, log }: EventsEndpointOptions) {
+  const webhooks = secrets.map((secret) => new Webhook(secret));
 
   async function answerTo(request: IncomingMessage): Promise<Answer> {
     if (request.method !== "POST") return { status: 405, error: "Events are sent with POST." };
     const body = await readBody(request, maxBytes);
     if (body === undefined) return { status: 413, error: `An event has at most ${maxBytes} bytes.` };
-    if (!isSigned(webhook, request, body)) return { status: 401, error: "The signature or its time is wrong." };
+    if (!webhooks.some((webhook) => isSigned(webhook, request, body)))
+      return { status: 401, error: "The signature or its time is wrong." };
     const parsed = parse(body);
     if ("error" in parsed) return { status: 400, error: parsed.error };
     await events.accept(String(request.headers["webhook-id"]), parsed.event);
@@ -38,6 +39,10 @@ export function createEventsEndpoint({ secret, maxBytes, events, log }: EventsEn
     try {
       answer = await answerTo(request);
     } catch (error) {
+      if (request.destroyed && !request.complete) {
+        log.debug({ err: error }, "a request to /events broke off");
+        return;
+      }
       log.error({ err: error }, "an event of the backend could not be published");
       // The backend tries again.
       answer = { status: 503, error: "The event could not be published. Send it again." };

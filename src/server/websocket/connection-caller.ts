@@ -73,7 +73,14 @@ export class ConnectionCaller implements Caller, Resumable {
     const { document, operationName, variables = {}, startVariables } = this.#operation;
     const others = Object.entries(variables).filter(([name]) => !startVariables.includes(name));
     const { session, clientId = null } = this.#connection;
-    const parts = [session?.user.id, clientId, this.#id, document.loc?.source.body, operationName, Object.fromEntries(others)];
+    const parts = [
+      session?.user.id,
+      clientId,
+      this.#id,
+      document.loc?.source.body,
+      operationName,
+      Object.fromEntries(others),
+    ];
     return hash("sha256", JSON.stringify(parts), "base64url");
   }
 
