@@ -1,4 +1,5 @@
 /** The REST API as the rest of the gateway sees it: one method a request, typed answers, errors of the catalogue. */
+import type { UpstreamStatus } from "./http.ts";
 import type { WireChat, WireMessage, WireProfile } from "./wire.ts";
 
 /** What an API may lack. */
@@ -34,6 +35,7 @@ export interface MessagePage {
  */
 export interface ChatApi {
   readonly capabilities: Capabilities;
+  readonly status: UpstreamStatus;
   profile(token: string): Promise<WireProfile>;
   chats(token: string): Promise<readonly WireChat[]>;
   chat(token: string, chatId: string): Promise<WireChat>;
@@ -47,4 +49,4 @@ export interface ChatApi {
   close(graceMs?: number): Promise<void>;
 }
 
-export type { WireChat, WireMessage, WireProfile };
+export type { UpstreamStatus, WireChat, WireMessage, WireProfile };

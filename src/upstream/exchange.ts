@@ -1,6 +1,6 @@
 /** One request on one connection, and what comes back. */
 import type { Dispatcher } from "undici";
-import type { Deadline } from "./deadline.ts";
+import type { Deadline, DeadlineListener } from "./deadline.ts";
 
 /** An answer, whatever its status. */
 export interface HttpAnswer {
@@ -26,7 +26,7 @@ const MAX_DISCARDED_BYTES = 128 * 1024;
  * undici's handler of one request, told of each step by calls: neither a stream nor a promise of its own for a body that is read as
  * a whole.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, DeadlineListener {
   readonly #deadline: Deadline;
   readonly #onDone: () => void;
   readonly #outcome = Promise.withResolvers<Exchanged>();
@@ -42,9 +42,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(deadline: Deadline, onDone: () => void) {
     this.#deadline = deadline;
     this.#onDone = onDone;
-    // Assigned by name: V8 would keep a literal, and with it the whole request, until the next major collection.
-    const expire = (): void => this.#expire();
-    deadline.onExpiry = expire;
+    deadline.listener = this;
   }
 
   /** Resolves at the deadline at the latest. Never rejects. */
@@ -107,7 +105,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** undici may be looking for a connection still, and stops only once it has one: nobody waits for that. */
-  #expire(): void {
+  onExpiry(): void {
     this.#outcome.resolve({ kind: "timed-out" });
     this.#controller?.abort(timedOut());
   }

@@ -1,34 +1,19 @@
 /** One HTTP request to the REST API: connections, the timeout, the size of an answer. Whether to ask again is `rest-client.ts`'s. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
-import { Pool, type Dispatcher } from "undici";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Dispatcher } from "undici";
 import { callOrigin } from "../call-origin.ts";
+import type { Log } from "../log.ts";
+import { ApiCircuit, type CircuitState } from "./circuit-breaker.ts";
 import { Deadline } from "./deadline.ts";
-import { Exchange, type HttpAnswer } from "./exchange.ts";
-import { Semaphore } from "./semaphore.ts";
+import type { Outcome } from "./outcome.ts";
+import { RequestPool } from "./request-pool.ts";
+import { TokenUsers } from "./token-users.ts";
 
 const DEFAULT_CONNECTIONS = 100;
 
-/**
- * How long a connection is kept without a request: shorter than any server is known to keep it that does not say how long it will
- * (gunicorn 2 s, Node.js, Apache and uvicorn 5 s). A request on a connection that the API is closing is lost, and a POST is not repeated.
- */
-const IDLE_MS = 1500;
-
-/** So much before the time that an API announces its idle connections are closed. */
-const IDLE_MARGIN_MS = 1000;
-
-/** However long an API announces. */
-const MAX_IDLE_MS = 60_000;
-
-/** What part of the connections the requests of one token may take up. */
-const TOKENS_SHARE = 8;
-
-interface TokenPermits {
-  readonly permits: Semaphore;
-  /** Requests that have or want one. */
-  users: number;
-}
+/** Asking whose a token is has connections of its own, so many times fewer: a flood of other requests delays no login, nor the reverse. */
+const AUTHENTICATION_SHARE = 4;
 
 /** A request as it is sent. */
 export interface HttpRequest {
@@ -45,18 +30,9 @@ export interface HttpRequest {
   readonly idempotencyKey?: string;
   /** Over the gateway's own; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it asks whose the token is. */
+  readonly isAuthentication?: boolean;
 }
-
-export type { HttpAnswer };
-
-/**
- * How one attempt ended. `unconnected`: no connection, so the request certainly was not processed. `lost`: the connection failed, and nobody
- * knows whether it was. `too-large`: an answer over `maxAnswerBytes`. `closed`: the transport is, and nothing was sent.
- */
-export type Outcome =
-  | HttpAnswer
-  | { readonly kind: "timed-out" | "closed" }
-  | { readonly kind: "unconnected" | "lost" | "too-large"; readonly error: unknown };
 
 export interface HttpOptions {
   /** Scheme, host and port, and a prefix of the path where there is one. */
@@ -67,52 +43,54 @@ export interface HttpOptions {
   readonly maxAnswerBytes: number;
   /** How many requests wait for the REST API at once; the others queue, and their timeout runs while they do. Default 100. */
   readonly connections?: number;
+  readonly log: Log;
 }
 
-/** Sends requests over one pool of connections. Follows no redirects and repeats nothing. */
+/** What the REST API and the way to it are like now. */
+export interface UpstreamStatus {
+  readonly circuit: CircuitState;
+  /** Requests that are under way. */
+  readonly inFlight: number;
+  /** Requests that wait for a connection. */
+  readonly waiting: number;
+}
+
+/** Sends requests over two pools of connections. Follows no redirects and repeats nothing. */
 export class HttpTransport {
-  readonly #pool: Pool;
+  readonly #requests: RequestPool;
+  readonly #authentications: RequestPool;
+  readonly #circuit: ApiCircuit;
+  readonly #users = new TokenUsers();
   readonly #prefix: string;
   readonly #timeoutMs: number;
-  /**
-   * Errors of connecting, known by identity: the code does not tell, since a TLS handshake that was reset and an answer that was
-   * lost are both ECONNRESET. The pool says so before the request's own promise rejects with the same error.
-   */
-  readonly #connectErrors = new WeakSet<Error>();
-  /**
-   * In front of the pool, whose own queue nobody can leave: after an outage it would open a connection, only to cut it, for
-   * each request that had timed out in it.
-   */
-  readonly #permits: Semaphore;
-  /** Before those: however much one user asks for, the others' requests go on beside. */
-  readonly #permitsByToken = new Map<string, TokenPermits>();
-  readonly #perToken: number;
   #underWay = 0;
   #closed = false;
   /** That nothing is under way any more, for who closes the transport. */
   readonly #idle = Promise.withResolvers<void>();
 
   /** @throws TypeError where the base URL is none. */
-  constructor({ baseUrl, timeoutMs, maxAnswerBytes, connections = DEFAULT_CONNECTIONS }: HttpOptions) {
-    const base = new URL(baseUrl);
-    this.#prefix = base.pathname.replace(/\/+$/, "");
+  constructor({ baseUrl, timeoutMs, maxAnswerBytes, connections = DEFAULT_CONNECTIONS, log }: HttpOptions) {
+    const { origin, pathname } = new URL(baseUrl);
+    this.#prefix = pathname.replace(/\/+$/, "");
     this.#timeoutMs = timeoutMs;
-    this.#permits = new Semaphore(connections);
-    this.#perToken = Math.max(1, Math.ceil(connections / TOKENS_SHARE));
-    this.#pool = new Pool(base.origin, {
-      connections,
-      maxResponseSize: maxAnswerBytes,
-      // The attempt's own timeout is the only one, but for connecting: a host that swallows packets leaves time to try another way in.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connectTimeout: Math.ceil(timeoutMs / 2),
-      keepAliveTimeout: IDLE_MS,
-      keepAliveTimeoutThreshold: IDLE_MARGIN_MS,
-      keepAliveMaxTimeout: MAX_IDLE_MS,
-      // Over HTTP/2 undici repeats by itself what a GOAWAY refused.
-      allowH2: false,
-    });
-    this.#pool.on("connectionError", (_origin, _targets, error) => this.#connectErrors.add(error));
+    this.#circuit = new ApiCircuit(timeoutMs, log);
+    const options = { origin, timeoutMs, maxAnswerBytes };
+    this.#requests = new RequestPool({ ...options, connections });
+    const ofAuthentication = Math.ceil(connections / AUTHENTICATION_SHARE);
+    this.#authentications = new RequestPool({ ...options, connections: ofAuthentication });
+  }
+
+  get status(): UpstreamStatus {
+    return {
+      circuit: this.#circuit.state,
+      inFlight: this.#requests.inFlight + this.#authentications.inFlight,
+      waiting: this.#requests.waiting + this.#authentications.waiting,
+    };
+  }
+
+  /** Whose requests the token's are: from now on they share what this user may send at a time. */
+  identify(token: string, userId: string): void {
+    this.#users.learn(token, userId);
   }
 
   /** Sends a request once. Never rejects. */
@@ -130,7 +108,7 @@ export class HttpTransport {
     this.#closed = true;
     this.#checkIdle();
     await Promise.race([this.#idle.promise, sleep(graceMs, undefined, { ref: false })]);
-    await this.#pool.destroy();
+    await Promise.all([this.#requests.destroy(), this.#authentications.destroy()]);
   }
 
   #checkIdle(): void {
@@ -138,45 +116,33 @@ export class HttpTransport {
   }
 
   async #outcomeOf(request: HttpRequest): Promise<Outcome> {
+    // Before anything waits: whoever comes now has to know at once.
+    const refusal = this.#refusal();
+    if (refusal) return refusal;
     const deadline = new Deadline(this.#timeoutMs);
-    const { token } = request;
-    if (!(await this.#admit(token, deadline))) return { kind: "timed-out" };
-    const exchange = new Exchange(deadline, () => this.#release(token));
-    this.#pool.dispatch(this.#optionsOf(request), exchange);
-    const outcome = await exchange.outcome;
-    return outcome.kind === "failed" ? { kind: this.#kindOf(outcome.error), error: outcome.error } : outcome;
-  }
-
-  /** Takes a permit of both kinds, to be given back with {@link #release}; resolves to whether it could in time. */
-  async #admit(token: string, deadline: Deadline): Promise<boolean> {
-    const own = this.#permitsOf(token);
-    own.users++;
-    if (own.permits.tryAcquire() || (await own.permits.acquire(deadline))) {
-      if (this.#permits.tryAcquire() || (await this.#permits.acquire(deadline))) return true;
-      own.permits.release();
+    const user = this.#users.of(request.token);
+    const pool = request.isAuthentication === true ? this.#authentications : this.#requests;
+    if (!(await pool.admit(user, deadline))) return { kind: "timed-out" };
+    const refusalSince = this.#refusal();
+    if (refusalSince) {
+      deadline.cancel();
+      pool.withdraw(user);
+      return refusalSince;
     }
-    this.#forget(token, own);
-    return false;
+    return this.#circuit.run(() => this.#send(pool, user, request, deadline));
   }
 
-  #release(token: string): void {
-    this.#permits.release();
-    const own = this.#permitsOf(token);
-    own.permits.release();
-    this.#forget(token, own);
+  #refusal(): Outcome | undefined {
+    const { retryAfterMs } = this.#circuit;
+    return retryAfterMs === undefined ? undefined : { kind: "refused", retryAfterMs };
   }
 
-  #forget(token: string, own: TokenPermits): void {
-    if (--own.users === 0) this.#permitsByToken.delete(token);
-  }
-
-  #permitsOf(token: string): TokenPermits {
-    let own = this.#permitsByToken.get(token);
-    if (!own) {
-      own = { permits: new Semaphore(this.#perToken), users: 0 };
-      this.#permitsByToken.set(token, own);
-    }
-    return own;
+  async #send(pool: RequestPool, user: string, request: HttpRequest, deadline: Deadline): Promise<Outcome> {
+    const outcome = await pool.send(user, this.#optionsOf(request), deadline);
+    if (outcome.kind !== "failed") return outcome;
+    const { error } = outcome;
+    if (pool.neverArrived(error)) return { kind: "unconnected", error };
+    return { kind: isTooLarge(error) ? "too-large" : "lost", error };
   }
 
   #optionsOf({ method, path, token, body, idempotencyKey, headers }: HttpRequest): Dispatcher.DispatchOptions {
@@ -197,12 +163,10 @@ export class HttpTransport {
       body: body === undefined ? null : JSON.stringify(body),
     };
   }
+}
 
-  #kindOf(error: unknown): "unconnected" | "lost" | "too-large" {
-    if (!(error instanceof Error)) return "lost";
-    if (this.#connectErrors.has(error)) return "unconnected";
-    return "code" in error && error.code === "UND_ERR_RES_EXCEEDED_MAX_SIZE" ? "too-large" : "lost";
-  }
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "UND_ERR_RES_EXCEEDED_MAX_SIZE";
 }
 
 /** Who asks, for the API's own log and traces. */

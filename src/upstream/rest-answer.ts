@@ -1,7 +1,8 @@
 /** What an answer of the REST API means: its body's shape, or the error that it means. */
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
-import type { HttpAnswer, HttpRequest } from "./http.ts";
+import type { HttpAnswer } from "./exchange.ts";
+import type { HttpRequest } from "./http.ts";
 import { parseJson } from "./parse-json.ts";
 import { requestedWaitMs, unavailable } from "./rest-client.ts";
 import type { Route } from "./rest-routes.ts";

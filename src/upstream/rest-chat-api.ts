@@ -48,8 +48,14 @@ class RestChatApi implements ChatApi {
     this.#records = records;
   }
 
+  get status() {
+    return this.#client.status;
+  }
+
   async profile(token: string) {
-    return (await this.#call(PROFILE, token, {})).user;
+    const { user } = await this.#call(PROFILE, token, {});
+    this.#client.identify(token, user.userId);
+    return user;
   }
 
   async chats(token: string) {
@@ -94,7 +100,8 @@ class RestChatApi implements ChatApi {
     requireBearer(token);
     const search = query === undefined ? "" : `?${new URLSearchParams(query).toString()}`;
     const path = fillIn(route.template, ids) + search;
-    const answer = await this.#client.send({ method: route.method, template: route.template, path, token, ...rest });
+    const { method, template, isAuthentication = false } = route;
+    const answer = await this.#client.send({ method, template, path, token, isAuthentication, ...rest });
     if (answer.status < 200 || answer.status > 299) throw refusalOf(route, answer);
     return parseAnswer(route, answer);
   }

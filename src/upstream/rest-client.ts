@@ -1,8 +1,9 @@
 /** Asks the REST API: repeats what may be repeated, shares equal reads, and puts what goes wrong into the catalogue's words. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewayError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { HttpTransport, type HttpAnswer, type HttpOptions, type HttpRequest, type Outcome } from "./http.ts";
+import type { HttpAnswer } from "./exchange.ts";
+import { HttpTransport, type HttpOptions, type HttpRequest, type UpstreamStatus } from "./http.ts";
+import type { Outcome } from "./outcome.ts";
 import { backoff, mayRepeat, retryAfterMs } from "./retry.ts";
 import { SingleFlight } from "./single-flight.ts";
 
@@ -11,7 +12,6 @@ export interface RestClientOptions extends HttpOptions {
   readonly attempts: number;
   /** Whether the REST API honours Idempotency-Key, so that a POST may be repeated whenever a PUT may. */
   readonly idempotentPosts: boolean;
-  readonly log: Log;
   /** The longest wait before the second attempt; it doubles with each, up to `timeoutMs`. Default 100. */
   readonly backoffMs?: number;
 }
@@ -28,12 +28,21 @@ export class RestClient {
     this.#options = { backoffMs: 100, ...options };
   }
 
+  get status(): UpstreamStatus {
+    return this.#transport.status;
+  }
+
+  /** Whose the token is: the user's requests are admitted in turn with those of other users. */
+  identify(token: string, userId: string): void {
+    this.#transport.identify(token, userId);
+  }
+
   /**
    * Sends a request. Equal GETs of one token under way share an answer, but not with one that began before the same token's last
    * write ended: who has written reads what was written.
    *
    * A timeout is not followed by another attempt. A `Retry-After` over `timeoutMs` is not waited for either: the caller gets it
-   * as `retryAfterMs` at once.
+   * as `retryAfterMs` at once. Nor does anybody wait while the circuit breaker is open.
    *
    * @throws GatewayError UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE
    */
@@ -84,7 +93,10 @@ export class RestClient {
       const cause = new Error(`${request.method} ${request.template}: no answer within ${this.#options.timeoutMs} ms`);
       throw new GatewayError("UPSTREAM_TIMEOUT", { cause });
     }
-    throw unavailable(request, this.#describe(outcome), "error" in outcome ? { cause: outcome.error } : {});
+    throw unavailable(request, this.#describe(outcome), {
+      ...("error" in outcome ? { cause: outcome.error } : {}),
+      ...("retryAfterMs" in outcome ? { retryAfterMs: Math.ceil(outcome.retryAfterMs) } : {}),
+    });
   }
 
   #describe(outcome: Outcome): string {
@@ -99,6 +111,8 @@ export class RestClient {
         return `the connection was lost (${nameOf(outcome.error)})`;
       case "too-large":
         return `the answer is over ${this.#options.maxAnswerBytes} bytes (HTTP_API_MAX_RESPONSE)`;
+      case "refused":
+        return "not sent, since the API has not answered for a while";
       default:
         return "the client of the REST API is closed";
     }

@@ -22,6 +22,8 @@ export interface Route<T> {
   readonly refusals: Readonly<Partial<Record<number, ErrorCode>>>;
   /** The argument that a 400 is about; undefined where the request has none. */
   readonly argument?: string;
+  /** Whether it asks whose the token is. */
+  readonly isAuthentication?: boolean;
 }
 
 const OF_A_CHAT = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT", 404: "NOT_FOUND" } as const;
@@ -35,6 +37,7 @@ export const PROFILE: Route<z.output<typeof wireProfile>> = {
   answer: wireProfile,
   // Nothing to be a participant of; and a valid token without an account is nobody's, however often it is asked about.
   refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED", 404: "UNAUTHENTICATED", 410: "UNAUTHENTICATED" },
+  isAuthentication: true,
 };
 
 export const CHATS: Route<z.output<typeof wireChatRecords>> = {

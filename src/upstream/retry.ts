@@ -1,5 +1,6 @@
 /** When a request to the REST API is repeated, and after how long. */
-import type { HttpRequest, Outcome } from "./http.ts";
+import type { HttpRequest } from "./http.ts";
+import type { Outcome } from "./outcome.ts";
 
 /**
  * Whether the same request may be sent again after `outcome`. GET, PUT and DELETE may after a failed connection, 429 and 5xx; POST and PATCH only where it

@@ -132,3 +132,22 @@ describe("state", () => {
     expect(violations("src/chat/messages.ts", source)).toEqual([]);
   });
 });
+
+describe("function literals", () => {
+  test.each(["class A { b; c(d) { d.onEnd = () => this.b; } }", "export function f(d) { d.onEnd = function () {}; }"])(
+    "none is assigned to a property: %s",
+    (source) => {
+      expect(violations("src/chat/messages.ts", source)).toEqual([
+        expect.stringMatching(/^src\/chat\/messages\.ts assigns a function literal to a property \(onEnd\): /),
+      ]);
+    },
+  );
+
+  test.each([
+    "export function f(d) { const end = () => d; d.onEnd = end; }",
+    "export const d = { onEnd: () => 1 };",
+    "export class A { readonly b = () => 1; }",
+  ])("may be elsewhere: %s", (source) => {
+    expect(violations("src/chat/messages.ts", source)).toEqual([]);
+  });
+});

@@ -36,7 +36,7 @@ const HOMES: Readonly<Record<string, string>> = {
 /** What only some layers may import, and why. */
 const PACKAGES: readonly { readonly name: RegExp; readonly layers: readonly string[]; readonly instead: string }[] = [
   { name: /^(ioredis|graphql-redis-subscriptions)$/, layers: ["bus"], instead: "other layers use the bus's port" },
-  { name: /^undici$/, layers: ["upstream"], instead: "other layers use ChatApi" },
+  { name: /^(undici|cockatiel)$/, layers: ["upstream"], instead: "other layers use ChatApi" },
   { name: /^(ws|graphql-ws)$/, layers: ["server"], instead: "other layers know no sockets" },
   {
     name: /^(graphql|graphql-yoga|@pothos\/.+|@graphql-yoga\/.+)$/,
@@ -71,6 +71,11 @@ export function violations(path: string, source: string): string[] {
     ...globalUses(program).flatMap((use) => globalViolation(path, use)),
     ...moduleState(program).map(
       (name) => `${path} keeps state in its module (${name}): make it a field of what createGateway builds.`,
+    ),
+    ...assignedFunctions(program).map(
+      (name) =>
+        `${path} assigns a function literal to a property (${name}): V8 keeps it, and all that it refers to, until the next major collection. ` +
+        "Assign an object with a method, or a function by its name.",
     ),
   ];
   return [...new Set(found)];
@@ -215,4 +220,17 @@ function isEmptyCollection(init: ESTree.Expression | null): boolean {
     COLLECTIONS.has(init.callee.name) &&
     init.arguments.length === 0
   );
+}
+
+/** The names of properties to which a function literal is assigned, other than where an object or a class is written down. */
+function assignedFunctions(program: ESTree.Program): string[] {
+  const names: string[] = [];
+  new Visitor({
+    AssignmentExpression({ left, right }) {
+      if (left.type !== "MemberExpression") return;
+      if (right.type !== "ArrowFunctionExpression" && right.type !== "FunctionExpression") return;
+      names.push(nameOf(left.property));
+    },
+  }).visit(program);
+  return names;
 }

@@ -83,3 +83,15 @@ test("a POST on such a connection is not sent twice, and fails", async () => {
   expect((await errorOf(api.sendMessage(TOKEN, "c1", "hello", "key"))).code).toBe("UPSTREAM_UNAVAILABLE");
   expect(server.received).toEqual(["GET", "POST"]);
 });
+
+test("a POST is not lost where the API has closed the connection and this process has not read that yet", async () => {
+  await using server = await startKeepingServer({});
+  await using api = chatApiAt(server.url);
+  await api.chat(TOKEN, "c1");
+  await connectionFree();
+  // After a while without a request, as it is where a connection is idle for too long.
+  await once(AbortSignal.timeout(100), "abort");
+  for (const socket of server.sockets) socket.destroy();
+  expect(await api.sendMessage(TOKEN, "c1", "hello", "key")).toMatchObject({ id: "m1" });
+  expect(server.received).toEqual(["GET", "POST"]);
+});

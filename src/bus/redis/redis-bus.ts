@@ -136,7 +136,8 @@ class RedisBus<Event> implements Bus<Event> {
     this.state = createRedisState(connection, keys);
     this.fenced = createRedisFencedState(connection, keys);
     this.expiringSets = createRedisExpiringSets(connection, keys);
-    this.limiter = (rate) => createRedisLimiter(connection, keys, rate);
+    const limiter: Bus<Event>["limiter"] = (rate) => createRedisLimiter(connection, keys, rate);
+    this.limiter = limiter;
     this.log = {
       position: (names) => topics.position(names),
       read: async (topic, after) => (topics.hasAllAfter(topic, after) ? [] : log.read(topic, after)),

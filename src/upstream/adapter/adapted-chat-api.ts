@@ -1,7 +1,16 @@
 /** The {@link ChatApi} that an adapter makes: what it answers is checked, and what it throws is an error of the catalogue. */
 import type { z } from "zod";
 import { GatewayError, hasCode, type ErrorCode } from "../../errors.ts";
-import type { Capabilities, ChatApi, MessagePage, NextPage, WireChat, WireMessage, WireProfile } from "../chat-api.ts";
+import type {
+  Capabilities,
+  ChatApi,
+  MessagePage,
+  NextPage,
+  UpstreamStatus,
+  WireChat,
+  WireMessage,
+  WireProfile,
+} from "../chat-api.ts";
 import { normaliseInstant } from "../instant.ts";
 import type { Records } from "../records.ts";
 import { requireBearer } from "../request-parts.ts";
@@ -61,8 +70,16 @@ export class AdaptedChatApi implements ChatApi {
     }
   }
 
-  profile(token: string): Promise<WireProfile> {
-    return this.#call(token, "profile", async (api) => this.#check("profile", wireUser, await api.profile()));
+  get status(): UpstreamStatus {
+    return this.#options.client.status;
+  }
+
+  async profile(token: string): Promise<WireProfile> {
+    const profile = await this.#call(token, "profile", async (api) =>
+      this.#check("profile", wireUser, await api.profile()),
+    );
+    this.#options.client.identify(token, profile.userId);
+    return profile;
   }
 
   chats(token: string): Promise<readonly WireChat[]> {
@@ -123,7 +140,7 @@ export class AdaptedChatApi implements ChatApi {
     requireBearer(token);
     const { adapter, client } = this.#options;
     try {
-      return await work(adapter.create(new BoundHttp(client, token), HELPERS));
+      return await work(adapter.create(new BoundHttp(client, token, name === "profile"), HELPERS));
     } catch (error) {
       throw this.#translate(name, error);
     }

@@ -1,6 +1,7 @@
 /** The gateway's client of the REST API as an adapter uses it: bound to one user's token. */
 import { GatewayError, type ErrorCode } from "../../errors.ts";
-import type { HttpAnswer, HttpRequest } from "../http.ts";
+import type { HttpAnswer } from "../exchange.ts";
+import type { HttpRequest } from "../http.ts";
 import { fillIn, headerValue } from "../request-parts.ts";
 import { readJson, reasonOf } from "../rest-answer.ts";
 import { requestedWaitMs, unavailable, type RestClient } from "../rest-client.ts";
@@ -50,10 +51,13 @@ const REFUSALS: ReadonlyMap<number, ErrorCode> = new Map([
 export class BoundHttp implements AdapterHttp {
   readonly token: string;
   readonly #client: RestClient;
+  readonly #isAuthentication: boolean;
 
-  constructor(client: RestClient, token: string) {
+  /** @param isAuthentication whether its requests ask whose the token is. */
+  constructor(client: RestClient, token: string, isAuthentication = false) {
     this.#client = client;
     this.token = token;
+    this.#isAuthentication = isAuthentication;
   }
 
   get<T>(path: string, options?: CallOptions): Promise<T> {
@@ -84,6 +88,7 @@ export class BoundHttp implements AdapterHttp {
       template,
       path: fillIn(template, ids) + searchOf(query),
       token: this.token,
+      isAuthentication: this.#isAuthentication,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey: headerValue(idempotencyKey) }),
       ...rest,
     };
