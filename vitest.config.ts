@@ -17,7 +17,14 @@ export default defineConfig({
   resolve: {
     // What Node resolves `graphql` to. Left alone, tests get `index.mjs` and the libraries that they import `index.js`:
     // two copies, and the schemas and errors of one are none to the other.
-    alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve("graphql")) }],
+    alias: [
+      { find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve("graphql")) },
+      // The package exports what `npm run build` makes of it.
+      {
+        find: "graphql-chat-gateway/adapter",
+        replacement: fileURLToPath(import.meta.resolve("./src/upstream/adapter/adapter.ts")),
+      },
+    ],
   },
   test: {
     projects: [

@@ -12,7 +12,7 @@ import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
 import { ResumePoints } from "./recovery/resume.ts";
 import { Subscriptions } from "./fanout/subscriptions.ts";
-import { startDevApi, type DevApi } from "./dev/api.ts";
+import type { DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
 import { createLog, type Log } from "./log.ts";
@@ -124,9 +124,7 @@ async function startUpstream(
   starting: AsyncDisposableStack,
 ): Promise<{ readonly devApi: DevApi | undefined; readonly api: ChatApi }> {
   const devApi =
-    config.HTTP_API_URL === undefined && given === undefined
-      ? starting.use(await startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT }))
-      : undefined;
+    config.HTTP_API_URL === undefined && given === undefined ? starting.use(await startEmbeddedApi(config)) : undefined;
   const path = config.HTTP_API_ADAPTER;
   const adapter = given ?? (path === undefined ? undefined : await loadAdapter(path));
   const options = {
@@ -143,6 +141,12 @@ async function startUpstream(
   // By then nobody waits for an answer any more.
   starting.defer(() => api.close(0));
   return { devApi, api };
+}
+
+/** Loads it as well: in production nothing of it is. */
+async function startEmbeddedApi(config: Config): Promise<DevApi> {
+  const { startDevApi } = await import("./dev/api.ts");
+  return startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT });
 }
 
 /** What knows nothing of GraphQL. */

@@ -1,69 +1,129 @@
 /** The process: reads the environment, runs a gateway, and tells with its exit code how that ended. */
-import { ConfigError, readConfig, type Config } from "./config/config.ts";
-import { createGateway, type Gateway } from "./gateway.ts";
-import { createLog, type Log } from "./log.ts";
-import { welcome } from "./welcome.ts";
+import module from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Gateway } from "./gateway.ts";
+import type { Log } from "./log.ts";
 
-async function main(): Promise<void> {
-  const config = tryReadConfig();
-  const log = createLog(config);
-  process.on("uncaughtException", (error) => {
-    log.fatal({ err: error }, "a defect ended the process");
-    process.exit(1);
-  });
-  const starting = createGateway(config, { log }).catch((error: unknown) => {
-    if (isPortTaken(error))
-      log.fatal({ port: config.PORT }, "the port is taken: set PORT to another, or to 0 for a free one");
-    else log.fatal({ err: error }, "the gateway could not start");
-    return process.exit(1);
-  });
-  stopOnSignals(starting, log);
-  const gateway = await starting;
-  if (gateway.devApi) process.stdout.write(welcome(gateway.url, gateway.devApi));
+/** How often a process that npm started looks whether npm is still there. */
+const PARENT_CHECK_MS = 500;
+
+/** Within this npm may repeat a signal that a terminal has sent to both. */
+const REPEATED_WITHIN_MS = 1000;
+
+/** How long a start that was interrupted may take to come to its end, before the process ends without it. */
+const START_GRACE_MS = 3500;
+
+const NO_API = `HTTP_API_URL is not set: give it the address of your REST API, or start with --dev to use the embedded development API.
+`;
+
+export interface MainOptions {
+  /** Whether the embedded development API may stand in for a REST API that is not configured. */
+  readonly embeddedApi: boolean;
+}
+
+/** Runs until a signal stops it, and ends the process. */
+export async function main({ embeddedApi }: MainOptions): Promise<void> {
+  // First of all: process 1 of a container gets no signal that it does not listen to, and loading takes a while.
+  const stopping = new Stopping();
+  module.enableCompileCache();
+  const [{ ConfigError, isRunByNpm, readConfig }, { createGateway }, { createLog }] = await Promise.all([
+    import("./config/config.ts"),
+    import("./gateway.ts"),
+    import("./log.ts"),
+  ]);
+  if (isRunByNpm()) stopping.followNpm();
+  try {
+    const config = readConfig();
+    if (config.HTTP_API_URL === undefined && !embeddedApi) return endWith(NO_API);
+    const log = createLog(config);
+    process.on("uncaughtException", (error) => {
+      log.fatal({ err: error }, "a defect ended the process");
+      process.exit(1);
+    });
+    const starting = createGateway(config, { log }).catch((error: unknown) => failToStart(error, config.PORT, log));
+    stopping.stops(starting, log);
+    const { devApi, url } = await starting;
+    if (devApi) process.stdout.write((await import("./welcome.ts")).welcome(url, devApi));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return endWith(`The configuration is wrong.\n${error.message}\n`);
+  }
 }
 
 /**
- * The first signal stops the gateway, one that is still starting as soon as it has: the first process of a container gets no
- * signal that it does not listen to. A second one ends the process at once.
+ * The first signal stops the gateway, one that is still starting as soon as it has started. A second one ends the process at once.
  */
-function stopOnSignals(starting: Promise<Gateway>, log: Log): void {
-  let isStopping = false;
-  function stop(signal: NodeJS.Signals): void {
-    if (isStopping) {
-      log.warn({ signal }, "stopped at once");
+class Stopping {
+  #signal: NodeJS.Signals | undefined;
+  #since = 0;
+  #isRunByNpm = false;
+  #gateway: Promise<Gateway> | undefined;
+  #isRunning = false;
+  #log: Log | undefined;
+
+  constructor() {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#receive(signal));
+  }
+
+  /** From now on a signal stops this gateway. */
+  stops(gateway: Promise<Gateway>, log: Log): void {
+    this.#gateway = gateway;
+    this.#log = log;
+    void gateway.then(() => (this.#isRunning = true));
+  }
+
+  /**
+   * npm passes a signal on that a terminal has sent to every process already, and may be killed without a chance to pass anything on:
+   * then it leaves this process to another parent.
+   */
+  followNpm(): void {
+    this.#isRunByNpm = true;
+    const npm = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === npm) return;
+      clearInterval(timer);
+      if (this.#signal === undefined) this.#receive("SIGTERM");
+    }, PARENT_CHECK_MS);
+    timer.unref();
+  }
+
+  #receive(signal: NodeJS.Signals): void {
+    if (this.#signal !== undefined) {
+      if (this.#isRunByNpm && signal === this.#signal && Date.now() - this.#since < REPEATED_WITHIN_MS) return;
+      this.#log?.warn({ signal }, "stopped at once");
       process.exit(1);
     }
-    isStopping = true;
-    log.info({ signal }, "stopping");
-    void close(starting, log);
+    this.#signal = signal;
+    this.#since = Date.now();
+    this.#log?.info({ signal }, "stopping");
+    void this.#stop();
   }
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
-}
 
-async function close(starting: Promise<Gateway>, log: Log): Promise<never> {
-  try {
-    const gateway = await starting;
-    await gateway.close();
-    log.info("stopped");
-    process.exit(0);
-  } catch (error) {
-    log.fatal({ err: error }, "the gateway did not stop cleanly");
-    process.exit(1);
-  }
-}
-
-function isPortTaken(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-}
-
-function tryReadConfig(): Config {
-  try {
-    return readConfig();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`The configuration is wrong.\n${error.message}\n`);
-    return process.exit(1);
+  async #stop(): Promise<never> {
+    try {
+      const closed = this.#gateway?.then((gateway) => gateway.close());
+      await (this.#isRunning ? closed : Promise.race([closed, delay(START_GRACE_MS)]));
+      this.#log?.info("stopped");
+      process.exit(0);
+    } catch (error) {
+      this.#log?.fatal({ err: error }, "the gateway did not stop cleanly");
+      process.exit(1);
+    }
   }
 }
 
-await main();
+function failToStart(error: unknown, port: number, log: Log): never {
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+    log.fatal({ port }, "the port is taken: set PORT to another, or to 0 for a free one");
+  } else {
+    log.fatal({ err: error }, "the gateway could not start");
+  }
+  return process.exit(1);
+}
+
+function endWith(text: string): never {
+  process.stderr.write(text);
+  return process.exit(1);
+}
+
+if (import.meta.main) await main({ embeddedApi: true });

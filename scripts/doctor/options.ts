@@ -26,7 +26,8 @@ const DEFAULT_TIMEOUT = CONFIG_TABLE.find(({ name }) => name === "HTTP_API_TIMEO
 
 export const HELP = `Checks a REST API against what the gateway needs of it.
 
-  npm run --silent doctor -- --url <address> --token <token> [options]
+  graphql-chat-gateway doctor --url <address> --token <token> [options]
+  npm run --silent doctor -- --url <address> --token <token> [options]     in a clone of the repository
 
   --url <address>          the REST API, as HTTP_API_URL would have it
   --token <token>          the bearer token of a user, best of one who is in a chat with some messages

@@ -138,6 +138,9 @@ const VARIABLES = {
   ),
 } satisfies Record<string, Variable<unknown>>;
 
+/** The name of a variable. */
+export type VariableName = keyof typeof VARIABLES;
+
 type Values = { readonly [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]["parse"]> };
 
 /** Everything that can be configured: the variables of the table, with what depends on others worked out. Durations in ms. */
@@ -217,6 +220,11 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 export function readConfig(): Config {
   if (existsSync(".env")) loadEnvFile(".env");
   return parseConfig(process.env);
+}
+
+/** Whether `npm start`, `npm run` or `npx` started this process. */
+export function isRunByNpm(): boolean {
+  return process.env["npm_command"] !== undefined;
 }
 
 /** The table as the documentation shows it. */

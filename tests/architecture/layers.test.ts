@@ -55,6 +55,7 @@ describe("imports", () => {
 
   test.each([
     ["src/main.ts", 'import { createGateway } from "./gateway.ts";'],
+    ["src/index.ts", 'import { createGateway } from "./gateway.ts";'],
     ["src/gateway.ts", 'import { start } from "./dev/server.ts";'],
     ["src/fanout/frames.ts", 'import { Bus } from "../bus/bus.ts"; import { Log } from "../log.ts";'],
     ["src/dev/server.ts", 'import type { WireChat } from "../upstream/wire.ts"; import { Log } from "../log.ts";'],

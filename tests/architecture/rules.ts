@@ -19,7 +19,7 @@ const ORDER = "main → gateway → server → graphql → fanout → recovery �
 
 /** What belongs in a layer, to complete "… belongs in". */
 const HOMES: Readonly<Record<string, string>> = {
-  main: "src/main.ts: signals and the exit code",
+  main: "src/main.ts: signals and the exit code; src/index.ts: what the package exports",
   gateway: "src/gateway.ts: putting the parts together",
   server: "src/server/: the edges, HTTP and WebSocket",
   graphql: "src/graphql/: the schema and its resolvers",
@@ -94,7 +94,8 @@ function layerOf(path: string): string | undefined {
   if (root !== "src") return undefined;
   if (first === "config") return "foundation";
   if (rest.length > 0) return first in HOMES ? first : undefined;
-  return first === "main.ts" ? "main" : first === "gateway.ts" ? "gateway" : "foundation";
+  if (first === "main.ts" || first === "index.ts") return "main";
+  return first === "gateway.ts" ? "gateway" : "foundation";
 }
 
 function importViolation(path: string, layer: string, specifier: string): string[] {

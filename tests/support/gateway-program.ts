@@ -30,6 +30,7 @@ export type LogEntry = Readonly<Record<string, unknown>>;
 
 /** Disposing it kills the process, if it still runs, and waits for its end. */
 export interface RunningProcess extends AsyncDisposable {
+  readonly pid: number;
   /** Everything on standard output so far. */
   readonly output: string;
   /** Everything on standard error so far. */
@@ -94,6 +95,7 @@ export async function runProcess(options: ProcessOptions = {}): Promise<RunningP
 
   const running = starting.move();
   return {
+    pid: child.pid ?? 0,
     get output() {
       return texts.stdout;
     },

@@ -17,7 +17,7 @@ type Defined<Name extends string, Shape extends z.ZodRawShape> = Readonly<z.outp
 /** The event that a definition defines. */
 export type EventFrom<Definition extends { readonly schema: z.ZodType }> = Readonly<z.output<Definition["schema"]>>;
 
-interface Description<
+export interface Description<
   Name extends string,
   Shape extends z.ZodRawShape,
   Topic extends TopicName,
@@ -37,14 +37,14 @@ interface Description<
 }
 
 /** Kept in the topic's log for whoever misses it. */
-interface Durable<Event> {
+export interface Durable<Event> {
   readonly kind: "durable";
   /** What the event is known by on its topic: published again under the same id within ten minutes, it is not delivered again. */
   id(event: Event): string;
 }
 
 /** About a state that can be read again; not worth delivering late. */
-interface Transient {
+export interface Transient {
   readonly kind: "transient";
 }
 

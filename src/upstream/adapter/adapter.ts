@@ -3,7 +3,7 @@
  * `graphql-chat-gateway/adapter` exports.
  */
 import type { AdapterHttp } from "./http.ts";
-import type { Helpers } from "./helpers.ts";
+import { HELPERS, type Helpers } from "./helpers.ts";
 import type { ApiChat, ApiMessage, ApiPage, ApiProfile, PageRequest } from "./shapes.ts";
 
 export type { ApiChat, ApiMessage, ApiPage, ApiProfile, PageRequest };
@@ -50,4 +50,5 @@ export function isAdapter(value: unknown): value is Adapter {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "chat-api-adapter";
 }
 
+export { HELPERS as helpers };
 export type { AdapterHttp, Helpers };

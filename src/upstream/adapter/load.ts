@@ -1,6 +1,6 @@
 /** Finds the adapter that the configuration names. */
 import { registerHooks } from "node:module";
-import { resolve } from "node:path";
+import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isAdapter, type Adapter } from "./adapter.ts";
 
@@ -21,7 +21,8 @@ export async function loadAdapter(path: string): Promise<Adapter> {
 }
 
 async function importWithOwnName(path: string): Promise<unknown> {
-  const url = new URL("./adapter.ts", import.meta.url).href;
+  // JavaScript in the package that npm installs.
+  const url = new URL(`./adapter${extname(import.meta.url)}`, import.meta.url).href;
   const hooks = registerHooks({
     resolve: (specifier, context, next) =>
       specifier === OWN_NAME ? { url, shortCircuit: true } : next(specifier, context),

@@ -1,0 +1,39 @@
+/** The package as somebody gets it: packed, and installed from the tarball into an empty folder. */
+import { execFile } from "node:child_process";
+import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Installation extends AsyncDisposable {
+  /** The folder, with `node_modules` and nothing else but a manifest. */
+  readonly path: string;
+  /** What is in the tarball. */
+  readonly files: readonly string[];
+  /** What starts the command that the package brings. */
+  readonly command: (...args: readonly string[]) => readonly [string, ...string[]];
+}
+
+const run = promisify(execFile);
+
+/** Packs this project, and installs it. */
+export async function installPackage(): Promise<Installation> {
+  await using starting = new AsyncDisposableStack();
+  const { path } = starting.use(await mkdtempDisposable(join(tmpdir(), "package-")));
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", path], { cwd: ROOT });
+  const [packed] = JSON.parse(stdout) as { files: { path: string }[] }[];
+  const tarballs = (await readdir(path)).filter((file) => file.endsWith(".tgz")).map((file) => join(path, file));
+  await writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  await run("npm", ["install", ...quick, ...tarballs], { cwd: path });
+  const running = starting.move();
+  return {
+    path,
+    files: packed?.files.map((file) => file.path) ?? [],
+    command: (...args) => [process.execPath, join(path, "node_modules/.bin/graphql-chat-gateway"), ...args],
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}

@@ -1,0 +1,152 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startDevApi } from "../../src/dev/api.ts";
+import { connect } from "../support/client.ts";
+import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { startProcess } from "../support/process.ts";
+import { startRedis } from "../support/redis.ts";
+import { installPackage, type Installation } from "./installed.ts";
+
+const FAR = { PORT: "0", HOST: "127.0.0.1", DRAIN_WINDOW: "0" };
+const CLEAN = { code: 0, signal: null };
+const NODE_MODULES = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+
+/** An embedding program and an adapter, in TypeScript with the types of the package. */
+const PROGRAM = `
+import { createGateway, ConfigError, type GatewayOptions } from "graphql-chat-gateway";
+import { defineAdapter, helpers, type Adapter } from "graphql-chat-gateway/adapter";
+
+const api: Adapter = defineAdapter((http) => ({
+  profile: async () => ({ userId: helpers.id({ _id: http.token }), name: "Ann" }),
+  chats: async () => [],
+  messages: async () => ({ messages: [] }),
+  sendMessage: async () => Promise.reject(new Error("nowhere")),
+}), { lacks: ["receipts", "unreadCounts", "chat"] });
+const options: GatewayOptions = { PORT: 0, HOST: "127.0.0.1", CORS_ORIGIN: ["https://a.example", "https://b.example"], LOG_LEVEL: "silent", DRAIN_WINDOW: 0, api };
+const refused: unknown = await createGateway({ PORT: 0 }).catch((error: unknown) => error);
+await using gateway = await createGateway(options);
+const response = await fetch(gateway.url, {
+  method: "POST",
+  headers: { "content-type": "application/json", authorization: "Bearer 7" },
+  body: JSON.stringify({ query: "{ me { id name } chats { id } }" }),
+});
+console.log(JSON.stringify({ refused: refused instanceof ConfigError, answer: await response.json() }));
+`;
+
+let installed: Installation;
+
+beforeAll(async () => {
+  installed = await installPackage();
+  await writeFile(join(installed.path, "program.ts"), PROGRAM);
+}, 240_000);
+
+afterAll(() => installed[Symbol.asyncDispose]());
+
+test("the package has JavaScript, types, source maps and what the sources read", async () => {
+  expect(installed.files.filter((path) => /\.(ts|tsx)$/.test(path) && !path.endsWith(".d.ts"))).toEqual([]);
+  expect(installed.files.filter((path) => /^(tests|scripts|bench|src)\//.test(path))).toEqual([]);
+  expect(installed.files).toEqual(
+    expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/src/index.js", "dist/src/index.d.ts"]),
+  );
+  const { mappings, sourcesContent } = JSON.parse(
+    await readFile(join(installed.path, "node_modules/graphql-chat-gateway/dist/src/gateway.js.map"), "utf8"),
+  ) as { mappings: string; sourcesContent: string[] };
+  expect(mappings).not.toBe("");
+  expect(sourcesContent[0]).toContain("export async function createGateway(");
+});
+
+test("the command prints its version and its help", async () => {
+  await using version = await startProcess({ command: installed.command("--version") });
+  await using help = await startProcess({ command: installed.command("--help") });
+  await using wrong = await startProcess({ command: installed.command("--nothing") });
+  expect([await version.exited, await help.exited, await wrong.exited]).toEqual([
+    CLEAN,
+    CLEAN,
+    { code: 2, signal: null },
+  ]);
+  const { version: expected } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  expect(version.output).toBe(`${expected}\n`);
+  for (const word of ["doctor", "--dev", "--version", "HTTP_API_URL"]) expect(help.output).toContain(word);
+  expect(wrong.errors).toContain("--help");
+});
+
+test("the command starts no development API that nobody asked for", async () => {
+  await using started = await startProcess({ command: installed.command(), env: FAR });
+  expect(await started.exited).toEqual({ code: 1, signal: null });
+  expect(started.errors).toMatch(/^HTTP_API_URL is not set: /);
+  await using asked = await startProcess({
+    command: installed.command("--dev"),
+    env: { ...FAR, DEV_API_FILE: ":memory:" },
+  });
+  await asked.printed(/embedded development API/);
+});
+
+test("the command runs a gateway, with Redis, GraphiQL and an adapter", async () => {
+  await using api = await startDevApi({ file: ":memory:" });
+  await using redis = await startRedis();
+  await writeFile(
+    join(installed.path, "adapter.ts"),
+    `import { defineAdapter, type ApiChat } from "graphql-chat-gateway/adapter";
+     export default defineAdapter((http, { unwrap }) => ({
+       profile: async () => unwrap(await http.get("/auth/profile"), "user"),
+       chats: async (): Promise<ApiChat[]> => unwrap(await http.get("/chats"), "chats"),
+       messages: async (chatId) => http.get("/chats/:chatId/messages", { params: { chatId } }),
+       sendMessage: async (chatId, content) =>
+         unwrap(await http.post("/chats/:chatId/messages", { params: { chatId }, body: { content } }), "message"),
+     }), { lacks: ["receipts", "chat"] });`,
+  );
+  const env = { ...FAR, HTTP_API_URL: api.url, REDIS_URL: redis.url, HTTP_API_ADAPTER: "./adapter.ts" };
+  await using gateway = await startProcess({ command: installed.command(), env, cwd: installed.path });
+  const url = await gateway.url();
+  const page = await fetch(url, { headers: { accept: "text/html" } });
+  expect(await page.text()).toContain("graphiql");
+  await using client = connect(url.replace(/^http/, "ws"), api.users[0]?.token);
+  await using received = client.subscribe(MessageAddedDocument);
+  await client.run(ChatsDocument);
+  await client.run(SendMessageDocument, { chatId: api.demoChatId, content: "from a package" });
+  expect((await received.next()).messageAdded.content).toBe("from a package");
+  gateway.send("SIGTERM");
+  expect(await gateway.exited).toEqual(CLEAN);
+});
+
+test("the doctor examines an API", async () => {
+  await using api = await startDevApi({ file: ":memory:" });
+  const token = api.users[0]?.token ?? "";
+  await using doctor = await startProcess({ command: installed.command("doctor", "--url", api.url, "--token", token) });
+  expect(await doctor.exited).toEqual(CLEAN);
+  expect(doctor.output).toMatch(/\d+ right, 0 wrong/);
+});
+
+test("a program embeds a gateway on an adapter of its own, and its types are right", async () => {
+  const compilerOptions = {
+    skipLibCheck: false,
+    noEmit: true,
+    strict: true,
+    module: "nodenext",
+    target: "es2024",
+    lib: ["es2024", "dom", "esnext.disposable"],
+    types: ["node"],
+    typeRoots: [join(NODE_MODULES, "@types")],
+  };
+  await writeFile(
+    join(installed.path, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, files: ["program.ts", "adapter.ts"] }),
+  );
+  const compiler = join(NODE_MODULES, "typescript/bin/tsc");
+  await using checked = await startProcess({
+    command: [process.execPath, compiler, "--project", installed.path],
+    cwd: installed.path,
+  });
+  await checked.exited;
+  expect(checked.output).toBe("");
+  await using program = await startProcess({ command: [process.execPath, "program.ts"], cwd: installed.path });
+  expect(await program.exited).toEqual(CLEAN);
+  expect(JSON.parse(program.output)).toEqual({
+    refused: true,
+    answer: { data: { me: { id: "7", name: "Ann" }, chats: [] } },
+  });
+});
