@@ -163,6 +163,7 @@ function gatewayEnvironment(env: Readonly<Record<string, string>>, port: number)
     HOST: "127.0.0.1",
     HTTP_API_URL: env["REST_URL"] ?? "",
     RATE_LIMIT_MESSAGES: "999999999/1s",
+    RATE_LIMIT_OPERATIONS: "999999999/1s",
     LOG_LEVEL: "warn",
   };
 }

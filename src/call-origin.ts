@@ -15,6 +15,8 @@ export interface CallOrigin {
   /** What the log and the errors know the operation by. */
   readonly requestId: string;
   readonly client: ClientOrigin | undefined;
+  /** Called at each request to the REST API that is made on its behalf. May not throw. */
+  countRequest?(): void;
 }
 
 const storage = new AsyncLocalStorage<CallOrigin | undefined>();

@@ -6,7 +6,7 @@ import { createMemoryBus } from "./bus/memory/memory-bus.ts";
 import { createRedisBus } from "./bus/redis/redis-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
-import { createMessageLimiter } from "./chat/rate-limit.ts";
+import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
@@ -73,7 +73,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const operations = new Operations({
     schema: buildSchema(),
     introspection: config.INTROSPECTION,
-    services: { ...chat, subscriptions: createSubscriptions(config, bus, chat, fanout, log, starting) },
+    services: {
+      ...chat,
+      operationLimit: new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS),
+      subscriptions: createSubscriptions(config, bus, chat, fanout, log, starting),
+    },
     log,
   });
   const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });

@@ -220,8 +220,12 @@ export interface AllowedRate {
   readonly windowMs: number;
 }
 
-/** Consumes one of the allowance of `key`. Resolves to 0, or to the milliseconds until one is available. Never rejects. */
-export type RateLimiter = (key: string) => Promise<number>;
+/**
+ * Takes `cost`, or one, from the allowance of `key`: a whole number, at most the whole allowance is taken. Resolves to 0, or to the
+ * milliseconds until the allowance is renewed. Never rejects, and answers in the order of the calls. Keys begin with what they limit: over
+ * Redis, limiters of the same rate share their allowances.
+ */
+export type RateLimiter = (key: string, cost?: number) => Promise<number>;
 
 /** A user who is online, and the name that others see. */
 export interface PresentUser {

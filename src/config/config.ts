@@ -118,7 +118,11 @@ const VARIABLES = {
     "Events that a client is given at most of what it missed; beyond that it gets `CURSOR_EXPIRED`.",
   ),
   DRAIN_WINDOW: whole(5000, 0, 600_000, "Milliseconds over which a stopping gateway lets its clients go."),
-  RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user."),
+  RATE_LIMIT_MESSAGES: rate("20/10s", "`sendMessage` per user, over all instances."),
+  RATE_LIMIT_OPERATIONS: rate(
+    "300/10s",
+    "Operations per user, over all instances and transports: each root field counts one, aliases too, and so do every ten requests that an operation causes at the REST API.",
+  ),
   LOG_LEVEL: choice(
     ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
     "info",

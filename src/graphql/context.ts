@@ -12,6 +12,8 @@ export interface Operation {
   readonly document: DocumentNode;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** What it takes from its user's allowance before it runs. */
+  readonly cost: number;
   /** The names of those that only say where a subscription begins. The same list for every operation of the document. */
   readonly startVariables: readonly string[];
 }

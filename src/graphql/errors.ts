@@ -61,6 +61,11 @@ function clientError(
   });
 }
 
+/** An operation that is refused since its user's allowance is used up. */
+export function rateLimited(retryAfterMs: number): GraphQLError {
+  return clientError("RATE_LIMITED", ERROR_CATALOGUE.RATE_LIMITED.message, undefined, { retryAfterMs });
+}
+
 /** Codes of Yoga's own refusals, in the catalogue's terms. */
 const YOGA_CODES: ReadonlyMap<unknown, ErrorCode> = new Map([
   ["BAD_REQUEST", "BAD_USER_INPUT"],

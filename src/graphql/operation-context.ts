@@ -4,6 +4,7 @@ import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
 import type { Services } from "./services.ts";
+import { charge, REQUESTS_PER_POINT } from "./charge.ts";
 import { createLoaders, type Loaders } from "./loaders.ts";
 
 /** What few operations need is made when it is asked for: a running subscription keeps its context for as long as it runs. */
@@ -14,6 +15,7 @@ export class OperationContext implements Context {
   readonly log: Log;
   #loaders: Loaders | undefined;
   #requestId: string | undefined;
+  #requests = 0;
 
   constructor(operation: Operation, caller: Caller, services: Services, log: Log) {
     this.operation = operation;
@@ -32,5 +34,14 @@ export class OperationContext implements Context {
 
   get requestId(): string {
     return (this.#requestId ??= this.client?.requestId ?? randomUUID());
+  }
+
+  /** What an operation causes is known while it runs: its user's next ones wait for it. */
+  countRequest(): void {
+    this.#requests++;
+    if (this.#requests % REQUESTS_PER_POINT > 0) return;
+    charge(this.services.operationLimit, this.caller, 1).catch((error: unknown) =>
+      this.log.error({ err: error }, "a request could not be counted"),
+    );
   }
 }

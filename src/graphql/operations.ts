@@ -19,6 +19,7 @@ import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
 import type { Services } from "./services.ts";
 import { variablesOfStart } from "./viewer.ts";
+import { charge, costOf } from "./charge.ts";
 import { Documents } from "./documents.ts";
 import { documentError, toClientError, toClientErrors } from "./errors.ts";
 import { Limits } from "./limits.ts";
@@ -106,7 +107,16 @@ export class Operations {
     const refusal = this.#limits.refuse(document, operation, variables);
     if (refusal) return [refusal];
     const startVariables = this.#startVariables(document);
-    return { type: operation.operation, document, operationName, variables, startVariables };
+    const cost = costOf(document, operation);
+    return { type: operation.operation, document, operationName, variables, startVariables, cost };
+  }
+
+  /**
+   * Takes the cost of an operation from its user's allowance. Resolves to the milliseconds after which the user may go on where it is used
+   * up: the operation may not run then. Otherwise to 0, as for a caller that cannot be identified, whom the operation itself refuses.
+   */
+  admit(caller: Pick<Caller, "identity">, cost: number): Promise<number> {
+    return charge(this.#services.operationLimit, caller, cost);
   }
 
   #startVariables(document: DocumentNode): readonly string[] {

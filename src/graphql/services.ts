@@ -3,6 +3,7 @@ import type { Chats } from "../chat/chats.ts";
 import type { History } from "../chat/history.ts";
 import type { Messages } from "../chat/messages.ts";
 import type { Presence } from "../chat/presence.ts";
+import type { OperationLimit } from "../chat/rate-limit.ts";
 import type { Receipts } from "../chat/receipts.ts";
 import type { Typing } from "../chat/typing.ts";
 import type { Subscriptions } from "../fanout/subscriptions.ts";
@@ -13,6 +14,7 @@ export interface Services {
   readonly chats: Chats;
   readonly history: History;
   readonly messages: Messages;
+  readonly operationLimit: OperationLimit;
   readonly presence: Presence;
   readonly receipts: Receipts;
   readonly subscriptions: Subscriptions;

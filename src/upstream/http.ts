@@ -96,6 +96,7 @@ export class HttpTransport {
   /** Sends a request once. Never rejects. */
   async attempt(request: HttpRequest): Promise<Outcome> {
     if (this.#closed) return { kind: "closed" };
+    callOrigin()?.countRequest?.();
     this.#underWay++;
     const outcome = await this.#outcomeOf(request);
     this.#underWay--;

@@ -20,7 +20,9 @@ const { shop, team } = DEMO_CHATS;
 /** As `npm start` without any configuration, but for what a test has to wait for or would leave behind. */
 async function start(environment: Readonly<Record<string, string>> = {}) {
   const quick = { PORT: "0", DEV_API_FILE: ":memory:", DRAIN_WINDOW: "0", LOG_LEVEL: "silent" };
-  const gateway = await createGateway(parseConfig({ ...quick, RATE_LIMIT_MESSAGES: "100000/1s", ...environment }));
+  const gateway = await createGateway(
+    parseConfig({ ...quick, RATE_LIMIT_MESSAGES: "100000/1s", RATE_LIMIT_OPERATIONS: "100000/1s", ...environment }),
+  );
   const { devApi } = gateway;
   if (!devApi) throw new Error("there is no embedded development API");
   const wsUrl = gateway.url.replace(/^http/, "ws");

@@ -90,6 +90,7 @@ describe("selections", () => {
           operationName: undefined,
           variables: undefined,
           startVariables: [],
+          cost: 1,
           ...rest,
         });
       },

@@ -11,7 +11,13 @@ export interface GatewayProcess extends AsyncDisposable {
 }
 
 /** As startGateway's: nothing that a test would have to wait for. */
-const QUICK = { PORT: "0", HOST: "127.0.0.1", DRAIN_WINDOW: "0", RATE_LIMIT_MESSAGES: "100000/1s" };
+const QUICK = {
+  PORT: "0",
+  HOST: "127.0.0.1",
+  DRAIN_WINDOW: "0",
+  RATE_LIMIT_MESSAGES: "100000/1s",
+  RATE_LIMIT_OPERATIONS: "100000/1s",
+};
 
 /** Resolves when it listens. */
 export async function startGatewayProcess(environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {

@@ -19,7 +19,14 @@ export interface TestGateway extends AsyncDisposable {
 }
 
 /** What every test gateway has unless it says otherwise: nothing that a test would have to wait for. */
-const QUICK = { PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "debug", DRAIN_WINDOW: "0", RATE_LIMIT_MESSAGES: "100000/1s" };
+const QUICK = {
+  PORT: "0",
+  HOST: "127.0.0.1",
+  LOG_LEVEL: "debug",
+  DRAIN_WINDOW: "0",
+  RATE_LIMIT_MESSAGES: "100000/1s",
+  RATE_LIMIT_OPERATIONS: "100000/1s",
+};
 
 /** In the project of tests that runs on Redis every gateway is alone in its part of it, unless a test says otherwise. */
 function onRedis(): Readonly<Record<string, string>> {

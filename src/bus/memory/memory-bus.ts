@@ -1,18 +1,16 @@
 /** The bus of one process. Nothing of it survives the process. */
 import { LRUCache } from "lru-cache";
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import {
-  type AllowedRate,
   type Bus,
   type BusOptions,
   type ExpiringSets,
   type FencedState,
   type PresenceState,
   type PresenceStore,
-  type RateLimiter,
   type SharedState,
   type TopicListener,
 } from "../bus.ts";
+import { createMemoryLimiter } from "../rate-limiter.ts";
 import { MemoryLog } from "./memory-log.ts";
 import type { Position } from "../position.ts";
 
@@ -214,18 +212,5 @@ function createMemoryPresence(): PresenceStore {
     },
     // Nobody else could bring one about.
     onTransition() {},
-  };
-}
-
-function createMemoryLimiter({ count, windowMs }: AllowedRate): RateLimiter {
-  const limiter = new RateLimiterMemory({ points: count, duration: windowMs / 1000 });
-  return async (key) => {
-    try {
-      await limiter.consume(key);
-      return 0;
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      return Math.max(1, refusal.msBeforeNext);
-    }
   };
 }

@@ -2,14 +2,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode, type ExecutionResult } from "graphql";
 import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from "graphql-yoga";
-import type { ClientOrigin } from "../../call-origin.ts";
-import type { Session } from "../../chat/session.ts";
+import { onBehalfOf, type ClientOrigin } from "../../call-origin.ts";
+import type { Identity, Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
 import { badInput, GatewayError } from "../../errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";
-import { documentError, toClientError } from "../../graphql/errors.ts";
+import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
@@ -134,6 +134,11 @@ function usePipeline({ config, sessions, operations }: GraphQLHttpOptions): Plug
         if (refusal) return { errors: [refusal] };
         const client = clientOrigin(req, config.TRUST_PROXY);
         const context = operations.context(operation, httpCaller(sessions, request, client));
+        const retryAfterMs = await onBehalfOf(context, () => operations.admit(context.caller, operation.cost));
+        if (retryAfterMs > 0) {
+          context.caller.release();
+          return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
+        }
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
         const result = await operations.subscribe(context);
         if (!(Symbol.asyncIterator in result)) return withStatus(result);
@@ -171,10 +176,14 @@ async function endWith(signal: AbortSignal, results: AsyncGenerator<ExecutionRes
 function httpCaller(sessions: Sessions, request: Request, client: ClientOrigin): Caller {
   const token = bearerToken(request.headers.get("authorization"));
   let opened: Session | undefined;
+  let identity: Promise<Identity> | undefined;
   let released = false;
+  // Each field asks, and so does what counts the user's operations: a REST API that is down is asked once for all of them.
+  const identify = (): Promise<Identity> => (identity ??= sessions.identify(token));
   return {
-    identity: () => sessions.identify(token),
+    identity: identify,
     async session() {
+      await identify();
       opened ??= await sessions.open(token, () => !released && !request.signal.aborted);
       if (!opened) throw new GatewayError("UNAUTHENTICATED");
       return opened;
@@ -191,6 +200,11 @@ function httpCaller(sessions: Sessions, request: Request, client: ClientOrigin):
       if (opened) sessions.close(opened);
     },
   };
+}
+
+function asTooManyRequests(error: GraphQLError, retryAfterMs: number): GraphQLError {
+  const headers = { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) };
+  return withHttp(error, { status: 429, headers });
 }
 
 /** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */

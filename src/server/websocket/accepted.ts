@@ -1,5 +1,5 @@
 /** An operation of a WebSocket on its way through graphql-ws. */
-import type { DocumentNode, ExecutionArgs, GraphQLSchema } from "graphql";
+import type { DocumentNode, ExecutionArgs, GraphQLError, GraphQLSchema } from "graphql";
 import type { Context } from "../../graphql/context.ts";
 import type { Connection } from "./connection.ts";
 
@@ -28,4 +28,10 @@ export class Accepted implements ExecutionArgs {
 export function accepted(args: ExecutionArgs): Accepted {
   if (args instanceof Accepted) return args;
   throw new Error("graphql-ws runs an operation with other arguments than it was given");
+}
+
+/** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */
+export async function* rejected(error: GraphQLError): AsyncGenerator<never> {
+  yield* [];
+  throw error;
 }

@@ -13,5 +13,7 @@ export const CloseCode = {
   badRequest: 4400,
   forbidden: 4403,
   subscriberExists: 4409,
+  /** The client goes on far above its rate limit. */
+  tooManyRequests: 4429,
   internalError: 4500,
 } as const;

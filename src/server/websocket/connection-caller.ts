@@ -5,7 +5,6 @@ import type { Me } from "../../chat/model.ts";
 import type { Session } from "../../chat/session.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
 import type { Resumable } from "../../fanout/subscriptions.ts";
-import { GatewayError } from "../../errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";
 import type { Connection } from "./connection.ts";
@@ -50,11 +49,8 @@ export class ConnectionCaller implements Caller, Resumable {
     return this.#connection.client;
   }
 
-  async session(): Promise<Session> {
-    const { session } = this.#connection;
-    if (!session) throw new GatewayError("UNAUTHENTICATED");
-    if (session.ended) throw session.ended;
-    return session;
+  session(): Promise<Session> {
+    return this.#connection.identity();
   }
 
   identity(): Promise<Session> {

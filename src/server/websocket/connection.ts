@@ -5,10 +5,12 @@ import type { Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Me } from "../../chat/model.ts";
 import type { UnauthenticatedReason } from "../../chat/unauthenticated.ts";
+import { GatewayError } from "../../errors.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Inbox } from "./inbox.ts";
+import type { RefusedOperations } from "./refused-operations.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
@@ -28,6 +30,8 @@ export class Connection {
   readonly heartbeat: Heartbeat;
   /** What the client sends goes through it. */
   inbox: Inbox | undefined;
+  /** Undefined until the first one is. */
+  refused: RefusedOperations | undefined;
   /** The subscriptions that write to the outbox by themselves. */
   readonly live = new Set<{ resume(): void }>();
   /** The `Authorization` header of the upgrade request, until the client has said who it is. */
@@ -82,6 +86,13 @@ export class Connection {
   }
 
   get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Of the session that the connection has. @throws GatewayError UNAUTHENTICATED where there is none, or it has ended. */
+  async identity(): Promise<Session> {
+    if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
+    if (this.#session.ended) throw this.#session.ended;
     return this.#session;
   }
 

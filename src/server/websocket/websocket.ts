@@ -17,23 +17,26 @@ import type { Sessions } from "../../chat/sessions.ts";
 import { Unauthenticated } from "../../chat/unauthenticated.ts";
 import type { Config } from "../../config/config.ts";
 import { GatewayError, hasCode } from "../../errors.ts";
-import { documentError, toClientError } from "../../graphql/errors.ts";
+import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
+import type { Caller } from "../../graphql/caller.ts";
+import type { Operation } from "../../graphql/context.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
-import { Accepted, accepted } from "./accepted.ts";
+import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Inbox } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { discard, readMessage } from "./messages.ts";
+import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
 import { clientOrigin, connectionOrigin } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
 
-/** Queries and mutations under way on one connection at most. */
-const MAX_IN_FLIGHT = 100;
+/** Queries and mutations under way on one connection at most: a page may open a hundred chats at once. */
+const MAX_IN_FLIGHT = 250;
 
 /** Messages of the protocol that a client has no business to send. */
 const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
@@ -52,6 +55,7 @@ interface WebSocketsOptions {
     | "MAX_CONNECTIONS"
     | "MAX_PAYLOAD_SIZE"
     | "MAX_SUBSCRIPTIONS"
+    | "RATE_LIMIT_OPERATIONS"
     | "TRUST_PROXY"
   >;
   readonly sessions: Sessions;
@@ -229,25 +233,46 @@ export class WebSockets {
   }
 
   /** What graphql-ws is to run, or the errors that end the operation and leave the socket alone. */
-  #prepare(
+  async #prepare(
     { extra: connection }: Protocol,
     id: string,
     payload: SubscribePayload,
-  ): ExecutionArgs | readonly GraphQLError[] {
-    const { operations, config } = this.#options;
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { operations } = this.#options;
     const operation = operations.prepare(payload);
     discard(payload);
-    if (!("type" in operation)) return operation;
-    const isSubscription = operation.type === OperationTypeNode.SUBSCRIPTION;
-    const [count, limit] = isSubscription
-      ? [connection.subscriptions, config.MAX_SUBSCRIPTIONS]
-      : [connection.inFlight, MAX_IN_FLIGHT];
-    if (count >= limit) {
-      const kind = isSubscription ? "subscriptions" : "operations at once";
-      return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
-    }
+    const errors = "type" in operation ? this.#overLimit(connection, operation) : operation;
+    if (errors || !("type" in operation)) return (await this.#charge(connection, connection, 1)) ?? errors ?? [];
     const context = operations.context(operation, new ConnectionCaller(connection, operation, id));
-    return new Accepted(operations.schema, context, connection, id);
+    const refusal = await this.#charge(connection, context.caller, operation.cost);
+    if (!refusal) return new Accepted(operations.schema, context, connection, id);
+    context.caller.release();
+    return refusal;
+  }
+
+  #overLimit(connection: Connection, { type }: Operation): readonly GraphQLError[] | undefined {
+    const isSubscription = type === OperationTypeNode.SUBSCRIPTION;
+    const [count, limit] = isSubscription
+      ? [connection.subscriptions, this.#options.config.MAX_SUBSCRIPTIONS]
+      : [connection.inFlight, MAX_IN_FLIGHT];
+    if (count < limit) return undefined;
+    const kind = isSubscription ? "subscriptions" : "operations at once";
+    return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
+  }
+
+  /** What is refused for another reason is charged too: it has been read. */
+  async #charge(
+    connection: Connection,
+    caller: Pick<Caller, "identity">,
+    cost: number,
+  ): Promise<readonly GraphQLError[] | undefined> {
+    const { operations, config } = this.#options;
+    const retryAfterMs = await operations.admit(caller, cost);
+    if (retryAfterMs === 0) return undefined;
+    connection.refused ??= new RefusedOperations(config.RATE_LIMIT_OPERATIONS.count);
+    const goesOn = connection.refused.add(cost, retryAfterMs);
+    if (goesOn) connection.close(CloseCode.tooManyRequests, "Too many operations");
+    return [rateLimited(retryAfterMs)];
   }
 
   async #subscribe({
@@ -260,10 +285,4 @@ export class WebSockets {
     if (Symbol.asyncIterator in result) return result;
     return rejected(toClientError(result.errors?.[0], context));
   }
-}
-
-/** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */
-async function* rejected(error: GraphQLError): AsyncGenerator<never> {
-  yield* [];
-  throw error;
 }

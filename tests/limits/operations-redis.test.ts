@@ -1,0 +1,73 @@
+/** RATE_LIMIT_OPERATIONS over several instances, and where Redis does not answer. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { connect } from "../support/client.ts";
+import { refusal } from "../support/errors.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { MeDocument } from "../support/generated/graphql.ts";
+import { startRedis, type RedisServer } from "../support/redis.ts";
+
+const [alice, bob] = DEMO_USERS;
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis[Symbol.asyncDispose]());
+
+/** Two instances that are one. */
+async function startPair(stack: AsyncDisposableStack, rate: string): Promise<readonly [TestGateway, TestGateway]> {
+  const shared = { REDIS_URL: redis.url, REDIS_PREFIX: `${randomUUID()}:`, RATE_LIMIT_OPERATIONS: rate };
+  const one = stack.use(await startGateway(shared));
+  return [one, stack.use(await startGateway({ ...shared, HTTP_API_URL: one.api.url }))];
+}
+
+test("a user's operations are counted over all instances", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateways = await startPair(stack, "4/1m");
+  const [here, there] = gateways.map(({ wsUrl }) => stack.use(connect(wsUrl, alice.token)));
+  for (const client of [here, there, here, there]) await client?.run(MeDocument);
+  for (const client of [here, there]) {
+    expect(await refusal(client?.run(MeDocument) ?? Promise.resolve())).toMatchObject({ code: "RATE_LIMITED" });
+  }
+  await using other = connect(gateways[1].wsUrl, bob.token);
+  expect((await other.run(MeDocument)).me.id).toBe(bob.id);
+});
+
+test("who is over the limit is refused without asking Redis", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [gateway] = await startPair(stack, "5/1m");
+  const client = stack.use(connect(gateway.wsUrl, alice.token));
+  const scripts = async (): Promise<number> =>
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.control.info("commandstats"))?.[1]);
+  for (let count = 0; count < 5; count++) await client.run(MeDocument);
+  const before = await scripts();
+  for (let count = 0; count < 15; count++) {
+    expect(await refusal(client.run(MeDocument))).toMatchObject({ code: "RATE_LIMITED" });
+  }
+  // The instances' own heartbeats are scripts too.
+  expect((await scripts()) - before).toBeLessThan(15);
+});
+
+test("while Redis holds still or is gone operations run in their order, and each instance counts alone", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [gateway] = await startPair(stack, "20/1m");
+  const client = stack.use(connect(gateway.wsUrl, alice.token));
+  await client.run(MeDocument);
+  redis.pause();
+  const order: number[] = [];
+  const asked = Array.from({ length: 5 }, async (_, index) => {
+    await client.run(MeDocument);
+    order.push(index);
+  });
+  await Promise.all(asked);
+  expect(order).toEqual([0, 1, 2, 3, 4]);
+  await redis.kill();
+  for (let count = 0; count < 15; count++) await client.run(MeDocument);
+  expect(await refusal(client.run(MeDocument))).toMatchObject({ code: "RATE_LIMITED" });
+  await redis.restart();
+  await expect.poll(async () => (await fetch(new URL("/ready", gateway.url))).status).toBe(200);
+  // The first operation after that finds out that Redis counts again.
+  await expect.poll(async () => (await client.run(MeDocument).catch(() => undefined))?.me.id).toBe(alice.id);
+});
