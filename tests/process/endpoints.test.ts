@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { rawConnection, rawUpgrade } from "../support/tcp.ts";
 
@@ -61,4 +62,26 @@ test("a refused upgrade costs no connection, even if the client never ends its s
     await nextTurn();
   }
   expect(await broken).toMatchObject({ code: expect.stringMatching(/^(EPIPE|ECONNRESET)$/) });
+});
+
+test("a full instance is not ready, and says so once, however many connections it refuses", async () => {
+  await using gateway = await startGateway({ MAX_CONNECTIONS: "3" });
+  const ready = async (): Promise<unknown[]> => {
+    const response = await fetch(new URL("/ready", gateway.url));
+    return [response.status, (await response.json()) as unknown];
+  };
+  await using stack = new AsyncDisposableStack();
+  const token = gateway.api.users[0]?.token;
+  const clients = Array.from({ length: 3 }, () => stack.use(connect(gateway.wsUrl, token)));
+  await Promise.all(clients.map(({ acknowledged }) => acknowledged));
+  const refused = Array.from({ length: 9 }, () => stack.use(connect(gateway.wsUrl, token)));
+  for (const { closed } of refused) expect(await closed).toMatchObject({ code: 1013 });
+  expect(await ready()).toEqual([503, { status: "unavailable", notReady: ["full"] }]);
+  await clients[0]?.client.dispose();
+  await expect.poll(ready).toEqual([200, { status: "ok" }]);
+  const told = gateway.logged.filter(({ connections, level }) => connections !== undefined && level !== 20);
+  expect(told.map(({ level, connections }) => [level, connections])).toEqual([
+    [40, 3],
+    [30, 2],
+  ]);
 });

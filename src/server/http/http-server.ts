@@ -106,7 +106,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 async function respond(
-  { graphql, graphiql, events, isConnected, policy }: HttpServerOptions,
+  { graphql, graphiql, events, isConnected, policy, webSockets }: HttpServerOptions,
   isDraining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -138,7 +138,12 @@ async function respond(
       answer(response, 200, { status: "ok" });
       return;
     case "/ready":
-      answerReady(response, [...(isDraining ? ["draining"] : []), ...(isConnected() ? [] : ["redis"])]);
+      answerReady(
+        response,
+        Object.entries({ draining: isDraining, redis: !isConnected(), full: webSockets.isFull })
+          .filter(([, isNotReady]) => isNotReady)
+          .map(([part]) => part),
+      );
       return;
     case "/":
       if (graphiql) response.setHeader("location", GRAPHQL_PATH);

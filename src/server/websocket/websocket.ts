@@ -23,6 +23,7 @@ import type { Operation } from "../../graphql/context.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
+import { Capacity } from "./capacity.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
@@ -70,11 +71,13 @@ export class WebSockets {
   readonly #server: WebSocketServer;
   readonly #protocol: Server<Connection>;
   readonly #connections = new Set<Connection>();
+  readonly #capacity: Capacity;
   readonly #flusher = new Flusher();
 
   constructor(options: WebSocketsOptions) {
     this.#options = options;
     const { config } = options;
+    this.#capacity = new Capacity(config.MAX_CONNECTIONS, options.log);
     this.#server = new WebSocketServer(socketOptions(config));
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
@@ -93,6 +96,11 @@ export class WebSockets {
   /** Open connections. */
   get size(): number {
     return this.#connections.size;
+  }
+
+  /** Whether MAX_CONNECTIONS is reached. */
+  get isFull(): boolean {
+    return this.#capacity.isFull;
   }
 
   /** Answers an upgrade request whose path and origin are right. */
@@ -131,7 +139,7 @@ export class WebSockets {
   #accept(socket: WebSocket, request: IncomingMessage): void {
     const { log, config } = this.#options;
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
-    if (this.#connections.size >= config.MAX_CONNECTIONS) {
+    if (this.#capacity.isExceededBy(this.#connections.size)) {
       socket.close(CloseCode.tryAgainLater, "Too many connections");
       return;
     }
@@ -146,6 +154,7 @@ export class WebSockets {
       heartbeatMs: config.HEARTBEAT_INTERVAL,
     });
     this.#connections.add(connection);
+    this.#capacity.update(this.#connections.size);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -157,6 +166,7 @@ export class WebSockets {
     );
     socket.once("close", (code, reason) => {
       this.#connections.delete(connection);
+      this.#capacity.update(this.#connections.size);
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
