@@ -4,6 +4,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 
 COPY .npmrc package.json package-lock.json ./
+COPY client/package.json ./client/
 RUN npm ci --omit=dev && npm cache clean --force
 COPY src ./src
 

@@ -1,6 +1,6 @@
 /**
- * Writes every generated file: the printed schema, the typed documents of its operations, `.env.example` and the
- * configuration's table in README. With `--check` it writes nothing, names the files that differ and exits with 1.
+ * Writes every generated file: the printed schema, the typed documents of its operations, `.env.example`, the configuration's
+ * table in README, and the client kit as JavaScript. With `--check` it writes nothing, names the files that differ and exits with 1.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,10 +9,11 @@ import { z } from "zod";
 import codegen from "../codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
+import { buildClientKit } from "./client-kit.ts";
 import { envExample, printPublishedSchema, withConfigurationTable } from "./generated.ts";
 
-/** Every file in here is generated; one that nothing generates any more is removed. */
-const DOCUMENTS = "tests/support/generated";
+/** Every file of these is generated; one that nothing generates any more is removed. */
+const GENERATED = ["tests/support/generated/**/*.ts", "client/dist/**/*.{js,ts}"];
 
 /** What graphql-codegen answers where it is not to write. */
 const outputs = z.array(z.object({ filename: z.string(), content: z.string() }));
@@ -25,6 +26,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
     [".env.example", envExample(CONFIG_TABLE)],
     ["README.md", withConfigurationTable(readFileSync("README.md", "utf8"), CONFIG_TABLE)],
     ...documents.map(({ filename, content }) => [filename, content] as const),
+    ...buildClientKit(),
   ]);
 }
 
@@ -39,7 +41,7 @@ function write(path: string, content: string): void {
 
 const files = await generatedFiles();
 const changed = [...files].filter(([path, content]) => read(path) !== content);
-const orphans = globSync(`${DOCUMENTS}/**/*.ts`).filter((path) => !files.has(path));
+const orphans = globSync(GENERATED).filter((path) => !files.has(path));
 const stale = [...changed.map(([path]) => path), ...orphans];
 
 if (!process.argv.includes("--check")) {

@@ -1,0 +1,6 @@
+/** Cap the back-off, or a client would stay away as long as the outage lasted. */
+const LONGEST_MS = 30_000;
+/** Milliseconds before the next attempt: full jitter, so that those who lost their connection together do not return together. */
+export function backoffMs(failures) {
+    return Math.random() * Math.min(LONGEST_MS, 1000 * 2 ** (failures - 1));
+}

@@ -1,0 +1,30 @@
+import { Connection } from "./connection.js";
+import { ChatList } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import { resumable } from "./resumable.js";
+import { OpenRoom } from "./room.js";
+/**
+ * Connects to the gateway at once, and for as long as it takes, until `close`. In a page that a server renders, call it in the
+ * browser alone.
+ */
+export function createChatClient(options) {
+    const rooms = new Map();
+    const connection = new Connection(options);
+    const outbox = new Outbox(connection, rooms, options.storage);
+    const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
+    return {
+        graphql: resumable(connection.client),
+        connection: connection.state,
+        inbox: chats.store,
+        room(chatId) {
+            const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats, () => rooms.delete(chatId));
+            rooms.set(chatId, room);
+            return room.open();
+        },
+        async close() {
+            for (const room of rooms.values())
+                room.end();
+            await connection.close();
+        },
+    };
+}

@@ -1,0 +1,266 @@
+import { createClient } from "graphql-ws";
+import { backoffMs } from "./backoff.js";
+import { uniqueId } from "./id.js";
+import { operate } from "./operate.js";
+import { Derived } from "./store.js";
+import { TokenSource } from "./token.js";
+import { onWake } from "./wake.js";
+import { REFRESH } from "./wire.js";
+/** A silent network is noticed at the latest after both together. */
+const PING_EVERY_MS = 7000;
+const PONG_WITHIN_MS = 4000;
+/** From the first packet to `connection_ack`. */
+const CONNECT_WITHIN_MS = 10_000;
+/** A connection that is back by then was never shown as lost. */
+const GRACE_MS = 5000;
+/** Without network there is nothing to try; but a device may be wrong about that. */
+const OFFLINE_RETRY_MS = 30_000;
+/** Time for the close event of a socket that failed: graphql-ws would take it for the next one's. */
+const SHORTEST_PAUSE_MS = 50;
+/** So often in a row a token may be refused although there is always another. */
+const MOST_REFUSALS = 3;
+/** The gateway does not like what this client does: stay away for long. */
+const REJECTED = new Set([4400, 4401, 4409, 4429, 4500]);
+const REJECTED_FAILURES = 5;
+/** The one WebSocket: connects for ever, knows what is live, keeps the session. */
+export class Connection {
+    client;
+    state = new Derived(() => this.#state);
+    /** Called after each connect, before subscriptions go on, and when a connection is lost. */
+    listeners = new Set();
+    userId = "";
+    #onSignedOut;
+    #token;
+    #closing = new AbortController();
+    /** By payload, which graphql-ws passes on. */
+    #followed = new Map();
+    #state = { status: "connecting", since: Date.now() };
+    #socket;
+    #isLost = false;
+    #isOffline = false;
+    #isOver = false;
+    #retryAt;
+    #failures = 0;
+    #refusals = 0;
+    #graceTimer;
+    #silenceTimer;
+    #endPause;
+    constructor({ url, token, clientId, onSignedOut }) {
+        this.#onSignedOut = onSignedOut;
+        // A session that is not prolonged ends with its token, and the next connect asks for another.
+        this.#token = new TokenSource(token, (next) => this.start(REFRESH, { token: next }));
+        this.client = createClient({
+            url: async () => {
+                await this.#untilDue();
+                return url.replace(/^http/, "ws");
+            },
+            connectionParams: () => ({ token: this.#token.current, clientId, streamStates: true }),
+            generateID: (payload) => {
+                const id = uniqueId();
+                const followed = this.#followed.get(payload);
+                if (followed)
+                    followed.id = id;
+                return id;
+            },
+            shouldRetry: () => true,
+            retryAttempts: Infinity,
+            // `url` waits.
+            retryWait: async () => undefined,
+            keepAlive: PING_EVERY_MS,
+            on: {
+                connected: (socket, payload) => this.#connected(socket, payload),
+                message: () => this.#socket && clearTimeout(this.#silenceTimer),
+                ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
+                closed: (event) => this.#closed(event.code),
+            },
+        });
+        onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
+    }
+    get isConnected() {
+        return !!this.#socket;
+    }
+    /**
+     * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
+     *
+     * @param live called when everything that was missed has been delivered, or when it simply began with what is new.
+     */
+    subscribe(query, variables, next, ended, live) {
+        const payload = { query, variables };
+        const followed = {
+            id: "",
+            isLive: false,
+            onLive: live,
+            stop: () => {
+                this.#followed.delete(payload);
+                this.#update();
+                stop();
+            },
+        };
+        this.#followed.set(payload, followed);
+        this.#update();
+        const stop = operate(this.client, payload, next, (failure) => {
+            this.#followed.delete(payload);
+            this.#update();
+            ended?.(failure);
+        });
+        return followed;
+    }
+    /** Runs a query or mutation once, over as many connections as it takes, until the result is called. */
+    start(query, variables, done, failed) {
+        return operate(this.client, { query, variables }, done, failed, true);
+    }
+    /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
+    query(query, variables) {
+        return new Promise((resolve, reject) => {
+            const stop = operate(this.client, { query, variables }, (data) => {
+                stop();
+                resolve(data);
+            }, reject);
+        });
+    }
+    async close() {
+        const { isConnected } = this;
+        // Rejects where a connect that is under way fails.
+        const disposed = (async () => this.client.dispose())().catch(() => undefined);
+        this.#closing.abort();
+        this.#lost();
+        this.#isOver = true;
+        clearTimeout(this.#graceTimer);
+        // A client that is only about to connect would wait for that.
+        if (isConnected)
+            await disposed;
+    }
+    /** Resolves when it is time to connect, with a token that the gateway has not refused. */
+    async #untilDue() {
+        for (;;) {
+            if (this.#failures > 0)
+                await this.#pause();
+            try {
+                if (!(await this.#token.next()))
+                    this.#signOut();
+                // Nothing connects any more; `close` releases whoever waits for that.
+                if (this.#isOver)
+                    await new Promise(() => undefined);
+                this.#expect(CONNECT_WITHIN_MS);
+                return;
+            }
+            catch {
+                this.#failures++;
+            }
+        }
+    }
+    async #pause() {
+        const ms = this.#isOffline ? OFFLINE_RETRY_MS : SHORTEST_PAUSE_MS + backoffMs(this.#failures);
+        this.#retryAt = Date.now() + ms;
+        this.#update();
+        await new Promise((resolve) => {
+            setTimeout(resolve, ms);
+            this.#endPause = resolve;
+        });
+        this.#retryAt = undefined;
+        this.#update();
+    }
+    #connected(socket, payload) {
+        clearTimeout(this.#silenceTimer);
+        clearTimeout(this.#graceTimer);
+        this.#socket = socket;
+        this.#isOffline = false;
+        this.#failures = this.#refusals = 0;
+        this.userId = String(payload?.["userId"]);
+        this.#token.watch();
+        for (const listener of this.listeners)
+            listener(true);
+        this.#update();
+    }
+    /** Where a subscription stands, as the payload of a ping. */
+    #learn(payload) {
+        const told = payload?.["subscription"];
+        for (const followed of this.#followed.values()) {
+            if (followed.id !== told?.id)
+                continue;
+            followed.isLive = told.state === "live";
+            if (followed.isLive)
+                followed.onLive?.(told.start === "new");
+        }
+        this.#update();
+    }
+    /** Gives the connection up unless something arrives in time. */
+    #expect(ms) {
+        clearTimeout(this.#silenceTimer);
+        this.#silenceTimer = setTimeout(() => {
+            // It has been silent for longer than a lost connection may stay unmentioned.
+            this.#lost(0);
+            this.client.terminate();
+        }, ms);
+    }
+    #closed(code) {
+        if (code === 4403) {
+            this.#token.refuse();
+            if (++this.#refusals >= MOST_REFUSALS)
+                this.#signOut();
+        }
+        this.#failures = REJECTED.has(code) ? REJECTED_FAILURES : this.#failures + 1;
+        this.#lost();
+    }
+    #lost(graceMs = GRACE_MS) {
+        clearTimeout(this.#silenceTimer);
+        this.#token.pause();
+        if (!this.#socket)
+            return;
+        this.#socket = undefined;
+        this.#isLost = graceMs === 0;
+        this.#graceTimer = setTimeout(() => {
+            this.#isLost = true;
+            this.#update();
+        }, graceMs);
+        for (const followed of this.#followed.values())
+            followed.isLive = false;
+        for (const listener of this.listeners)
+            listener(false);
+        this.#update();
+    }
+    #signOut() {
+        if (this.#isOver)
+            return;
+        this.#isOver = true;
+        this.#update();
+        this.#onSignedOut?.();
+    }
+    #wake(isOnline) {
+        this.#isOffline = !isOnline;
+        if (!isOnline) {
+            this.#lost(0);
+            this.client.terminate();
+        }
+        else if (this.#socket) {
+            this.#socket.send('{"type":"ping"}');
+            this.#expect(PONG_WITHIN_MS);
+        }
+        else {
+            this.#failures = Math.min(this.#failures, 1);
+            this.#endPause?.();
+        }
+        this.#update();
+    }
+    #update() {
+        const before = this.#state;
+        const retryAt = this.#retryAt;
+        const status = this.#status();
+        if (status === before.status && retryAt === before.retryAt)
+            return;
+        const since = status === before.status ? before.since : Date.now();
+        this.#state = { status, since, ...(retryAt && { retryAt }) };
+        this.state.changed();
+    }
+    #status() {
+        if (this.#isOver)
+            return "signed-out";
+        if (this.#socket)
+            return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
+        if (this.#isOffline)
+            return "offline";
+        if (!this.userId)
+            return "connecting";
+        return this.#isLost ? "reconnecting" : this.#state.status;
+    }
+}

@@ -1,0 +1,254 @@
+import { Derived } from "./store.js";
+import { Timeline } from "./timeline.js";
+import * as wire from "./wire.js";
+const PAGE_SIZE = 50;
+/** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
+const FILL_PAGE_SIZE = 200;
+const MOST_FILLED = 2000;
+/** How often the others are told that somebody is typing, and that somebody has read. */
+const TYPING_EVERY_MS = 2000;
+const READ_EVERY_MS = 1000;
+/** A phone's clock may be so much ahead of the server's. */
+const CLOCK_SKEW_MS = 60_000;
+/** An open chat: what everybody who opened it shares. */
+export class OpenRoom {
+    messages = new Derived(() => this.#shown());
+    people = new Derived(() => ({
+        online: this.#chats.online(this.#id),
+        typing: [...this.#typing.values()],
+    }));
+    #id;
+    #connection;
+    #outbox;
+    #chats;
+    #onClose;
+    #timeline = new Timeline();
+    #typing = new Map();
+    #followed = new Map();
+    #users = 0;
+    /** Where `loadOlder` continues; undefined where there is nothing older. */
+    #start;
+    #older;
+    #isLoading = true;
+    #hasGap = false;
+    #error;
+    #typedAt = 0;
+    #readAt = 0;
+    #readId;
+    #readTimer;
+    constructor(id, connection, outbox, chats, onClose) {
+        this.#id = id;
+        this.#connection = connection;
+        this.#outbox = outbox;
+        this.#chats = chats;
+        this.#onClose = onClose;
+        connection.listeners.add(this.#forgetTyping);
+        this.#follow(wire.TYPING, {}, ({ typingChanged }) => {
+            const { user, isTyping } = typingChanged;
+            if (isTyping)
+                this.#typing.set(user.id, user);
+            else
+                this.#typing.delete(user.id);
+            this.people.changed();
+        });
+        this.#follow(wire.RECEIPTS, {}, ({ readReceipt }) => {
+            this.#timeline.read(readReceipt);
+            this.changed();
+        }, 
+        // Receipts from before are in the history alone.
+        (isNew) => isNew && !this.#isLoading && this.#loadNewest().catch(this.#ended));
+        void this.#load();
+    }
+    open() {
+        this.#users++;
+        return this;
+    }
+    get isLive() {
+        return !!this.#followed.get(wire.MESSAGES)?.isLive;
+    }
+    has(messageId) {
+        return this.#timeline.has(messageId);
+    }
+    changed() {
+        this.messages.changed();
+        this.people.changed();
+    }
+    /** One page at a time, however often it is called. */
+    loadOlder() {
+        return (this.#older ??= this.#loadOlder().finally(() => {
+            this.#older = undefined;
+            this.changed();
+        }));
+    }
+    send(text) {
+        // The next key stroke is told at once.
+        this.#typedAt = 0;
+        return this.#show(this.#outbox.add(this.#id, text));
+    }
+    retry(key) {
+        this.#outbox.retry(key);
+    }
+    discard(key) {
+        this.#outbox.drop(key);
+    }
+    typing() {
+        const now = Date.now();
+        if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.isConnected)
+            return;
+        this.#typedAt = now;
+        // Nobody misses an indicator that was not shown.
+        this.#connection.start(wire.SET_TYPING, { id: this.#id });
+    }
+    markRead() {
+        this.#readTimer ??= setTimeout(() => this.#markRead(), this.#readAt + READ_EVERY_MS - Date.now());
+    }
+    close() {
+        // A component that is mounted anew at once keeps its room.
+        setTimeout(() => {
+            if (--this.#users === 0)
+                this.end();
+        });
+    }
+    end() {
+        this.#onClose();
+        clearTimeout(this.#readTimer);
+        this.#connection.listeners.delete(this.#forgetTyping);
+        for (const { stop } of this.#followed.values())
+            stop();
+        this.#followed.clear();
+        for (const { key, message } of this.#outbox.of(this.#id))
+            if (message)
+                this.#outbox.drop(key);
+    }
+    #follow(query, variables, next, live) {
+        variables["id"] = this.#id;
+        this.#followed.set(query, this.#connection.subscribe(query, variables, next, this.#ended, live));
+    }
+    #followMessages(after) {
+        const variables = { after };
+        this.#follow(wire.MESSAGES, variables, ({ messageAdded: message }) => {
+            variables.after = message.cursor;
+            this.#typing.delete(message.sender.id);
+            if (!this.has(message.id))
+                this.#timeline.append(message, this.#settle(message));
+            this.changed();
+        }, (isNew) => {
+            // Without a cursor, what came before this moment is not part of the stream.
+            if (isNew)
+                this.#loadNewest().then((end) => (variables.after ??= end), this.#ended);
+            this.#outbox.flush(this.#id);
+        });
+    }
+    #forgetTyping = () => {
+        this.#typing.clear();
+        this.people.changed();
+    };
+    #ended = ({ code }) => {
+        // Too much was missed.
+        if (code === "CURSOR_EXPIRED")
+            return void this.#load();
+        this.#isLoading = false;
+        this.#error = code;
+        this.changed();
+    };
+    #markRead() {
+        this.#readTimer = undefined;
+        const newest = this.#timeline.newestId;
+        if (newest === this.#readId)
+            return;
+        this.#readId = newest;
+        this.#readAt = Date.now();
+        this.#connection.query(wire.MARK_READ, { id: this.#id }).catch(() => {
+            // A later call tries again.
+            this.#readId = undefined;
+        });
+    }
+    /** Loads the newest messages with what is missing before them, and follows what comes after. */
+    async #load() {
+        try {
+            const end = await this.#loadNewest();
+            if (this.#users > 0)
+                this.#followMessages(end);
+        }
+        catch (error) {
+            this.#ended(error);
+        }
+    }
+    /** Resolves to the cursor of the newest message. */
+    async #loadNewest() {
+        const isKnown = ({ id }) => this.has(id);
+        const newest = await this.#page(PAGE_SIZE);
+        let { nodes, pageInfo } = newest;
+        this.#hasGap = false;
+        while (this.#timeline.newestId && pageInfo.hasPreviousPage && !nodes.some(isKnown)) {
+            this.#hasGap = nodes.length >= MOST_FILLED;
+            if (this.#hasGap)
+                break;
+            const page = await this.#page(FILL_PAGE_SIZE, pageInfo.startCursor);
+            ({ pageInfo } = page);
+            nodes = page.nodes.concat(nodes);
+        }
+        this.#timeline.merge(nodes, (message) => this.#settle(message));
+        if (nodes[0]?.id === this.#timeline.oldestId)
+            this.#start = startOf(pageInfo);
+        this.#isLoading = false;
+        this.changed();
+        return newest.pageInfo.endCursor ?? undefined;
+    }
+    async #loadOlder() {
+        const start = this.#start;
+        if (!start)
+            return;
+        this.changed();
+        const { nodes, pageInfo } = await this.#page(PAGE_SIZE, start);
+        // Loaded anew meanwhile: this page may not be the one before.
+        if (this.#start !== start)
+            return;
+        this.#timeline.prepend(nodes);
+        this.#start = startOf(pageInfo);
+    }
+    async #page(last, before) {
+        const variables = { id: this.#id, last, before };
+        return (await this.#connection.query(wire.PAGE, variables)).chat.messages;
+    }
+    #shown() {
+        return {
+            items: [
+                ...this.#timeline.shown(this.#connection.userId),
+                ...this.#outbox.of(this.#id).map((pending) => this.#show(pending)),
+            ],
+            hasOlder: !!this.#start,
+            loading: this.#isLoading || !!this.#older,
+            ...(this.#hasGap && { gap: "history-reloaded" }),
+            ...(this.#error && { error: this.#error }),
+        };
+    }
+    #show(pending) {
+        const { key, text, at, message, isFailed } = pending;
+        return {
+            key,
+            ...(message && { id: message.id }),
+            text,
+            sender: this.#chats.me,
+            at: new Date(at),
+            mine: true,
+            readBy: [],
+            state: message ? "sent" : isFailed ? "failed" : this.#outbox.isSending(pending) ? "sending" : "queued",
+        };
+    }
+    /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
+    #settle({ id, clientMessageId, content, sender, createdAt }) {
+        if (sender.id !== this.#connection.userId)
+            return id;
+        const copy = this.#outbox.of(this.#id).find((pending) => pending.message || clientMessageId
+            ? pending.message?.id === id || pending.key === clientMessageId
+            : // The history does not know keys. One whose answer was lost is recognised by what it says.
+                pending.text.trim() === content && (pending.triedAt ?? Infinity) < Date.parse(createdAt) + CLOCK_SKEW_MS);
+        if (copy)
+            this.#outbox.drop(copy.key);
+        return copy?.key ?? clientMessageId ?? id;
+    }
+}
+function startOf({ hasPreviousPage, startCursor }) {
+    return hasPreviousPage ? (startCursor ?? undefined) : undefined;
+}

@@ -1,0 +1,14 @@
+import type { ChatClientOptions, Token } from "./types.js";
+/** The next token, whenever one is needed. */
+export declare class TokenSource {
+    #private;
+    current: Token;
+    constructor(source: ChatClientOptions["token"], refresh: (token: string) => void);
+    /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
+    next(): Promise<boolean>;
+    /** The gateway has refused the current token. */
+    refuse(): void;
+    /** Gets the next token shortly before the current one expires. */
+    watch(): void;
+    pause(): void;
+}

@@ -1,0 +1,59 @@
+/** Before its token expires a session gets the next one: so much earlier, at most. */
+const EARLY_MS = 60_000;
+/** A timer of more than 24 days would fire at once. */
+const LONGEST_TIMER_MS = 86_400_000;
+/** The next token, whenever one is needed. */
+export class TokenSource {
+    current;
+    #source;
+    #refresh;
+    #refused;
+    #timer;
+    constructor(source, refresh) {
+        this.#source = source;
+        this.#refresh = refresh;
+    }
+    /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
+    async next() {
+        const token = await (typeof this.#source === "function" ? this.#source() : this.#source);
+        if (!token || token === this.#refused)
+            return false;
+        this.current = token;
+        return true;
+    }
+    /** The gateway has refused the current token. */
+    refuse() {
+        this.#refused = this.current;
+    }
+    /** Gets the next token shortly before the current one expires. */
+    watch() {
+        this.pause();
+        const leftMs = expiryOf(this.current) - Date.now();
+        if (leftMs > 0) {
+            const early = Math.min(leftMs - Math.min(EARLY_MS, leftMs / 2), LONGEST_TIMER_MS);
+            this.#timer = setTimeout(() => void this.#replace(), early);
+        }
+    }
+    pause() {
+        clearTimeout(this.#timer);
+    }
+    async #replace() {
+        const { current } = this;
+        // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
+        await this.next().catch(() => false);
+        if (this.current && this.current !== current)
+            this.#refresh(this.current);
+        else if (expiryOf(current) - Date.now() > 1000)
+            this.watch();
+    }
+}
+/** In ms since 1970; NaN where the token is no JWT or never expires. */
+function expiryOf(token) {
+    try {
+        const claims = atob(token?.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/") ?? "");
+        return JSON.parse(claims).exp * 1000;
+    }
+    catch {
+        return NaN;
+    }
+}

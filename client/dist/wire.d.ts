@@ -1,0 +1,48 @@
+/** What the gateway sends, and the operations that ask for it. */
+import type { User } from "./types.js";
+export interface WireReceipt {
+    readonly messageId?: string | null;
+    readonly reader: User;
+}
+export interface WireBrief {
+    readonly id: string;
+    readonly content: string;
+    readonly createdAt: string;
+    readonly sender: User;
+}
+export interface WireMessage extends WireBrief {
+    readonly clientMessageId?: string | null;
+    readonly cursor: string;
+    readonly readBy: readonly WireReceipt[];
+}
+export interface WirePage {
+    readonly nodes: readonly WireMessage[];
+    readonly pageInfo: {
+        readonly hasPreviousPage: boolean;
+        readonly startCursor?: string | null;
+        readonly endCursor?: string | null;
+    };
+}
+export interface WireChat {
+    readonly id: string;
+    readonly title?: string | null;
+    readonly participants: readonly User[];
+    readonly unreadCount: number;
+    readonly updatedAt: string;
+    readonly lastMessage?: WireBrief | null;
+}
+export interface WireChatsChange {
+    readonly isSnapshot: boolean;
+    readonly changed: readonly WireChat[];
+    readonly removedIds: readonly string[];
+}
+export declare const PAGE = "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage startCursor endCursor}}}}";
+export declare const MESSAGES = "subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
+export declare const RECEIPTS = "subscription($id:ID!){readReceipt(chatId:$id){messageId reader{id name}}}";
+export declare const TYPING = "subscription($id:ID!){typingChanged(chatId:$id){isTyping user{id name}}}";
+export declare const PRESENCE = "subscription{presenceChanged{online user{id name}}}";
+export declare const CHATS = "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id content createdAt sender{id name}}}}}";
+export declare const SEND = "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
+export declare const MARK_READ = "mutation($id:ID!){markChatRead(chatId:$id){readAt}}";
+export declare const SET_TYPING = "mutation($id:ID!){setTyping(chatId:$id,isTyping:true){isTyping}}";
+export declare const REFRESH = "mutation($token:String!){refreshToken(token:$token){id}}";

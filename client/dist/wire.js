@@ -1,0 +1,13 @@
+const USER = "{id name}";
+const BRIEF = `id content createdAt sender${USER}`;
+const MESSAGE = `${BRIEF} clientMessageId cursor readBy{reader${USER}}`;
+export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage startCursor endCursor}}}}`;
+export const MESSAGES = `subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){${MESSAGE}}}`;
+export const RECEIPTS = `subscription($id:ID!){readReceipt(chatId:$id){messageId reader${USER}}}`;
+export const TYPING = `subscription($id:ID!){typingChanged(chatId:$id){isTyping user${USER}}}`;
+export const PRESENCE = `subscription{presenceChanged{online user${USER}}}`;
+export const CHATS = `subscription{chatsChanged{isSnapshot removedIds changed{id title participants${USER}unreadCount updatedAt lastMessage{${BRIEF}}}}}`;
+export const SEND = `mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){${MESSAGE}}}`;
+export const MARK_READ = "mutation($id:ID!){markChatRead(chatId:$id){readAt}}";
+export const SET_TYPING = "mutation($id:ID!){setTyping(chatId:$id,isTyping:true){isTyping}}";
+export const REFRESH = "mutation($token:String!){refreshToken(token:$token){id}}";

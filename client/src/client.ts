@@ -1,0 +1,31 @@
+import { Connection } from "./connection.ts";
+import { ChatList } from "./inbox.ts";
+import { Outbox } from "./outbox.ts";
+import { resumable } from "./resumable.ts";
+import { OpenRoom } from "./room.ts";
+import type { ChatClient, ChatClientOptions } from "./types.ts";
+
+/**
+ * Connects to the gateway at once, and for as long as it takes, until `close`. In a page that a server renders, call it in the
+ * browser alone.
+ */
+export function createChatClient(options: ChatClientOptions): ChatClient {
+  const rooms = new Map<string, OpenRoom>();
+  const connection = new Connection(options);
+  const outbox = new Outbox(connection, rooms, options.storage);
+  const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
+  return {
+    graphql: resumable(connection.client),
+    connection: connection.state,
+    inbox: chats.store,
+    room(chatId) {
+      const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats, () => rooms.delete(chatId));
+      rooms.set(chatId, room);
+      return room.open();
+    },
+    async close() {
+      for (const room of rooms.values()) room.end();
+      await connection.close();
+    },
+  };
+}

@@ -1,0 +1,287 @@
+import type { Connection, Subscription } from "./connection.ts";
+import type { Failure } from "./failure.ts";
+import type { ChatList } from "./inbox.ts";
+import type { OpenChat, Outbox, Pending } from "./outbox.ts";
+import { Derived } from "./store.ts";
+import { Timeline } from "./timeline.ts";
+import type { Messages, People, Room, ShownMessage, User } from "./types.ts";
+import * as wire from "./wire.ts";
+
+const PAGE_SIZE = 50;
+
+/** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
+const FILL_PAGE_SIZE = 200;
+const MOST_FILLED = 2000;
+
+/** How often the others are told that somebody is typing, and that somebody has read. */
+const TYPING_EVERY_MS = 2000;
+const READ_EVERY_MS = 1000;
+
+/** A phone's clock may be so much ahead of the server's. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** An open chat: what everybody who opened it shares. */
+export class OpenRoom implements Room, OpenChat {
+  readonly messages = new Derived<Messages>(() => this.#shown());
+  readonly people = new Derived<People>(() => ({
+    online: this.#chats.online(this.#id),
+    typing: [...this.#typing.values()],
+  }));
+  readonly #id: string;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #chats: ChatList;
+  readonly #onClose: () => void;
+  readonly #timeline = new Timeline();
+  readonly #typing = new Map<string, User>();
+  readonly #followed = new Map<string, Subscription>();
+  #users = 0;
+  /** Where `loadOlder` continues; undefined where there is nothing older. */
+  #start: string | undefined;
+  #older: Promise<void> | undefined;
+  #isLoading = true;
+  #hasGap = false;
+  #error: string | undefined;
+  #typedAt = 0;
+  #readAt = 0;
+  #readId: string | undefined;
+  #readTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList, onClose: () => void) {
+    this.#id = id;
+    this.#connection = connection;
+    this.#outbox = outbox;
+    this.#chats = chats;
+    this.#onClose = onClose;
+    connection.listeners.add(this.#forgetTyping);
+    this.#follow<{ typingChanged: { user: User; isTyping: boolean } }>(wire.TYPING, {}, ({ typingChanged }) => {
+      const { user, isTyping } = typingChanged;
+      if (isTyping) this.#typing.set(user.id, user);
+      else this.#typing.delete(user.id);
+      this.people.changed();
+    });
+    this.#follow<{ readReceipt: wire.WireReceipt }>(
+      wire.RECEIPTS,
+      {},
+      ({ readReceipt }) => {
+        this.#timeline.read(readReceipt);
+        this.changed();
+      },
+      // Receipts from before are in the history alone.
+      (isNew) => isNew && !this.#isLoading && this.#loadNewest().catch(this.#ended),
+    );
+    void this.#load();
+  }
+
+  open(): this {
+    this.#users++;
+    return this;
+  }
+
+  get isLive(): boolean {
+    return !!this.#followed.get(wire.MESSAGES)?.isLive;
+  }
+
+  has(messageId: string): boolean {
+    return this.#timeline.has(messageId);
+  }
+
+  changed(): void {
+    this.messages.changed();
+    this.people.changed();
+  }
+
+  /** One page at a time, however often it is called. */
+  loadOlder(): Promise<void> {
+    return (this.#older ??= this.#loadOlder().finally(() => {
+      this.#older = undefined;
+      this.changed();
+    }));
+  }
+
+  send(text: string): ShownMessage {
+    // The next key stroke is told at once.
+    this.#typedAt = 0;
+    return this.#show(this.#outbox.add(this.#id, text));
+  }
+
+  retry(key: string): void {
+    this.#outbox.retry(key);
+  }
+
+  discard(key: string): void {
+    this.#outbox.drop(key);
+  }
+
+  typing(): void {
+    const now = Date.now();
+    if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.isConnected) return;
+    this.#typedAt = now;
+    // Nobody misses an indicator that was not shown.
+    this.#connection.start(wire.SET_TYPING, { id: this.#id });
+  }
+
+  markRead(): void {
+    this.#readTimer ??= setTimeout(() => this.#markRead(), this.#readAt + READ_EVERY_MS - Date.now());
+  }
+
+  close(): void {
+    // A component that is mounted anew at once keeps its room.
+    setTimeout(() => {
+      if (--this.#users === 0) this.end();
+    });
+  }
+
+  end(): void {
+    this.#onClose();
+    clearTimeout(this.#readTimer);
+    this.#connection.listeners.delete(this.#forgetTyping);
+    for (const { stop } of this.#followed.values()) stop();
+    this.#followed.clear();
+    for (const { key, message } of this.#outbox.of(this.#id)) if (message) this.#outbox.drop(key);
+  }
+
+  #follow<Data>(
+    query: string,
+    variables: Record<string, unknown>,
+    next: (data: Data) => void,
+    live?: (isNew: boolean) => unknown,
+  ): void {
+    variables["id"] = this.#id;
+    this.#followed.set(query, this.#connection.subscribe(query, variables, next, this.#ended, live));
+  }
+
+  #followMessages(after: string | undefined): void {
+    const variables = { after };
+    this.#follow<{ messageAdded: wire.WireMessage }>(
+      wire.MESSAGES,
+      variables,
+      ({ messageAdded: message }) => {
+        variables.after = message.cursor;
+        this.#typing.delete(message.sender.id);
+        if (!this.has(message.id)) this.#timeline.append(message, this.#settle(message));
+        this.changed();
+      },
+      (isNew) => {
+        // Without a cursor, what came before this moment is not part of the stream.
+        if (isNew) this.#loadNewest().then((end) => (variables.after ??= end), this.#ended);
+        this.#outbox.flush(this.#id);
+      },
+    );
+  }
+
+  readonly #forgetTyping = (): void => {
+    this.#typing.clear();
+    this.people.changed();
+  };
+
+  readonly #ended = ({ code }: Failure): void => {
+    // Too much was missed.
+    if (code === "CURSOR_EXPIRED") return void this.#load();
+    this.#isLoading = false;
+    this.#error = code;
+    this.changed();
+  };
+
+  #markRead(): void {
+    this.#readTimer = undefined;
+    const newest = this.#timeline.newestId;
+    if (newest === this.#readId) return;
+    this.#readId = newest;
+    this.#readAt = Date.now();
+    this.#connection.query(wire.MARK_READ, { id: this.#id }).catch(() => {
+      // A later call tries again.
+      this.#readId = undefined;
+    });
+  }
+
+  /** Loads the newest messages with what is missing before them, and follows what comes after. */
+  async #load(): Promise<void> {
+    try {
+      const end = await this.#loadNewest();
+      if (this.#users > 0) this.#followMessages(end);
+    } catch (error) {
+      this.#ended(error as Failure);
+    }
+  }
+
+  /** Resolves to the cursor of the newest message. */
+  async #loadNewest(): Promise<string | undefined> {
+    const isKnown = ({ id }: wire.WireMessage): boolean => this.has(id);
+    const newest = await this.#page(PAGE_SIZE);
+    let { nodes, pageInfo } = newest;
+    this.#hasGap = false;
+    while (this.#timeline.newestId && pageInfo.hasPreviousPage && !nodes.some(isKnown)) {
+      this.#hasGap = nodes.length >= MOST_FILLED;
+      if (this.#hasGap) break;
+      const page = await this.#page(FILL_PAGE_SIZE, pageInfo.startCursor);
+      ({ pageInfo } = page);
+      nodes = page.nodes.concat(nodes);
+    }
+    this.#timeline.merge(nodes, (message) => this.#settle(message));
+    if (nodes[0]?.id === this.#timeline.oldestId) this.#start = startOf(pageInfo);
+    this.#isLoading = false;
+    this.changed();
+    return newest.pageInfo.endCursor ?? undefined;
+  }
+
+  async #loadOlder(): Promise<void> {
+    const start = this.#start;
+    if (!start) return;
+    this.changed();
+    const { nodes, pageInfo } = await this.#page(PAGE_SIZE, start);
+    // Loaded anew meanwhile: this page may not be the one before.
+    if (this.#start !== start) return;
+    this.#timeline.prepend(nodes);
+    this.#start = startOf(pageInfo);
+  }
+
+  async #page(last: number, before?: string | null): Promise<wire.WirePage> {
+    const variables = { id: this.#id, last, before };
+    return (await this.#connection.query<{ chat: { messages: wire.WirePage } }>(wire.PAGE, variables)).chat.messages;
+  }
+
+  #shown(): Messages {
+    return {
+      items: [
+        ...this.#timeline.shown(this.#connection.userId),
+        ...this.#outbox.of(this.#id).map((pending) => this.#show(pending)),
+      ],
+      hasOlder: !!this.#start,
+      loading: this.#isLoading || !!this.#older,
+      ...(this.#hasGap && { gap: "history-reloaded" }),
+      ...(this.#error && { error: this.#error }),
+    };
+  }
+
+  #show(pending: Pending): ShownMessage {
+    const { key, text, at, message, isFailed } = pending;
+    return {
+      key,
+      ...(message && { id: message.id }),
+      text,
+      sender: this.#chats.me,
+      at: new Date(at),
+      mine: true,
+      readBy: [],
+      state: message ? "sent" : isFailed ? "failed" : this.#outbox.isSending(pending) ? "sending" : "queued",
+    };
+  }
+
+  /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
+  #settle({ id, clientMessageId, content, sender, createdAt }: wire.WireMessage): string {
+    if (sender.id !== this.#connection.userId) return id;
+    const copy = this.#outbox.of(this.#id).find((pending) =>
+      pending.message || clientMessageId
+        ? pending.message?.id === id || pending.key === clientMessageId
+        : // The history does not know keys. One whose answer was lost is recognised by what it says.
+          pending.text.trim() === content && (pending.triedAt ?? Infinity) < Date.parse(createdAt) + CLOCK_SKEW_MS,
+    );
+    if (copy) this.#outbox.drop(copy.key);
+    return copy?.key ?? clientMessageId ?? id;
+  }
+}
+
+function startOf({ hasPreviousPage, startCursor }: wire.WirePage["pageInfo"]): string | undefined {
+  return hasPreviousPage ? (startCursor ?? undefined) : undefined;
+}

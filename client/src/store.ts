@@ -1,0 +1,38 @@
+/** A value that can be read at any time, and that says when it has changed. Both functions may be used without their object. */
+export interface Store<T> {
+  /** The same object until the value changes. */
+  get(): T;
+  /** Calls `listener` once for all changes of a turn. The result ends that. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** A store whose value is computed when somebody asks for it after a change. */
+export class Derived<T> implements Store<T> {
+  readonly #compute: () => T;
+  /** Objects, since the same function may be given twice. */
+  readonly #listeners = new Set<{ readonly call: () => void }>();
+  #value: T | undefined;
+  #isNotifying = false;
+
+  constructor(compute: () => T) {
+    this.#compute = compute;
+  }
+
+  readonly get = (): T => (this.#value ??= this.#compute());
+
+  readonly subscribe = (call: () => void): (() => void) => {
+    const listener = { call };
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  changed(): void {
+    this.#value = undefined;
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
+    queueMicrotask(() => {
+      this.#isNotifying = false;
+      for (const { call } of this.#listeners) call();
+    });
+  }
+}

@@ -1,0 +1,116 @@
+/** What a kit client says of its connection, and how it comes back. */
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { describe, expect, test, vi } from "vitest";
+import { MeDocument } from "../support/generated/graphql.ts";
+import { live, openKit, record, until } from "./kit.ts";
+import { startWorld } from "./world.ts";
+
+describe.concurrent("the connection of a kit client", () => {
+  test("becomes live, and is back before anybody sees that it was lost", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    expect(client.connection.get().status).toBe("connecting");
+    await live(client);
+    const seen = record(client.connection, ({ status }) => status);
+    const { accepted } = world.relay;
+    world.relay.cut();
+    await until(client.connection, ({ status }) => status === "live" && world.relay.accepted > accepted);
+    await vi.waitFor(() => expect(world.relay.connections).toBe(1));
+    await live(client);
+    expect(seen).not.toContain("reconnecting");
+    expect(client.connection.get().since).toBeLessThanOrEqual(Date.now());
+  });
+
+  test("is shown as lost after a while, with the time of the next attempt", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    await live(client);
+    await world.restart(async () => {
+      const { retryAt = 0 } = await until(
+        client.connection,
+        (state) => state.status === "reconnecting" && state.retryAt !== undefined,
+      );
+      expect(retryAt).toBeGreaterThan(Date.now() - 60_000);
+    });
+    await live(client);
+    expect(client.connection.get()).not.toHaveProperty("retryAt");
+  });
+
+  test("is given up when the network swallows everything", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    await live(client);
+    world.relay.freeze();
+    // Nothing says so but the silence: 7 s until a ping, 4 s for its pong.
+    await until(client.connection, ({ status }) => status === "reconnecting");
+    world.relay.thaw();
+    await live(client);
+    expect(world.relay.accepted).toBeGreaterThan(1);
+  });
+
+  test("takes a fresh token at every connect, and renews the session before it expires", async () => {
+    await using world = await startWorld();
+    const [alice] = world.api.users;
+    const given: string[] = [];
+    const token = async (): Promise<string> => {
+      const expiresAt = new Date(Date.now() + (given.length === 0 ? 8000 : 600_000));
+      given.push(world.api.data.issueToken(alice?.id ?? "", { expiresAt }));
+      return given.at(-1) ?? "";
+    };
+    const client = world.open({ token });
+    await live(client);
+    const seen = record(client.connection, ({ status }) => status);
+    await vi.waitFor(() => expect(given).toHaveLength(2), { timeout: 30_000 });
+    // The first one has expired when another that was issued with it has.
+    const { closed } = world.connect(
+      world.api.data.issueToken(alice?.id ?? "", { expiresAt: new Date(Date.now() + 9000) }),
+    );
+    await expect(closed).resolves.toEqual({ code: 4403, reason: "Token expired" });
+    expect([world.relay.accepted, seen]).toEqual([1, ["live"]]);
+    world.relay.cut();
+    await vi.waitFor(() => expect(given).toHaveLength(3), { timeout: 30_000 });
+    await live(client);
+  });
+
+  test("ends when the token is refused and there is no other", async () => {
+    await using world = await startWorld();
+    const signedOut = vi.fn<() => void>();
+    const client = world.open({ token: () => "nobody's", onSignedOut: signedOut });
+    await until(client.connection, ({ status }) => status === "signed-out");
+    expect(signedOut).toHaveBeenCalledTimes(1);
+    expect(world.relay.accepted).toBe(1);
+  });
+
+  test("survives an application that cannot give a token right now", async () => {
+    await using world = await startWorld();
+    let asked = 0;
+    const token = async (): Promise<string> => {
+      if (++asked < 3) throw new Error("the identity provider is down");
+      return "alice-token";
+    };
+    await live(world.open({ token }));
+    expect(asked).toBe(3);
+  });
+
+  test("waits for a server that is not there yet", async () => {
+    const server = createServer();
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    await using client = openKit({ url: `http://127.0.0.1:${port}/graphql`, token: "alice-token" });
+    await until(client.connection, ({ retryAt }) => retryAt !== undefined);
+    expect(client.connection.get().status).toBe("connecting");
+  });
+
+  test("carries operations of one's own, across a cut", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    await live(client);
+    world.relay.cut();
+    const results = [];
+    for await (const result of client.graphql.iterate({ query: "{ me { name } }" })) results.push(result);
+    expect(results).toEqual([{ data: { me: { name: "Alice Adams" } } }]);
+    await expect(world.connect("bob-token").run(MeDocument)).resolves.toBeDefined();
+  });
+});

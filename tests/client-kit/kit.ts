@@ -1,0 +1,54 @@
+/** Kit clients, and what they show. */
+import { createChatClient, type ChatClient, type ChatClientOptions, type Room, type Store } from "graphql-chat-client";
+
+export interface KitClient extends ChatClient, AsyncDisposable {}
+
+/** A client that is closed when it is disposed. */
+export function openKit(options: ChatClientOptions): KitClient {
+  const client = createChatClient(options);
+  return { ...client, [Symbol.asyncDispose]: () => client.close() };
+}
+
+/** Resolves when the store's value is as wanted. Rejects after so long, with what the value is then. */
+export async function until<T>(store: Store<T>, isWanted: (value: T) => boolean, withinMs = 40_000): Promise<T> {
+  const reached = Promise.withResolvers<T>();
+  const check = (): void => {
+    if (isWanted(store.get())) reached.resolve(store.get());
+  };
+  const unsubscribe = store.subscribe(check);
+  const timer = setTimeout(
+    () => reached.reject(new Error(`not reached: ${JSON.stringify(store.get()).slice(-2000)}`)),
+    withinMs,
+  );
+  check();
+  try {
+    return await reached.promise;
+  } finally {
+    clearTimeout(timer);
+    unsubscribe();
+  }
+}
+
+/** Every value that a store has had, from now on. */
+export function record<T, U>(store: Store<T>, select: (value: T) => U): U[] {
+  const seen = [select(store.get())];
+  store.subscribe(() => {
+    const value = select(store.get());
+    if (value !== seen.at(-1)) seen.push(value);
+  });
+  return seen;
+}
+
+export function live(client: ChatClient): Promise<unknown> {
+  return until(client.connection, ({ status }) => status === "live");
+}
+
+/** What a room shows, with the state of what is not sent. */
+export function texts(room: Room): string[] {
+  return room.messages.get().items.map(({ text, state }) => (state === "sent" ? text : `${text} (${state})`));
+}
+
+/** Resolves when the last messages of a room are these. */
+export async function showing(room: Room, ...last: string[]): Promise<void> {
+  await until(room.messages, () => JSON.stringify(texts(room).slice(-last.length)) === JSON.stringify(last));
+}
