@@ -170,6 +170,8 @@ async function startDomain(
   const fanout = new Fanout({
     bus,
     directory: chat.directory,
+    presence: chat.presence,
+    presenceAudience: chat.presenceAudience,
     history: chat.history,
     replayLimit: config.REPLAY_LIMIT,
     log,

@@ -14,6 +14,7 @@ import { History } from "./history.ts";
 import { KnownReads } from "./known-reads.ts";
 import { Messages, type Limiter } from "./messages.ts";
 import { Presence } from "./presence.ts";
+import { PresenceAudience } from "./presence-audience.ts";
 import { Receipts } from "./receipts.ts";
 import { Sessions } from "./sessions.ts";
 import { Typing } from "./typing.ts";
@@ -29,6 +30,7 @@ export interface ChatDomain {
   readonly history: History;
   readonly messages: Messages;
   readonly presence: Presence;
+  readonly presenceAudience: PresenceAudience;
   readonly receipts: Receipts;
   readonly sessions: Sessions;
   readonly typing: Typing;
@@ -44,6 +46,7 @@ interface ChatDomainOptions {
     | "EVENTS_SECRET"
     | "MAX_MESSAGE_SIZE"
     | "PRESENCE_GRACE"
+    | "PRESENCE_MAX_MEMBERS"
     | "RESUME_WINDOW"
     | "SESSION_RECHECK_BUDGET"
     | "SESSION_RECHECK_INTERVAL"
@@ -100,6 +103,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     history,
     messages,
     presence,
+    presenceAudience: new PresenceAudience(directory, config.PRESENCE_MAX_MEMBERS),
     receipts,
     sessions,
     typing,

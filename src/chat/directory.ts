@@ -16,8 +16,8 @@ export interface MembershipListener {
    */
   joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> | void;
   left(viewer: Viewer, chatId: string): void;
-  /** Somebody, connected or not, is in a chat now who was not: whom the others may want to know about. */
-  added?(chatId: string): void;
+  /** These users, connected or not, are in a chat now that was known before: the others may want to know about them. */
+  added?(chat: KnownChat, users: readonly User[]): void;
 }
 
 /** Refusals and departures that are remembered. */
@@ -160,7 +160,8 @@ export class Directory {
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
-    const isGrown = [...participants.keys()].some((id) => !known.participants.has(id));
+    const isNew = known.participants.size === 0;
+    const added = [...participants.values()].filter(({ id }) => !known.participants.has(id));
     this.#setParticipants(known, participants);
     const published = this.#unknownChats.take(chat.id);
     for (const viewer of viewers) {
@@ -169,14 +170,18 @@ export class Directory {
       this.#join(viewer, known, published === undefined || isBack ? since : earlierOf(since, published));
     }
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
-    if (isGrown) for (const listener of this.#listeners) listener.added?.(chat.id);
+    // The members of a chat that is new have joined it, and learn about all of it.
+    if (added.length > 0 && !isNew) for (const listener of this.#listeners) listener.added?.(known, added);
     return true;
   }
 
   /** The chat is gone. */
   remove(chatId: string): void {
     const known = this.#chats.get(chatId);
-    if (known) for (const userId of known.participants.keys()) this.leave(userId, chatId);
+    if (!known) return;
+    const viewers = [...known.viewers];
+    this.#setParticipants(known, new Map());
+    for (const viewer of viewers) this.#leave(viewer, known);
   }
 
   /** The chat's own record has this user, after it had refused them. */

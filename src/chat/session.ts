@@ -1,5 +1,6 @@
 /** Who asks, and for how long: identities and sessions. */
 import { createHash, randomUUID } from "node:crypto";
+import type { GatewayError } from "../errors.ts";
 import type { Me, User } from "./model.ts";
 import type { Unauthenticated } from "./unauthenticated.ts";
 
@@ -34,13 +35,20 @@ export interface KnownChat {
   changedAt: number;
 }
 
+/** What a session knows of a subscription. */
+interface RunningSubscription {
+  /** Without `chatId`: to every chat of the viewer. */
+  readonly spec: { readonly chatId: string | undefined };
+  end(reason: GatewayError): void;
+}
+
 /** An identity with an open connection: a WebSocket, or one SSE stream. */
 export class Session implements Identity {
   readonly id = randomUUID();
   readonly viewer: Viewer;
   #identity: Identity;
   /** What runs for this session, and ends with it. */
-  readonly subscriptions = new Set<{ end(reason: Unauthenticated): void }>();
+  readonly subscriptions = new Set<RunningSubscription>();
   /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
   #ended: Unauthenticated | undefined;
   readonly #onEnd: ((reason: Unauthenticated) => void)[] = [];

@@ -107,6 +107,12 @@ const VARIABLES = {
     "Milliseconds that a user without a connection stays online, so that a page reload is no event.",
     0,
   ),
+  PRESENCE_MAX_MEMBERS: whole(
+    200,
+    0,
+    1_000_000,
+    "Members of a chat up to which they are sent the presence of one another; in larger ones it is answered on request alone.",
+  ),
   RESUME_WINDOW: duration(
     120_000,
     "Milliseconds within which a client that lost its connection gets what it missed when it comes back.",

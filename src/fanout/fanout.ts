@@ -6,7 +6,6 @@ import type { Bus, RecoveredEvent, Unsubscribe } from "../bus/bus.ts";
 import { onBehalfOf } from "../call-origin.ts";
 import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener } from "../chat/directory.ts";
-import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import {
   isChatEvent,
   withPosition,
@@ -17,9 +16,13 @@ import {
 import { chatTopic, USERS_TOPIC } from "../chat/events/topics.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { History } from "../chat/history.ts";
-import type { Session, Viewer } from "../chat/session.ts";
+import type { User } from "../chat/model.ts";
+import type { Presence } from "../chat/presence.ts";
+import type { PresenceAudience } from "../chat/presence-audience.ts";
+import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverMessages } from "./recover-messages.ts";
 import { Room } from "./room.ts";
 import type { SubscriberSet } from "./stream.ts";
@@ -28,6 +31,8 @@ import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subsc
 interface FanoutOptions {
   readonly bus: Bus<BusEvent>;
   readonly directory: Directory;
+  readonly presence: Pick<Presence, "known">;
+  readonly presenceAudience: PresenceAudience;
   readonly history: Pick<History, "select">;
   /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
@@ -40,6 +45,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   /** The subscriptions to all chats, by session. */
   readonly #toAll = new Map<Session, Subscribers>();
   readonly #subscribers = new Set<Subscriber>();
+  readonly #presence: PresenceFanout;
   #users: Unsubscribe | undefined;
   #stopObserving: (() => void) | undefined;
   #isBusLost = false;
@@ -47,6 +53,11 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   constructor(options: FanoutOptions) {
     this.#options = options;
+    this.#presence = new PresenceFanout({
+      ...options,
+      rooms: this.#rooms,
+      deliver: (subscribers, event) => this.#deliver(subscribers, event, undefined),
+    });
     options.directory.observe(this);
   }
 
@@ -68,7 +79,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
     });
     this.#users = await bus.subscribe(USERS_TOPIC, {
       receive: (event) => {
-        if (event.type === "presence.changed") this.#onPresence(event);
+        if (event.type === "presence.changed") this.#presence.announce(event);
       },
     });
   }
@@ -139,21 +150,19 @@ export class Fanout implements MembershipListener, SubscriberSet {
       this.#leaveRoom(session, chatId);
       for (const subscriber of allOf(this.#toAll.get(session))) subscriber.forget(chatId);
     }
-    for (const subscriber of allOf(this.#rooms.get(chatId)?.direct)) {
-      if (subscriber.spec.session.viewer === viewer) subscriber.end(new GatewayError("NOT_PARTICIPANT"));
+    // Of the viewer's own subscriptions, not of the chat's: a chat that is deleted is left by each of its members.
+    for (const { subscriptions } of viewer.sessions) {
+      for (const subscription of subscriptions) {
+        if (subscription.spec.chatId === chatId) subscription.end(new GatewayError("NOT_PARTICIPANT"));
+      }
     }
   }
 
   /** Who is online and new in a chat is shown to those who are in it. */
-  added(chatId: string): void {
-    const room = this.#rooms.get(chatId);
-    if (!room) return;
-    const lists = [room.direct, ...room.audience.values()].map((subscribers) => subscribers.get("presence.changed"));
-    for (const subscriber of lists.flatMap((list) => [...(list ?? [])])) {
-      subscriber.refresh().catch((error: unknown) => {
-        this.#options.log.error({ err: error, chatId }, "the presence of a chat's new member could not be read");
-      });
-    }
+  added(chat: KnownChat, users: readonly User[]): void {
+    this.#presence.show(chat, users).catch((error: unknown) => {
+      this.#options.log.error({ err: error, chatId: chat.id }, "the presence of a chat's new member could not be read");
+    });
   }
 
   async #enter(session: Session, mine: Subscribers, chatId: string, since: Position | undefined): Promise<void> {
@@ -254,21 +263,6 @@ export class Fanout implements MembershipListener, SubscriberSet {
       } catch (error) {
         this.#options.log.warn({ err: error }, "states could not be read again");
       }
-    }
-  }
-
-  /** A user's presence concerns who shares a chat with that user, once, however many chats they share. */
-  #onPresence(event: PresenceChanged): void {
-    const served = new Set<Session>();
-    for (const chat of this.#options.directory.chatsOf(event.presence.user.id)) {
-      const room = this.#rooms.get(chat.id);
-      if (!room) continue;
-      for (const [session, mine] of room.audience) {
-        if (served.has(session)) continue;
-        served.add(session);
-        this.#deliver(mine.get(event.type), event, undefined);
-      }
-      this.#deliver(room.direct.get(event.type), event, undefined);
     }
   }
 

@@ -8,8 +8,8 @@ import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
-import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
+import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
@@ -43,6 +43,7 @@ interface SubscriptionsOptions {
   readonly access: Access;
   readonly directory: Directory;
   readonly presence: Presence;
+  readonly presenceAudience: PresenceAudience;
   readonly typing: Typing;
   readonly fanout: Fanout;
   readonly sources: PastSources & { readonly log: EventLog<BusEvent> };
@@ -185,13 +186,10 @@ export class Subscriptions {
   }
 
   async #presences(session: Session, chatId: string | undefined): Promise<readonly PresenceChanged[]> {
-    const users = new Map<string, User>();
-    for (const { participants } of this.#chats(session, chatId)) {
-      for (const user of participants.values()) users.set(user.id, user);
-    }
-    const presences = await this.#options.presence.known([...users.values()]);
+    const { presence, presenceAudience } = this.#options;
+    const presences = await presence.known(presenceAudience.membersOf(this.#chats(session, chatId)));
     // Those who are offline too: somebody whose going was missed is known to be online.
-    return presences.map((presence): EventOf<"presence.changed"> => ({ type: "presence.changed", presence }));
+    return presences.map((each): EventOf<"presence.changed"> => ({ type: "presence.changed", presence: each }));
   }
 
   #chats(session: Session, chatId: string | undefined): readonly KnownChat[] {

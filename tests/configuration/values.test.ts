@@ -38,6 +38,7 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["RESUME_WINDOW", "a whole number from 1 to 2147483647", ["0"]],
   ["REPLAY_LIMIT", "a whole number from 1 to 100000", ["0", "100001"]],
   ["PRESENCE_TTL", "a whole number from 1000 to 2147483647", ["0", "999", "30s"]],
+  ["PRESENCE_MAX_MEMBERS", "a whole number from 0 to 1000000", ["-1", "many"]],
   ["REDIS_PREFIX", "text without white space or braces", ["a b", "{a}", "a}"]],
   ["DRAIN_WINDOW", "a whole number from 0 to 600000", ["600001", "5s"]],
   ["MAX_MESSAGE_SIZE", "a whole number from 1 to 1000000", ["0", "10k"]],

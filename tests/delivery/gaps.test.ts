@@ -1,7 +1,7 @@
 /** What the log of a chat has lost: the fan-out reads it from the history, once for all of its listeners. */
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import type { TopicListener } from "../../src/bus/bus.ts";
+import type { Bus, TopicListener } from "../../src/bus/bus.ts";
 import { positionAt } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import type { BusEvent, DeliveredEvent, EventType } from "../../src/chat/events/registry.ts";
@@ -12,7 +12,7 @@ import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 import type { Subscriber } from "../../src/fanout/subscriber.ts";
-import { createTestBus } from "../support/bus.ts";
+import { createPresence, createTestBus } from "../support/bus.ts";
 
 const LIMIT = 100;
 
@@ -64,15 +64,17 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
   const listeners = new Map<string, TopicListener<BusEvent>>();
   const asked: Question[] = [];
   const directory = new Directory();
-  const fanout = new Fanout({
-    bus: {
-      ...createTestBus(),
-      subscribe: async (topic, listener) => {
-        listeners.set(topic, listener);
-        return async () => undefined;
-      },
+  const bus: Bus<BusEvent> = {
+    ...createTestBus(),
+    subscribe: async (topic, listener) => {
+      listeners.set(topic, listener);
+      return async () => undefined;
     },
+  };
+  const fanout = new Fanout({
+    bus,
     directory,
+    ...createPresence(bus, directory),
     history: {
       select: async ({ user }, chatId, isWanted, limit) => {
         asked.push({ user: user.id, chatId, limit });

@@ -203,3 +203,25 @@ test("over SSE presence comes as over WebSocket", async () => {
   await seen[Symbol.asyncDispose]();
   expect(await watcher.next()).toMatchObject({ data: { presenceChanged: { user: { id: bob.id }, online: false } } });
 });
+
+describe("in a chat with more than PRESENCE_MAX_MEMBERS members", () => {
+  test("presence is answered on request, and sent through smaller chats alone", async () => {
+    await using gateway = await startGateway({ ...AT_ONCE, PRESENCE_MAX_MEMBERS: "2" });
+    const dave = gateway.api.data.createUser({ name: "Dave Dunn" });
+    const { id: large } = gateway.api.data.createChat({ participants: [alice.id, bob.id, dave.id] });
+    await using watcher = connect(gateway.wsUrl, alice.token);
+    await using ofAll = watcher.subscribe(PresenceChangedDocument);
+    await using ofLarge = watcher.subscribe(PresenceChangedDocument, { chatId: large });
+    await using messages = watcher.subscribe(MessageAddedDocument, { chatId: large });
+    await watcher.run(ChatsDocument);
+    await using unseen = connect(gateway.wsUrl, dave.token);
+    await unseen.acknowledged;
+    await using seen = connect(gateway.wsUrl, bob.token);
+    await seen.run(SendMessageDocument, { chatId: large, content: "barrier" });
+    expect(await next(ofAll)).toBe("Bob Brown online");
+    await messages.next();
+    const { chat } = await watcher.run(ChatDocument, { id: large });
+    expect(chat.presence).toMatchObject([{ online: true }, { online: true }]);
+    expect([ofAll.waiting, ofLarge.waiting]).toEqual([[], []]);
+  });
+});

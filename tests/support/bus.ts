@@ -3,6 +3,8 @@ import { pino } from "pino";
 import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import type { Directory } from "../../src/chat/directory.ts";
+import { Presence } from "../../src/chat/presence.ts";
+import { PresenceAudience } from "../../src/chat/presence-audience.ts";
 import { decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
@@ -18,10 +20,26 @@ export function createTestBus(): Bus<BusEvent> {
   });
 }
 
+/** What a fan-out knows about presence, in chats of any size. */
+export function createPresence(
+  bus: Bus<BusEvent>,
+  directory: Directory,
+): { readonly presence: Presence; readonly presenceAudience: PresenceAudience } {
+  const presence = new Presence(bus, 0, pino({ level: "silent" }));
+  return { presence, presenceAudience: new PresenceAudience(directory, Infinity) };
+}
+
 /** A fan-out on that bus, in a world whose log loses nothing that the history would have to fill in. */
 export function createTestFanout(bus: Bus<BusEvent>, directory: Directory): Fanout {
   const history = { select: () => Promise.reject(new Error("the history was asked")) };
-  return new Fanout({ bus, directory, history, replayLimit: 1000, log: pino({ level: "silent" }) });
+  return new Fanout({
+    bus,
+    directory,
+    ...createPresence(bus, directory),
+    history,
+    replayLimit: 1000,
+    log: pino({ level: "silent" }),
+  });
 }
 
 /** A bus that is disconnected when it is asked for the first time. */
