@@ -23,10 +23,10 @@ import type { Operation } from "../../graphql/context.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
-import { Capacity } from "./capacity.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
+import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { discard, readMessage } from "./messages.ts";
@@ -70,14 +70,13 @@ export class WebSockets {
   readonly #options: WebSocketsOptions;
   readonly #server: WebSocketServer;
   readonly #protocol: Server<Connection>;
-  readonly #connections = new Set<Connection>();
-  readonly #capacity: Capacity;
+  readonly #connections: Connections;
   readonly #flusher = new Flusher();
 
   constructor(options: WebSocketsOptions) {
     this.#options = options;
     const { config } = options;
-    this.#capacity = new Capacity(config.MAX_CONNECTIONS, options.log);
+    this.#connections = new Connections(config.MAX_CONNECTIONS, options.log);
     this.#server = new WebSocketServer(socketOptions(config));
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
@@ -100,7 +99,7 @@ export class WebSockets {
 
   /** Whether MAX_CONNECTIONS is reached. */
   get isFull(): boolean {
-    return this.#capacity.isFull;
+    return this.#connections.isFull;
   }
 
   /** Answers an upgrade request whose path and origin are right. */
@@ -113,33 +112,23 @@ export class WebSockets {
    * flight is answered. Resolves when that is done; clients may still be closing then.
    */
   async drain(windowMs: number): Promise<void> {
-    const connections = [...this.#connections];
-    const stepMs = windowMs / connections.length;
-    for (const [index, connection] of connections.entries()) connection.announceRestart(index * stepMs);
-    await Promise.all(
-      connections.map(async (connection, index) => {
-        if (index > 0) await new Promise((resolve) => setTimeout(resolve, index * stepMs));
-        await connection.drain(CloseCode.serviceRestart, "Service restart");
-      }),
-    );
+    await this.#connections.drain(windowMs);
   }
 
   /** Resolves when no connection is left. */
   async closed(): Promise<void> {
-    await Promise.all(
-      [...this.#connections].map(({ socket }) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
-    );
+    await this.#connections.closed();
   }
 
   /** Drops whoever is left, at once. */
   terminate(): void {
-    for (const { socket } of this.#connections) socket.terminate();
+    this.#connections.terminate();
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
     const { log, config } = this.#options;
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
-    if (this.#capacity.isExceededBy(this.#connections.size)) {
+    if (this.#connections.isAtMaximum) {
       socket.close(CloseCode.tryAgainLater, "Too many connections");
       return;
     }
@@ -154,7 +143,6 @@ export class WebSockets {
       heartbeatMs: config.HEARTBEAT_INTERVAL,
     });
     this.#connections.add(connection);
-    this.#capacity.update(this.#connections.size);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -166,7 +154,6 @@ export class WebSockets {
     );
     socket.once("close", (code, reason) => {
       this.#connections.delete(connection);
-      this.#capacity.update(this.#connections.size);
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
