@@ -173,6 +173,7 @@ async function startDomain(
     presence: chat.presence,
     presenceAudience: chat.presenceAudience,
     history: chat.history,
+    reads: chat.reads,
     replayLimit: config.REPLAY_LIMIT,
     log,
   });

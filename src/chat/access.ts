@@ -26,6 +26,8 @@ interface AccessOptions {
   readonly directory: Directory;
   readonly sessions: Sessions;
   readonly announcements: Announcements;
+  /** Display names by user, which answers of the REST API are added to. */
+  readonly names: LRUCache<string, string>;
   readonly log: Log;
 }
 
@@ -34,15 +36,17 @@ export class Access {
   readonly #directory: Directory;
   readonly #sessions: Sessions;
   readonly #announcements: Announcements;
+  readonly #names: LRUCache<string, string>;
   readonly #log: Log;
   /** Memberships of those who are not connected, by token and chat. */
   readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
 
-  constructor({ api, directory, sessions, announcements, log }: AccessOptions) {
+  constructor({ api, directory, sessions, announcements, names, log }: AccessOptions) {
     this.#api = api;
     this.#directory = directory;
     this.#sessions = sessions;
     this.#announcements = announcements;
+    this.#names = names;
     this.#log = log;
   }
 
@@ -62,6 +66,7 @@ export class Access {
       if (this.#directory.learn(chat, askedAt)) this.#announceMembers(chat);
       // A backend that answers outsiders as well does not make them members.
       if (!isIn(chat, identity.user.id)) throw new GatewayError("NOT_PARTICIPANT");
+      this.#noteNames(chat);
       return chat;
     });
   }
@@ -71,7 +76,12 @@ export class Access {
     const askedAt = this.#directory.now();
     const chats = await this.call(identity, undefined, () => listChats(this.#api, this.#directory, identity));
     for (const chat of this.#directory.replace(identity.user.id, chats, askedAt)) this.#announceMembers(chat);
+    chats.forEach((chat) => this.#noteNames(chat));
     return chats;
+  }
+
+  #noteNames({ participants }: Chat): void {
+    for (const { id, name } of participants) this.#names.set(id, name);
   }
 
   /**
@@ -98,6 +108,26 @@ export class Access {
       return membership;
     }
     throw new GatewayError("NOT_PARTICIPANT");
+  }
+
+  /**
+   * Which of these users share a chat with somebody, who is one of them.
+   *
+   * @param list asks for every chat of somebody who is not connected.
+   * @throws whatever `list` rejects with.
+   */
+  async acquaintances(
+    { user }: Identity,
+    userIds: readonly string[],
+    list: () => Promise<readonly Chat[]>,
+  ): Promise<ReadonlySet<string>> {
+    const viewer = this.#directory.viewer(user.id);
+    if (!viewer) return new Set([user.id, ...(await list()).flatMap((chat) => chat.participants.map(({ id }) => id))]);
+    const isShared = (userId: string): boolean => {
+      for (const { id } of this.#directory.chatsOf(userId)) if (viewer.chats.has(id)) return true;
+      return userId === user.id;
+    };
+    return new Set(userIds.filter(isShared));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** The domain, put together. */
+import { LRUCache } from "lru-cache";
 import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -22,6 +23,9 @@ import { Typing } from "./typing.ts";
 /** How much longer the REST API may go without being asked about tokens again where the backend sends events. */
 const EVENTS_STRETCH = 5;
 
+/** Display names of users who are not connected. */
+const REMEMBERED_NAMES = 20_000;
+
 export interface ChatDomain {
   readonly access: Access;
   readonly backendEvents: BackendEvents;
@@ -31,6 +35,7 @@ export interface ChatDomain {
   readonly messages: Messages;
   readonly presence: Presence;
   readonly presenceAudience: PresenceAudience;
+  readonly reads: KnownReads;
   readonly receipts: Receipts;
   readonly sessions: Sessions;
   readonly typing: Typing;
@@ -61,7 +66,8 @@ interface ChatDomainOptions {
 
 export function createChatDomain({ config, api, bus, limiter, clock, log }: ChatDomainOptions): ChatDomain {
   const directory = new Directory();
-  const reads = new KnownReads();
+  const names = new LRUCache<string, string>({ max: REMEMBERED_NAMES });
+  const reads = new KnownReads((chatId, userId) => directory.nameOf(chatId, userId) ?? names.get(userId));
   const sessions = new Sessions({
     api,
     directory,
@@ -72,19 +78,12 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     log,
   });
   const announcements = new Announcements(bus, directory, sessions);
-  const access = new Access({ api, directory, sessions, announcements, log });
+  const access = new Access({ api, directory, sessions, announcements, names, log });
   const presence = new Presence(bus, config.PRESENCE_GRACE, log);
   const typing = new Typing(access, bus, config.TYPING_TIMEOUT, log);
   sessions.observe(presence);
   sessions.observe(typing);
-  const messages = new Messages({
-    api,
-    access,
-    typing,
-    bus,
-    limiter,
-    maxContentBytes: config.MAX_MESSAGE_SIZE,
-  });
+  const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
   const history = new History(api, access, bus.log, reads);
   const backendEvents = new BackendEvents({
@@ -98,12 +97,13 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
   return {
     access,
     backendEvents,
-    chats: new Chats(access, history, reads, api.capabilities.receipts),
+    chats: new Chats({ access, history, reads, hasReceipts: api.capabilities.receipts }),
     directory,
     history,
     messages,
     presence,
     presenceAudience: new PresenceAudience(directory, config.PRESENCE_MAX_MEMBERS),
+    reads,
     receipts,
     sessions,
     typing,

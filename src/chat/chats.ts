@@ -5,14 +5,21 @@ import type { KnownReads } from "./known-reads.ts";
 import type { Chat, Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
+interface ChatsOptions {
+  readonly access: Access;
+  readonly history: History;
+  readonly reads: KnownReads;
+  /** Whether the REST API says what has been read. */
+  readonly hasReceipts: boolean;
+}
+
 export class Chats {
   readonly #access: Access;
   readonly #history: History;
   readonly #reads: KnownReads;
   readonly #hasReceipts: boolean;
 
-  /** @param hasReceipts whether the REST API says what has been read. */
-  constructor(access: Access, history: History, reads: KnownReads, hasReceipts: boolean) {
+  constructor({ access, history, reads, hasReceipts }: ChatsOptions) {
     this.#access = access;
     this.#hasReceipts = hasReceipts;
     this.#history = history;
@@ -45,6 +52,6 @@ export class Chats {
 
   /** The embedded copy of a message, with what is known of it that the copy lacks. */
   complete(copy: Message): Message {
-    return this.#reads.complete(copy);
+    return this.#reads.withReaders(this.#reads.complete(copy));
   }
 }

@@ -68,6 +68,11 @@ export class Directory {
     return this.#chats.get(chatId);
   }
 
+  /** The display name of a member of a known chat. */
+  nameOf(chatId: string, userId: string): string | undefined {
+    return this.#chats.get(chatId)?.participants.get(userId)?.name;
+  }
+
   chatsOf(userId: string): Iterable<KnownChat> {
     return this.#chatsByParticipant.get(userId) ?? [];
   }

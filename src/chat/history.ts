@@ -87,7 +87,9 @@ export class History {
       : await this.#recent(chatId, found, requests > 1, topics[chatTopic(chatId)] ?? base);
     const all = newestOf(order.ordered([...order.addLater(published), ...newest]), last + 1);
     return {
-      messages: withSeen(all, pending).slice(-last),
+      messages: withSeen(all, pending)
+        .slice(-last)
+        .map((message) => this.#reads.withReaders(message)),
       hasNextPage,
       hasPreviousPage: all.length > last,
     };
@@ -138,7 +140,7 @@ export class History {
       wanted = order.ordered([...wanted, ...page.filter(({ message }) => isWanted(message))]);
       if (wanted.length > limit) throw new GatewayError("CURSOR_EXPIRED");
     }
-    return withSeen(wanted, NOTHING_RECENT.pending);
+    return withSeen(wanted, NOTHING_RECENT.pending).map((message) => this.#reads.withReaders(message));
   }
 
   /**

@@ -3,44 +3,79 @@
  * message: a receipt that has been seen is not taken back by it.
  */
 import { LRUCache } from "lru-cache";
-import type { Message, ReadReceipt } from "./model.ts";
+import type { Message, MessageReader, ReadReceipt } from "./model.ts";
 
 const REMEMBERED = 20_000;
 
-/** The last time that somebody read a whole chat. */
-interface ChatRead {
-  readonly readerId: string;
-  readonly readAt: string;
-}
+/** Receipts that are remembered, of all chats together. */
+const REMEMBERED_RECEIPTS = 50_000;
+
+/** Readers that are remembered of one message, or of one whole chat: the latest ones. */
+const READERS = 200;
+
+/** The display name of somebody in a chat, where it is known. */
+export type NameOf = (chatId: string, userId: string) => string | undefined;
 
 export class KnownReads {
-  /** By chat and message. */
+  readonly #nameOf: NameOf;
+  /** When the first of the others read a message, by chat and message. */
   readonly #messages = new LRUCache<string, string>({ max: REMEMBERED });
-  readonly #chats = new LRUCache<string, ChatRead>({ max: REMEMBERED });
+  /** The last receipt of each reader of a message or of a whole chat, the latest first. */
+  readonly #receipts = new LRUCache<string, readonly ReadReceipt[]>({
+    maxSize: REMEMBERED_RECEIPTS,
+    sizeCalculation: ({ length }) => length,
+  });
+
+  constructor(nameOf: NameOf = () => undefined) {
+    this.#nameOf = nameOf;
+  }
 
   /** Takes note of a message as its history has it. */
   learn({ chatId, id, readAt }: Message): void {
     if (readAt !== null) this.#messages.set(keyOf(chatId, id), readAt);
   }
 
-  learnReceipt({ chatId, messageId, reader, readAt }: ReadReceipt): void {
-    if (messageId === null) this.#chats.set(chatId, { readerId: reader.id, readAt });
-    else if (!this.#messages.has(keyOf(chatId, messageId))) this.#messages.set(keyOf(chatId, messageId), readAt);
+  learnReceipt(receipt: ReadReceipt): void {
+    const { chatId, messageId, reader, readAt } = receipt;
+    const key = keyOf(chatId, messageId);
+    if (messageId !== null && !this.#messages.has(key)) this.#messages.set(key, readAt);
+    const others = (this.#receipts.get(key) ?? []).filter((known) => known.reader.id !== reader.id);
+    this.#receipts.set(key, [receipt, ...others.slice(0, READERS - 1)]);
   }
 
   /** An embedded copy, with what it lacks. */
   complete(copy: Message): Message {
     if (copy.readAt !== null) return copy;
-    const readAt = this.#messages.get(keyOf(copy.chatId, copy.id)) ?? this.#readWithChat(copy);
+    const readAt = this.#messages.get(keyOf(copy.chatId, copy.id)) ?? this.#ofWholeChat(copy)[0]?.readAt;
     return readAt === undefined ? copy : { ...copy, readAt };
   }
 
-  #readWithChat({ chatId, sender, createdAt }: Message): string | undefined {
-    const read = this.#chats.get(chatId);
-    return read && read.readerId !== sender.id && createdAt <= read.readAt ? read.readAt : undefined;
+  /** A message with everybody who has read it: whom the REST API names, and whose receipt this process has seen. */
+  withReaders(message: Message): Message {
+    const { chatId, id, sender, readBy = [] } = message;
+    const receipts = [...(this.#receipts.get(keyOf(chatId, id)) ?? []), ...this.#ofWholeChat(message)];
+    if (receipts.length === 0 && readBy.length === 0) return message;
+    const readers = new Map<string, MessageReader>();
+    for (const { userId, readAt } of readBy) {
+      readers.set(userId, { userId, name: this.#nameOf(chatId, userId), readAt });
+    }
+    for (const { reader, readAt } of receipts) {
+      const { id: userId, name } = reader;
+      // The first receipt is of the message itself.
+      const first = readers.get(userId)?.readAt ?? readAt;
+      readers.set(userId, { userId, name: this.#nameOf(chatId, userId) ?? name, readAt: first });
+    }
+    readers.delete(sender.id);
+    return { ...message, readBy: [...readers.values()] };
+  }
+
+  #ofWholeChat({ chatId, sender, createdAt }: Message): readonly ReadReceipt[] {
+    const receipts = this.#receipts.get(keyOf(chatId, null)) ?? [];
+    return receipts.filter(({ reader, readAt }) => reader.id !== sender.id && createdAt <= readAt);
   }
 }
 
-function keyOf(chatId: string, messageId: string): string {
+/** @param messageId null: the whole chat. */
+function keyOf(chatId: string, messageId: string | null): string {
   return JSON.stringify([chatId, messageId]);
 }

@@ -23,10 +23,20 @@ export interface Message {
   readonly createdAt: string;
   readonly readAt: string | null;
   readonly clientMessageId: string | null;
+  /** Who has read it and when, as far as that is known. */
+  readonly readBy?: readonly MessageReader[] | undefined;
   /** Where the bus's log has it, of one that came over the bus. */
   readonly position?: Position | undefined;
   /** Of one out of the history: the ids of those before it of which its instant does not tell that they are. */
   readonly seen?: readonly string[] | undefined;
+}
+
+/** Somebody who has read a message. */
+export interface MessageReader {
+  readonly userId: string;
+  /** Undefined where nobody knows, as the REST API names readers by id. */
+  readonly name?: string | undefined;
+  readonly readAt: string;
 }
 
 export interface ReadReceipt {
@@ -72,6 +82,7 @@ export function toMessage(wire: WireMessage, clientMessageId: string | null = nu
     createdAt: toMilliseconds(wire.createdAt),
     readAt: wire.readAt ?? null,
     clientMessageId,
+    ...(wire.readBy ? { readBy: wire.readBy } : {}),
   };
 }
 

@@ -20,6 +20,7 @@ import type { User } from "../chat/model.ts";
 import type { Presence } from "../chat/presence.ts";
 import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session, Viewer } from "../chat/session.ts";
+import type { KnownReads } from "../chat/known-reads.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
@@ -34,6 +35,7 @@ interface FanoutOptions {
   readonly presence: Pick<Presence, "known">;
   readonly presenceAudience: PresenceAudience;
   readonly history: Pick<History, "select">;
+  readonly reads: Pick<KnownReads, "learnReceipt">;
   /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
   readonly log: Log;
@@ -227,6 +229,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   #onChatEvent(room: Room, event: ChatEvent, position: Position | undefined): void {
     if (event.type === "typing.changed") room.follow(event);
     if (event.type === "message.created") room.stopTyping(event.message.sender.id);
+    if (event.type === "message.read") this.#options.reads.learnReceipt(event.receipt);
     this.#serve(room, event, position);
   }
 

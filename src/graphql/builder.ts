@@ -23,6 +23,8 @@ export const builder = new SchemaBuilder<{
   };
 }>({ plugins: [ComplexityPlugin], defaultFieldNullability: false });
 
-builder.queryType();
-builder.mutationType();
-builder.subscriptionType();
+builder.queryType({ description: "What is now, read from the REST API. Over HTTP or WebSocket." });
+builder.mutationType({ description: "What a client can do. Over HTTP or WebSocket." });
+builder.subscriptionType({
+  description: "What happens, as it happens. Over WebSocket (graphql-transport-ws) or Server-Sent Events.",
+});

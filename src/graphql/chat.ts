@@ -2,6 +2,7 @@ import type { HistoryPage } from "../chat/history.ts";
 import type { Chat, Message } from "../chat/model.ts";
 import { hasCode } from "../errors.ts";
 import { builder } from "./builder.ts";
+import type { Context } from "./context.ts";
 import { HISTORY_COST, REQUEST_COST } from "./cost.ts";
 import type { Loaders } from "./loaders.ts";
 import type { Services } from "./services.ts";
@@ -21,18 +22,38 @@ async function unlessRefused<T>(chat: Chat, load: () => Promise<T>, empty: T): P
 
 /** What the same operation reads of the history counts for the embedded copy, too: a client's cache takes both for one message. */
 async function completed(copy: Message, loaders: Loaders, services: Services): Promise<Message> {
-  if (copy.readAt !== null) return copy;
+  if (copy.readAt !== null) return services.chats.complete(copy);
   // By then the fields beside this one have begun.
   await Promise.resolve();
   await loaders.historyUnderWay(copy.chatId);
   return services.chats.complete(copy);
 }
 
+async function lastMessageOf(chat: Chat, { loaders, services }: Context): Promise<Message | null> {
+  if (chat.lastMessage !== "history") return chat.lastMessage && completed(chat.lastMessage, loaders, services);
+  const newest = { chatId: chat.id, last: 1, before: undefined };
+  const { messages } = await unlessRefused(chat, () => loaders.history.load(newest), NO_MESSAGES);
+  return messages[0] ?? null;
+}
+
+async function unreadCountOf(chat: Chat, { caller, loaders, services }: Context): Promise<number> {
+  if (chat.unreadCount !== undefined) return chat.unreadCount;
+  // A list that does not say so of a chat that is out of it need not be asked for again.
+  const list = chat.isListed ? [] : await loaders.chats.load("all");
+  const identity = await caller.identity();
+  return unlessRefused(chat, () => services.chats.unreadCount(identity, list, chat.id), 0);
+}
+
 builder.objectType("Chat", {
+  description: "A conversation of two or more users, as the viewer sees it.",
   fields: (t) => ({
-    id: t.exposeID("id"),
+    id: t.exposeID("id", { description: "As the REST API has it; opaque." }),
     title: t.exposeString("title", { nullable: true, description: "A display name, where the REST API has one." }),
-    participants: t.field({ type: ["User"], resolve: (chat) => [...chat.participants] }),
+    participants: t.field({
+      type: ["User"],
+      description: "Everybody who is in it, the viewer included.",
+      resolve: (chat) => [...chat.participants],
+    }),
     presence: t.field({
       type: ["Presence"],
       description: "The presence of every other participant.",
@@ -47,7 +68,12 @@ builder.objectType("Chat", {
     messages: t.field({
       type: "MessageConnection",
       description: "Messages in the order of creation: the newest `last` ones before the cursor `before`.",
-      args: { last: t.arg.int({ required: true, defaultValue: 50 }), before: t.arg.string() },
+      args: {
+        last: t.arg.int({ required: true, defaultValue: 50, description: "How many, 1 to 500." }),
+        before: t.arg.string({
+          description: "A message's cursor; without it the newest. For the page before a page: its `startCursor`.",
+        }),
+      },
       extensions: DEPENDS_ON_VIEWER,
       complexity: ({ last }) => ({ field: HISTORY_COST, multiplier: last }),
       resolve: (chat, { last, before }, { loaders }) =>
@@ -60,26 +86,20 @@ builder.objectType("Chat", {
     lastMessage: t.field({
       type: "Message",
       nullable: true,
+      description: "The newest message; null in a chat without any.",
       extensions: DEPENDS_ON_VIEWER,
-      resolve: async (chat, _args, { loaders, services }) => {
-        if (chat.lastMessage !== "history") return chat.lastMessage && completed(chat.lastMessage, loaders, services);
-        const newest = { chatId: chat.id, last: 1, before: undefined };
-        const { messages } = await unlessRefused(chat, () => loaders.history.load(newest), NO_MESSAGES);
-        return messages[0] ?? null;
-      },
+      resolve: (chat, _args, context) => lastMessageOf(chat, context),
     }),
     unreadCount: t.int({
       description: "Messages that the viewer has not read.",
       extensions: DEPENDS_ON_VIEWER,
-      resolve: async (chat, _args, { caller, loaders, services }) => {
-        if (chat.unreadCount !== undefined) return chat.unreadCount;
-        const list = await loaders.chats.load("all");
-        const identity = await caller.identity();
-        return unlessRefused(chat, () => services.chats.unreadCount(identity, list, chat.id), 0);
-      },
+      resolve: (chat, _args, context) => unreadCountOf(chat, context),
     }),
-    createdAt: t.expose("createdAt", { type: "DateTime" }),
-    updatedAt: t.expose("updatedAt", { type: "DateTime" }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the chat was made." }),
+    updatedAt: t.expose("updatedAt", {
+      type: "DateTime",
+      description: "When something last changed in it, a new message included: lists are ordered by it.",
+    }),
   }),
 });
 
@@ -93,7 +113,7 @@ builder.queryFields((t) => ({
   chat: t.field({
     type: "Chat",
     description: "One chat. NOT_FOUND if there is none, NOT_PARTICIPANT if the viewer is not in it.",
-    args: { id: t.arg.id({ required: true }) },
+    args: { id: t.arg.id({ required: true, description: "The chat's id." }) },
     complexity: REQUEST_COST,
     resolve: (_root, { id }, { loaders }) => loaders.chat.load(id),
   }),

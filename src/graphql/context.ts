@@ -27,4 +27,6 @@ export interface Context extends CallOrigin {
   /** What errors and the log know this operation by. */
   readonly requestId: string;
   readonly log: Log;
+  /** The same operation for its next event, with nothing of what was loaded for the one before. */
+  forNextEvent(): Context;
 }

@@ -17,6 +17,8 @@ export interface Loaders {
   /** Resolves when what has been asked of a chat's history so far is there, or could not be had. Never rejects. */
   readonly historyUnderWay: (chatId: string) => Promise<void>;
   readonly presence: DataLoader<User, Presence, string>;
+  /** The same, of anybody: offline where the viewer may not know, sharing no chat with them. */
+  readonly visiblePresence: DataLoader<User, Presence, string>;
 }
 
 export function createLoaders(caller: Caller, services: Services): Loaders {
@@ -25,9 +27,19 @@ export function createLoaders(caller: Caller, services: Services): Loaders {
     { cacheKeyFn: ({ chatId, last, before }) => JSON.stringify([chatId, last, before ?? null]) },
   );
   const underWay = new Map<string, Promise<HistoryPage>[]>();
+  /** Members of the chats that were asked for. */
+  const known = new Set<string>();
+  const note = (chat: Chat): Chat => {
+    for (const { id } of chat.participants) known.add(id);
+    return chat;
+  };
+  const chats = new DataLoader<"all", readonly Chat[]>(
+    each(async () => (await services.chats.list(await caller.identity())).map(note)),
+  );
+  const presence = new DataLoader<User, Presence, string>((users) => services.presence.of(users), { cacheKeyFn: idOf });
   return {
-    chat: new DataLoader(each(async (id: string) => services.chats.get(await caller.identity(), id))),
-    chats: new DataLoader(each(async () => services.chats.list(await caller.identity()))),
+    chat: new DataLoader(each(async (id: string) => note(await services.chats.get(await caller.identity(), id)))),
+    chats,
     history: {
       load(key) {
         const page = pages.load(key);
@@ -38,8 +50,29 @@ export function createLoaders(caller: Caller, services: Services): Loaders {
     async historyUnderWay(chatId) {
       await Promise.allSettled(underWay.get(chatId) ?? []);
     },
-    presence: new DataLoader((users) => services.presence.of(users), { cacheKeyFn: (user) => user.id }),
+    presence,
+    visiblePresence: new DataLoader<User, Presence, string>(
+      async (users) => {
+        const others = users.map(idOf).filter((id) => !known.has(id));
+        const visible =
+          others.length > 0
+            ? await services.access.acquaintances(await caller.identity(), others, () => chats.load("all"))
+            : known;
+        return Promise.all(
+          users.map(async (user) =>
+            known.has(user.id) || visible.has(user.id)
+              ? presence.load(user)
+              : { user, online: false, lastSeenAt: null },
+          ),
+        );
+      },
+      { cacheKeyFn: idOf },
+    ),
   };
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
 }
 
 /** For what the REST API cannot be asked in one request: each key's own failure is its own. */

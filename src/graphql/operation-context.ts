@@ -17,11 +17,17 @@ export class OperationContext implements Context {
   #requestId: string | undefined;
   #requests = 0;
 
-  constructor(operation: Operation, caller: Caller, services: Services, log: Log) {
+  /** @param requestId one is made where absent. */
+  constructor(operation: Operation, caller: Caller, services: Services, log: Log, requestId?: string) {
+    this.#requestId = requestId;
     this.operation = operation;
     this.caller = caller;
     this.services = services;
     this.log = log;
+  }
+
+  forNextEvent(): Context {
+    return new OperationContext(this.operation, this.caller, this.services, this.log, this.requestId);
   }
 
   get loaders(): Loaders {

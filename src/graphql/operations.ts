@@ -12,7 +12,6 @@ import {
 } from "graphql";
 import { onBehalfOf } from "../call-origin.ts";
 import { cursorAfter, isDelivered } from "../chat/events/registry.ts";
-import { GatewayError } from "../errors.ts";
 import { Stream } from "../fanout/stream.ts";
 import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
@@ -231,11 +230,12 @@ class ResultStream implements Results {
       if (event.done) return await this.return();
       const { value: rootValue } = event;
       this.#event = rootValue;
-      const result = await onBehalfOf(this.#context, () => execute({ ...this.#args, rootValue }));
+      const contextValue = this.#context.forNextEvent();
+      const result = await onBehalfOf(this.#context, () => execute({ ...this.#args, rootValue, contextValue }));
       const [error] = result.errors ?? [];
-      if (!error) return { done: false, value: result };
       // A result with errors would stay with some clients for ever: it ends the stream instead.
-      throw new GatewayError("INTERNAL_SERVER_ERROR", { cause: error });
+      if (error) throw error.originalError ?? error;
+      return { done: false, value: result };
     } catch (error) {
       await this.return();
       throw toClientError(error, this.#context);

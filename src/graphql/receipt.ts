@@ -1,15 +1,22 @@
 import { builder } from "./builder.ts";
+import { pairId } from "./cache-id.ts";
 import { REQUEST_COST } from "./cost.ts";
 
 builder.objectType("ReadReceipt", {
+  description: "Somebody has read a message, or everything in a chat.",
   fields: (t) => ({
-    chatId: t.exposeID("chatId"),
+    id: t.id({
+      description:
+        "Of a chat and a reader: a newer receipt of the same reader replaces an older one in a normalised cache.",
+      resolve: ({ chatId, reader }) => pairId(chatId, reader.id),
+    }),
+    chatId: t.exposeID("chatId", { description: "The chat that the message is in." }),
     messageId: t.exposeID("messageId", {
       nullable: true,
       description: "Null when the whole chat was marked as read.",
     }),
-    reader: t.expose("reader", { type: "User" }),
-    readAt: t.expose("readAt", { type: "DateTime" }),
+    reader: t.expose("reader", { type: "User", description: "Who has read it." }),
+    readAt: t.expose("readAt", { type: "DateTime", description: "When it was read." }),
   }),
 });
 
@@ -17,7 +24,10 @@ builder.mutationFields((t) => ({
   markRead: t.field({
     type: "ReadReceipt",
     description: "Marks one message as read and notifies the members of the chat.",
-    args: { chatId: t.arg.id({ required: true }), messageId: t.arg.id({ required: true }) },
+    args: {
+      chatId: t.arg.id({ required: true, description: "The chat that the message is in." }),
+      messageId: t.arg.id({ required: true, description: "A message that somebody else has sent." }),
+    },
     complexity: REQUEST_COST,
     resolve: async (_root, { chatId, messageId }, { caller, services }) =>
       services.receipts.mark(await caller.identity(), chatId, messageId),
@@ -25,7 +35,7 @@ builder.mutationFields((t) => ({
   markChatRead: t.field({
     type: "ReadReceipt",
     description: "Marks every message of the chat as read; the receipt's messageId is null.",
-    args: { chatId: t.arg.id({ required: true }) },
+    args: { chatId: t.arg.id({ required: true, description: "A chat of the viewer." }) },
     complexity: REQUEST_COST,
     resolve: async (_root, { chatId }, { caller, services }) => services.receipts.mark(await caller.identity(), chatId),
   }),
@@ -35,7 +45,7 @@ builder.subscriptionField("readReceipt", (t) =>
   t.field({
     type: "ReadReceipt",
     description: "Read receipts of one chat or of all, the viewer's own (from another device) included.",
-    args: { chatId: t.arg.id() },
+    args: { chatId: t.arg.id({ description: "One chat only. Without it: every chat of the viewer." }) },
     subscribe: async (_root, { chatId }, { caller, services }) =>
       services.subscriptions.durable("message.read", await caller.session(), {
         chatId: chatId ?? undefined,

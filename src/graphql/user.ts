@@ -1,19 +1,31 @@
 import { builder } from "./builder.ts";
 import { REQUEST_COST } from "./cost.ts";
+import { DEPENDS_ON_VIEWER } from "./viewer.ts";
 
 builder.objectType("User", {
+  description: "Somebody who uses the chat.",
   fields: (t) => ({
-    id: t.exposeID("id"),
-    name: t.exposeString("name"),
+    id: t.exposeID("id", { description: "As the REST API has it; opaque." }),
+    name: t.exposeString("name", { description: "What to show; the id where the REST API has no name." }),
+    presence: t.field({
+      type: "Presence",
+      description: "Of somebody who shares a chat with the viewer; of others, offline with `lastSeenAt` null.",
+      extensions: DEPENDS_ON_VIEWER,
+      resolve: (user, _args, { loaders }) => loaders.visiblePresence.load(user),
+    }),
   }),
 });
 
 builder.objectType("Me", {
+  description: "The authenticated user, with what only that user may see.",
   fields: (t) => ({
-    id: t.exposeID("id"),
-    name: t.exposeString("name"),
-    email: t.exposeString("email"),
-    role: t.exposeString("role", { nullable: true }),
+    id: t.exposeID("id", { description: "The same as the id of this user's User." }),
+    name: t.exposeString("name", { description: "What others see; the id where the REST API has no name." }),
+    email: t.exposeString("email", { description: "The address; empty where the REST API has none." }),
+    role: t.exposeString("role", {
+      nullable: true,
+      description: "What the REST API calls the user's role, if it has one.",
+    }),
   }),
 });
 
@@ -21,7 +33,7 @@ builder.mutationField("refreshToken", (t) =>
   t.field({
     type: "Me",
     description: "Gives the running connection a fresh token for the same user, without reconnecting.",
-    args: { token: t.arg.string({ required: true }) },
+    args: { token: t.arg.string({ required: true, description: "A token that the REST API accepts." }) },
     complexity: REQUEST_COST,
     resolve: (_root, { token }, { caller }) => caller.refresh(token),
   }),

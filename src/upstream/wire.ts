@@ -43,7 +43,12 @@ export const wireMessage = z
   })
   .transform(({ senderName, readBy, ...message }) => {
     const readAt = message.readAt ?? firstRead(message.senderId, readBy ?? []);
-    return { ...message, senderName: senderName ?? message.senderId, ...(readAt === undefined ? {} : { readAt }) };
+    return {
+      ...message,
+      senderName: senderName ?? message.senderId,
+      ...(readAt === undefined ? {} : { readAt }),
+      ...(readBy ? { readBy } : {}),
+    };
   });
 
 /** When the first of the others read a message. */

@@ -82,6 +82,7 @@ test.each([["one message"], ["the whole chat"]])(
     await tell(gateway, { type: "message.read", data: messageId === undefined ? told : { ...told, messageId } });
     await tell(gateway, { type: "message.read", data: { ...read, chatId: team } });
     expect((await received[0]?.next())?.readReceipt).toEqual({
+      id: `${shop}:${bob.id}`,
       chatId: shop,
       messageId: messageId ?? null,
       reader: { id: bob.id, name: bob.name },

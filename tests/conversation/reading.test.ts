@@ -32,6 +32,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     const messageId = newestOf(gateway, shop, bob.id);
     const { markRead } = await client.run(MarkReadDocument, { chatId: shop, messageId });
     expect(markRead).toEqual({
+      id: `${shop}:${alice.id}`,
       chatId: shop,
       messageId,
       reader: { id: alice.id, name: alice.name },
@@ -51,6 +52,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     await sender.run(ChatsDocument);
     const { markChatRead } = await client.run(MarkChatReadDocument, { chatId: shop });
     expect(markChatRead).toEqual({
+      id: `${shop}:${alice.id}`,
       chatId: shop,
       messageId: null,
       reader: { id: alice.id, name: alice.name },

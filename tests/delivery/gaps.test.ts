@@ -6,6 +6,7 @@ import { positionAt } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import type { BusEvent, DeliveredEvent, EventType } from "../../src/chat/events/registry.ts";
 import { chatTopic, USERS_TOPIC } from "../../src/chat/events/topics.ts";
+import { KnownReads } from "../../src/chat/known-reads.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
@@ -75,6 +76,7 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
     bus,
     directory,
     ...createPresence(bus, directory),
+    reads: new KnownReads(),
     history: {
       select: async ({ user }, chatId, isWanted, limit) => {
         asked.push({ user: user.id, chatId, limit });

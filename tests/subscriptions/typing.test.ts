@@ -39,7 +39,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     await using ofAll = watcher.subscribe(TypingChangedDocument);
     await using ofShop = watcher.subscribe(TypingChangedDocument, { chatId: shop });
     await watcher.run(ChatsDocument);
-    const change = { chatId: shop, user: { id: alice.id, name: alice.name } };
+    const change = { id: `${shop}:${alice.id}`, chatId: shop, user: { id: alice.id, name: alice.name } };
     const { setTyping } = await typist.run(SetTypingDocument, { chatId: shop, isTyping: true });
     expect(setTyping).toEqual({ ...change, isTyping: true });
     for (const received of [ofAll, ofShop]) expect((await received.next()).typingChanged).toEqual(setTyping);

@@ -6,6 +6,7 @@ import type { Directory } from "../../src/chat/directory.ts";
 import { Presence } from "../../src/chat/presence.ts";
 import { PresenceAudience } from "../../src/chat/presence-audience.ts";
 import { decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
+import { KnownReads } from "../../src/chat/known-reads.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
@@ -37,6 +38,7 @@ export function createTestFanout(bus: Bus<BusEvent>, directory: Directory): Fano
     directory,
     ...createPresence(bus, directory),
     history,
+    reads: new KnownReads(),
     replayLimit: 1000,
     log: pino({ level: "silent" }),
   });

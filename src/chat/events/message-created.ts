@@ -12,6 +12,10 @@ const message: z.ZodType<Message> = z.object({
   createdAt: z.string(),
   readAt: z.string().nullable(),
   clientMessageId: z.string().nullable(),
+  readBy: z
+    .array(z.object({ userId: z.string(), readAt: z.string() }))
+    .readonly()
+    .optional(),
 });
 
 /** The REST API has persisted a message. */
