@@ -11,6 +11,7 @@ import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { buildClientKit } from "./client-kit.ts";
 import { envExample, printPublishedSchema, withConfigurationTable } from "./generated.ts";
+import { thirdPartyNotices } from "./notices.ts";
 
 /** Every file of these is generated; one that nothing generates any more is removed. */
 const GENERATED = ["tests/support/generated/**/*.ts", "client/dist/**/*.{js,ts}"];
@@ -24,6 +25,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
   return new Map([
     ["schema/schema.graphql", schema],
     [".env.example", envExample(CONFIG_TABLE)],
+    ["THIRD_PARTY_NOTICES", thirdPartyNotices(".")],
     ["README.md", withConfigurationTable(readFileSync("README.md", "utf8"), CONFIG_TABLE)],
     ...documents.map(({ filename, content }) => [filename, content] as const),
     ...buildClientKit(),
