@@ -15,8 +15,11 @@ import { Subscriptions } from "./fanout/subscriptions.ts";
 import type { DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
+import { createInstance } from "./instance.ts";
 import { createLog, type Log } from "./log.ts";
-import { createEventsEndpoint } from "./server/http/events-endpoint.ts";
+import { Counts } from "./measures.ts";
+import { startAdmin } from "./server/admin/admin.ts";
+import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
 import { startHttpServer, type HttpServer } from "./server/http/http-server.ts";
@@ -44,6 +47,8 @@ export interface Gateway extends AsyncDisposable {
   readonly url: string;
   /** The embedded development API, where it runs. */
   readonly devApi: DevApi | undefined;
+  /** The admin listener: scheme, host and port. Undefined without ADMIN_PORT. */
+  readonly adminUrl: string | undefined;
   /**
    * Stops: takes nobody in, answers what is in flight, lets the clients go over DRAIN_WINDOW. Resolves at the latest 3.5 s after
    * that, when nothing runs any more. The same promise when called again.
@@ -67,6 +72,7 @@ export interface Overrides {
 export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
   const log = overrides.log ?? createLog(config);
+  const instance = createInstance();
   const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
   const { bus, chat, fanout } = await startDomain(config, overrides, api, log, starting);
 
@@ -80,7 +86,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     },
     log,
   });
-  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, log });
+  const rejections = new Counts(["draining", "full", "host", "origin", "path"]);
+  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, rejections, log });
+  const events = new EventsStatistics();
+  // The admin listener goes on until the others have ended.
+  const adminStack = starting.use(new AsyncDisposableStack());
   // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
   const secrets = config.EVENTS_SECRET ?? (devApi && [`whsec_${randomBytes(24).toString("base64")}`]);
   const policy = new RequestPolicy(config, log);
@@ -92,32 +102,31 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     events:
       secrets === undefined
         ? undefined
-        : createEventsEndpoint({ secrets, maxBytes: config.MAX_PAYLOAD_SIZE, events: chat.backendEvents, log }),
+        : createEventsEndpoint({
+            secrets,
+            maxBytes: config.MAX_PAYLOAD_SIZE,
+            events: chat.backendEvents,
+            statistics: events,
+            log,
+          }),
     webSockets,
-    isConnected: () => bus.isConnected,
+    notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(webSockets.isFull ? ["full"] : [])],
+    rejections,
     log,
   });
   starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
   const secret = secrets?.[0];
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
-  const stopStatistics = startStatistics(
-    () => ({
-      connections: webSockets.size,
-      ...chat.sessions.size,
-      recheckWithinMs: chat.sessions.recheckWithinMs,
-      ...fanout.statistics,
-      ...bus.statistics,
-    }),
-    overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS,
-    log,
-  );
-  starting.defer(stopStatistics);
-  log.info({ url: http.url, api: config.HTTP_API_URL ?? "embedded" }, "listening");
+  const intervalMs = overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS;
+  const parts = { config, instance, operations, webSockets, rejections, events, bus, fanout, http, log };
+  starting.defer(startStatistics({ ...parts, sessions: chat.sessions }, intervalMs));
+  const adminUrl = await startAdmin({ ...parts, sessions: chat.sessions }, adminStack);
+  log.info({ url: http.url, admin: adminUrl, api: config.HTTP_API_URL ?? "embedded" }, "listening");
 
   const running = starting.move();
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= running.disposeAsync());
-  return { url: http.url, devApi, close, [Symbol.asyncDispose]: close };
+  return { url: http.url, devApi, adminUrl, close, [Symbol.asyncDispose]: close };
 }
 
 /** The REST API: somebody's, or the embedded one. */

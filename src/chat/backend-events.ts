@@ -30,6 +30,10 @@ export const backendEvent = z.discriminatedUnion("type", [
 
 export type BackendEvent = z.output<typeof backendEvent>;
 
+export const BACKEND_EVENT_TYPES: readonly BackendEvent["type"][] = backendEvent.options.map(
+  ({ shape }) => shape.type.value,
+);
+
 /** How long an event's id is remembered: backends repeat themselves for hours, most of them for minutes. */
 const EVENT_ID_TTL_MS = 24 * 3_600_000;
 

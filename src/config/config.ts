@@ -13,6 +13,7 @@ import {
   eventsSecrets,
   flag,
   httpApiUrl,
+  optional,
   origins,
   rate,
   redisUrl,
@@ -129,6 +130,22 @@ const VARIABLES = {
     "300/10s",
     "Operations per user, over all instances and transports: each root field counts one, aliases too, and so do every ten requests that an operation causes at the REST API.",
   ),
+  ADMIN_PORT: {
+    default: undefined,
+    expected: "a whole number from 0 to 65535",
+    parse: optional(z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(0).max(65_535))),
+    sentence:
+      "A listener of its own for `/metrics`, `/status`, `/users`, `/health` and `/ready`; 0 takes a free port. Unset: there is none.",
+  },
+  ADMIN_HOST: text("127.0.0.1", "The address that it listens on."),
+  ADMIN_TOKEN: {
+    default: undefined,
+    secret: true,
+    expected: "text without white space",
+    parse: optional(z.string().regex(/^\S+$/)),
+    sentence:
+      "The token that everything on it but `/metrics`, `/health` and `/ready` needs: `Authorization: Bearer …`, or the password of a browser's prompt. Unset: the rest is refused.",
+  },
   LOG_LEVEL: choice(
     ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
     "info",

@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
 import type { Loaders } from "./loaders.ts";
 import type { Services } from "./services.ts";
+import type { FieldStatistics } from "./statistics.ts";
 
 /** An operation that is right as far as can be told before it runs. */
 export interface Operation {
@@ -16,6 +17,8 @@ export interface Operation {
   readonly cost: number;
   /** The names of those that only say where a subscription begins. The same list for every operation of the document. */
   readonly startVariables: readonly string[];
+  /** Counts what the subscription does; undefined for a query and a mutation. */
+  readonly field: FieldStatistics | undefined;
 }
 
 /** One operation on its way through the pipeline. What a running subscription holds of it is kept small. */

@@ -3,6 +3,7 @@ import {
   createSourceEventStream,
   execute,
   getOperationAST,
+  OperationTypeNode,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
@@ -23,7 +24,9 @@ import { Documents } from "./documents.ts";
 import { documentError, toClientError, toClientErrors } from "./errors.ts";
 import { Limits } from "./limits.ts";
 import { OperationContext } from "./operation-context.ts";
+import { rootFieldName } from "./root-field.ts";
 import { Selections, type Selection } from "./selections.ts";
+import { OperationStatistics, type FieldStatistics } from "./statistics.ts";
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -68,15 +71,18 @@ async function refuseViewer(): Promise<never> {
 
 export class Operations {
   readonly schema: GraphQLSchema;
+  readonly statistics: OperationStatistics;
   readonly #documents: Documents;
   readonly #limits: Limits;
   readonly #selections: Selections;
   readonly #services: Services;
   readonly #log: Log;
   readonly #starts = new WeakMap<DocumentNode, readonly string[]>();
+  readonly #fields = new WeakMap<OperationDefinitionNode, FieldStatistics>();
 
   constructor({ schema, introspection, services, log }: OperationsOptions) {
     this.schema = schema;
+    this.statistics = new OperationStatistics(schema);
     this.#documents = new Documents(schema, introspection);
     this.#limits = new Limits(schema);
     this.#selections = new Selections(schema, (operation) => this.context(operation, NOBODY));
@@ -91,6 +97,12 @@ export class Operations {
 
   /** Reads a request: the operation, or what is wrong with it. Never throws. */
   prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
+    const prepared = this.#prepare(request);
+    if (!("type" in prepared)) this.statistics.count("unknown", codeOf(prepared));
+    return prepared;
+  }
+
+  #prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
     const parsed = this.#documents.read(request.query);
     if ("errors" in parsed) return parsed.errors;
     const { document } = parsed;
@@ -107,7 +119,8 @@ export class Operations {
     if (refusal) return [refusal];
     const startVariables = this.#startVariables(document);
     const cost = costOf(document, operation);
-    return { type: operation.operation, document, operationName, variables, startVariables, cost };
+    const field = this.#fieldOf(document, operation);
+    return { type: operation.operation, document, operationName, variables, startVariables, cost, field };
   }
 
   /**
@@ -118,6 +131,15 @@ export class Operations {
     return charge(this.#services.operationLimit, caller, cost);
   }
 
+  #fieldOf(document: DocumentNode, operation: OperationDefinitionNode): FieldStatistics | undefined {
+    if (operation.operation !== OperationTypeNode.SUBSCRIPTION) return undefined;
+    const known = this.#fields.get(operation);
+    if (known) return known;
+    const field = this.statistics.field(rootFieldName(document, operation));
+    if (field) this.#fields.set(operation, field);
+    return field;
+  }
+
   #startVariables(document: DocumentNode): readonly string[] {
     let names = this.#starts.get(document);
     if (!names) this.#starts.set(document, (names = variablesOfStart(this.schema, document)));
@@ -126,6 +148,13 @@ export class Operations {
 
   /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
   async execute(context: Context): Promise<ExecutionResult> {
+    const startedAt = performance.now();
+    const result = await this.#execute(context);
+    this.statistics.count(context.operation.type, codeOf(result.errors), startedAt);
+    return result;
+  }
+
+  async #execute(context: Context): Promise<ExecutionResult> {
     try {
       const result = await onBehalfOf(context, () => execute(this.#arguments(context)));
       return finish(result, context);
@@ -159,6 +188,13 @@ export class Operations {
   }
 
   async #start(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
+    const startedAt = performance.now();
+    const started = await this.#open(context);
+    this.statistics.count(context.operation.type, "source" in started ? undefined : codeOf(started.errors), startedAt);
+    return started;
+  }
+
+  async #open(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     try {
       const source = await onBehalfOf(context, () => createSourceEventStream(this.#arguments(context)));
       if (Symbol.asyncIterator in source) return { source };
@@ -195,6 +231,12 @@ function isStream(source: unknown): source is Stream {
   return source instanceof Stream;
 }
 
+/** Of the first error; undefined where there is none. */
+function codeOf(errors: readonly GraphQLError[] | undefined): unknown {
+  const [error] = errors ?? [];
+  return error && (error.extensions["code"] ?? "none");
+}
+
 function finish(result: ExecutionResult, context: Context): ExecutionResult {
   return result.errors ? { ...result, errors: toClientErrors(result.errors, context) } : result;
 }
@@ -205,11 +247,15 @@ class ResultStream implements Results {
   #event: unknown;
   readonly #args: ExecutionArgs;
   readonly #context: Context;
+  /** Undefined when it is over. */
+  #field: FieldStatistics | undefined;
 
   constructor(source: AsyncIterator<unknown>, args: ExecutionArgs, context: Context) {
     this.#source = source;
     this.#args = args;
     this.#context = context;
+    this.#field = context.operation.field;
+    if (this.#field) this.#field.subscriptions++;
   }
 
   [Symbol.asyncIterator](): this {
@@ -233,6 +279,7 @@ class ResultStream implements Results {
       const contextValue = this.#context.forNextEvent();
       const result = await onBehalfOf(this.#context, () => execute({ ...this.#args, rootValue, contextValue }));
       const [error] = result.errors ?? [];
+      this.#count(error === undefined);
       // A result with errors would stay with some clients for ever: it ends the stream instead.
       if (error) throw error.originalError ?? error;
       return { done: false, value: result };
@@ -242,7 +289,15 @@ class ResultStream implements Results {
     }
   }
 
+  #count(isRendered: boolean): void {
+    if (!this.#field) return;
+    this.#field.executions++;
+    if (isRendered) this.#field.deliveries++;
+  }
+
   async return(): Promise<IteratorResult<ExecutionResult, void>> {
+    if (this.#field) this.#field.subscriptions--;
+    this.#field = undefined;
     this.#context.caller.release();
     await this.#source.return?.();
     return { done: true, value: undefined };

@@ -7,6 +7,7 @@ import type { DeliveredEvent } from "../chat/events/registry.ts";
 import { GatewayError } from "../errors.ts";
 import type { Context, Operation } from "./context.ts";
 import { toClientError } from "./errors.ts";
+import type { FieldStatistics } from "./statistics.ts";
 import { dependsOnViewer, variablesOfResults } from "./viewer.ts";
 
 /** One event in the words of one selection: the payload of a `next` message. */
@@ -74,6 +75,7 @@ export class Selection {
   readonly #schema: GraphQLSchema;
   readonly #context: Context;
   readonly #onUnused: () => void;
+  readonly #field: FieldStatistics | undefined;
   #users = 0;
   /** The last event and what became of it: an event goes to all its subscribers before the next one does. */
   #event: DeliveredEvent | undefined;
@@ -82,19 +84,23 @@ export class Selection {
   constructor(schema: GraphQLSchema, context: Context, onUnused: () => void) {
     this.#schema = schema;
     this.#context = context;
+    this.#field = context.operation.field;
     this.#onUnused = onUnused;
   }
 
   retain(): void {
     this.#users++;
+    if (this.#field) this.#field.subscriptions++;
   }
 
   release(): void {
+    if (this.#field) this.#field.subscriptions--;
     if (--this.#users === 0) this.#onUnused();
   }
 
   /** Executed for the first who asks. Never throws. */
   render(event: DeliveredEvent): Rendered {
+    if (this.#field) this.#field.deliveries++;
     if (event !== this.#event || !this.#rendered) {
       this.#rendered = this.#render(event);
       this.#event = event;
@@ -104,6 +110,7 @@ export class Selection {
 
   #render(event: DeliveredEvent): Rendered {
     const { document, operationName, variables } = this.#context.operation;
+    if (this.#field) this.#field.executions++;
     try {
       const result = execute({
         schema: this.#schema,

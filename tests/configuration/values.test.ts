@@ -46,6 +46,7 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ["MAX_SUBSCRIPTIONS", "a whole number from 1 to 100000", ["0"]],
   ["MAX_SEND_BUFFER", "a whole number from 16384 to 1073741824", ["0", "1MB"]],
   ["COMPRESSION", FLAG, ["gzip"]],
+  ["ADMIN_PORT", "a whole number from 0 to 65535", ["http", "-1", "65536"]],
   ["MAX_CONNECTIONS", "a whole number from 1 to 10000000", ["many"]],
   ["KEEP_ALIVE_TIMEOUT", DURATION, ["0", "75s"]],
   ["TRUST_PROXY", "a whole number from 0 to 100", ["-1", "true"]],
@@ -97,6 +98,7 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
 
 /** What is given may hold a secret; instead of it is said what is wrong. Those of REDIS_URL are in redis-address.test.ts. */
 const WRONG_SECRETS: readonly (readonly [name: string, allowed: string, said: string, given: readonly string[]])[] = [
+  ["ADMIN_TOKEN", "text without white space", "something else", ["two words", "a\ttab"]],
   ["HTTP_API_URL", ADDRESS, "no address at all", ["api.example.com", "https://"]],
   ["HTTP_API_URL", ADDRESS, "another scheme, or none", ["localhost:3000", "ftp://api.example.com"]],
   [
@@ -151,7 +153,7 @@ describe("a wrong value is named, with what was given and what is allowed", () =
 });
 
 test("every variable that not any text will do for has a wrong value above", () => {
-  const anyText = ["HOST", "DEV_API_FILE", "HTTP_API_ADAPTER", "NODE_ENV"];
+  const anyText = ["HOST", "ADMIN_HOST", "DEV_API_FILE", "HTTP_API_ADAPTER", "NODE_ENV"];
   const named = new Set([...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText]);
   expect([...named].toSorted()).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
 });

@@ -91,6 +91,7 @@ describe("selections", () => {
           variables: undefined,
           startVariables: [],
           cost: 1,
+          field: undefined,
           ...rest,
         });
       },

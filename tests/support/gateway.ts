@@ -11,6 +11,8 @@ export interface TestGateway extends AsyncDisposable {
   /** The HTTP endpoint. */
   readonly url: string;
   readonly wsUrl: string;
+  /** The admin listener, where ADMIN_PORT is given. */
+  readonly adminUrl: string | undefined;
   /** The REST API behind it, which the gateway reaches over HTTP like any other. */
   readonly api: DevApi;
   /** What the gateway has logged, parsed. */
@@ -56,6 +58,7 @@ export async function startGateway(
   return {
     url: gateway.url,
     wsUrl: gateway.url.replace(/^http/, "ws"),
+    adminUrl: gateway.adminUrl,
     api,
     logged,
     close: () => running.disposeAsync(),

@@ -1,25 +1,51 @@
 /** `POST /events`: the backend speaks, signed as in the Standard Webhooks specification. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
-import { backendEvent, type BackendEvent, type BackendEvents } from "../../chat/backend-events.ts";
+import { backendEvent, BACKEND_EVENT_TYPES, type BackendEvent, type BackendEvents } from "../../chat/backend-events.ts";
 import type { Log } from "../../log.ts";
+import { Counts } from "../../measures.ts";
 
 interface EventsEndpointOptions {
   /** Each `whsec_…`, or the base64 after that. An event is signed with one of them. */
   readonly secrets: readonly string[];
   readonly maxBytes: number;
   readonly events: BackendEvents;
+  readonly statistics: EventsStatistics;
   readonly log: Log;
 }
+
+/** What is counted of the requests. */
+export class EventsStatistics {
+  /** By the event's type, `unknown` where it could not be read, how requests were answered. */
+  readonly received: ReadonlyMap<string, Counts>;
+
+  constructor() {
+    this.received = new Map([...BACKEND_EVENT_TYPES, UNKNOWN].map((type) => [type, new Counts()]));
+  }
+}
+
+const UNKNOWN = "unknown";
+
+/** By the status that is answered. */
+const OUTCOMES: ReadonlyMap<number, string> = new Map([
+  [202, "accepted"],
+  [400, "malformed"],
+  [401, "unsigned"],
+  [405, "method"],
+  [413, "too_large"],
+  [503, "failed"],
+]);
 
 /** What is answered: 202 with nothing more, or why not. */
 interface Answer {
   readonly status: number;
+  /** Of the event, where it could be read. */
+  readonly type?: string;
   readonly error?: string;
 }
 
 /** A request listener. Never rejects. */
-export function createEventsEndpoint({ secrets, maxBytes, events, log }: EventsEndpointOptions) {
+export function createEventsEndpoint({ secrets, maxBytes, events, statistics, log }: EventsEndpointOptions) {
   const webhooks = secrets.map((secret) => new Webhook(secret));
 
   async function answerTo(request: IncomingMessage): Promise<Answer> {
@@ -30,8 +56,16 @@ export function createEventsEndpoint({ secrets, maxBytes, events, log }: EventsE
       return { status: 401, error: "The signature or its time is wrong." };
     const parsed = parse(body);
     if ("error" in parsed) return { status: 400, error: parsed.error };
-    await events.accept(String(request.headers["webhook-id"]), parsed.event);
-    return { status: 202 };
+    const { event } = parsed;
+    const { type } = event;
+    try {
+      await events.accept(String(request.headers["webhook-id"]), event);
+      return { status: 202, type };
+    } catch (error) {
+      log.error({ err: error }, "an event of the backend could not be published");
+      // The backend tries again.
+      return { status: 503, type, error: "The event could not be published. Send it again." };
+    }
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -43,10 +77,10 @@ export function createEventsEndpoint({ secrets, maxBytes, events, log }: EventsE
         log.debug({ err: error }, "a request to /events broke off");
         return;
       }
-      log.error({ err: error }, "an event of the backend could not be published");
-      // The backend tries again.
-      answer = { status: 503, error: "The event could not be published. Send it again." };
+      log.error({ err: error }, "an event of the backend could not be read");
+      answer = { status: 503, error: "The event could not be read. Send it again." };
     }
+    statistics.received.get(answer.type ?? UNKNOWN)?.add(OUTCOMES.get(answer.status) ?? "failed");
     if (answer.status === 405) response.setHeader("allow", "POST");
     // What is left of a body that is too large is not read.
     if (answer.status === 413) response.setHeader("connection", "close");

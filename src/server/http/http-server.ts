@@ -1,11 +1,14 @@
 /** The one port: GraphQL, GraphiQL, health, and the upgrade to WebSocket. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Config } from "../../config/config.ts";
 import type { Log } from "../../log.ts";
+import type { Counts } from "../../measures.ts";
 import { wantsGraphiQL, type GraphiQL } from "../graphiql/graphiql.ts";
 import { byQuality } from "./accept.ts";
+import { answer, answerReady } from "./answer.ts";
+import { listen } from "./listen.ts";
 import type { RequestPolicy } from "./request-policy.ts";
 import { setResponseHeaders } from "./response-headers.ts";
 import type { WebSockets } from "../websocket/websocket.ts";
@@ -24,13 +27,17 @@ interface HttpServerOptions {
   /** Undefined: browsers get no page. */
   readonly graphiql: GraphiQL | undefined;
   readonly webSockets: WebSockets;
-  /** Whether this instance reaches the others: one that does not still serves who is connected, but takes nobody in if it can be helped. */
-  readonly isConnected: () => boolean;
+  /** Of the other parts, those for which nobody should be sent here. Who is connected is served all the same. */
+  readonly notReady: () => readonly string[];
+  /** Counts upgrades that are refused, by reason. */
+  readonly rejections: Counts;
   readonly log: Log;
 }
 
 export interface HttpServer {
   readonly url: string;
+  /** The parts for which the gateway is not ready: `draining`, and those of the other parts. */
+  notReady(): readonly string[];
   /** Says that it is not ready, and takes no further upgrade; requests go on, so that a load balancer can look elsewhere first. */
   drain(): void;
   /** Takes no further connection; what is under way goes on. */
@@ -43,17 +50,15 @@ export interface HttpServer {
 
 /** Listens. Rejects where the port is taken or the address is not this machine's. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { config, webSockets, log } = options;
+  const { config, webSockets, rejections, log } = options;
   let isDraining = false;
   let isStopping = false;
+  const notReady = (): readonly string[] => [...(isDraining ? ["draining"] : []), ...options.notReady()];
   const underWay = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
   /** Connections on which nothing has been asked yet. */
   const silent = new Set<Socket>();
-  const serverOptions = {
-    shouldUpgradeCallback: asksForWebSocket,
-    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT,
-  };
+  const serverOptions = { shouldUpgradeCallback: asksForWebSocket, keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT };
   const server = createServer(serverOptions, (request, response) => {
     silent.delete(request.socket);
     underWay.add(response);
@@ -62,7 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       // Begun before the end did, it has promised to keep its connection.
       if (isStopping) request.socket.destroySoon();
     });
-    respond(options, isDraining, request, response).catch((error: unknown) => {
+    respond(options, isDraining, notReady, request, response).catch((error: unknown) => {
       log.error({ err: error }, "a request could not be answered");
       if (response.headersSent) response.destroy();
       else response.writeHead(500).end();
@@ -79,13 +84,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on("upgrade", (request, socket, head) => {
     silent.delete(request.socket);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
-    const refusal = isDraining ? "503 Service Unavailable" : refuseUpgrade(options.policy, request);
+    const refusal = isDraining ? DRAINING : refuseUpgrade(options.policy, request);
     if (refusal === undefined) webSockets.upgrade(request, socket, head);
-    else refuse(socket, refusal);
+    else refuse(socket, refusal, rejections);
   });
-  const url = await listen(server, config);
+  const url = `${await listen(server, config.PORT, config.HOST)}${GRAPHQL_PATH}`;
   return {
     url,
+    notReady,
     drain() {
       isDraining = true;
       for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
@@ -106,8 +112,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 async function respond(
-  { graphql, graphiql, events, isConnected, policy, webSockets }: HttpServerOptions,
+  { graphql, graphiql, events, policy }: HttpServerOptions,
   isDraining: boolean,
+  notReady: () => readonly string[],
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -138,12 +145,7 @@ async function respond(
       answer(response, 200, { status: "ok" });
       return;
     case "/ready":
-      answerReady(
-        response,
-        Object.entries({ draining: isDraining, redis: !isConnected(), full: webSockets.isFull })
-          .filter(([, isNotReady]) => isNotReady)
-          .map(([part]) => part),
-      );
+      answerReady(response, notReady());
       return;
     case "/":
       if (graphiql) response.setHeader("location", GRAPHQL_PATH);
@@ -154,48 +156,32 @@ async function respond(
   }
 }
 
-/** @param notReady the parts for which the gateway is not ready. */
-function answerReady(response: ServerResponse, notReady: readonly string[]): void {
-  if (notReady.length === 0) answer(response, 200, { status: "ok" });
-  else answer(response, 503, { status: "unavailable", notReady });
-}
-
-function answer(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(body));
-}
-
 /** Whoever offers another protocol, as some clients do with h2c, is served in this one. */
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return /^websocket$/i.test(headers.upgrade ?? "");
 }
 
-function refuseUpgrade(policy: RequestPolicy, request: IncomingMessage): string | undefined {
-  if (!policy.allowsHost(request.headers)) return "421 Misdirected Request";
-  if (pathOf(request) !== GRAPHQL_PATH) return "404 Not Found";
-  return policy.allowsOrigin(request.headers) ? undefined : "403 Forbidden";
+/** Why an upgrade is refused: for the metrics, and for the client. */
+interface UpgradeRefusal {
+  readonly reason: "draining" | "host" | "origin" | "path";
+  readonly status: string;
+}
+
+const DRAINING: UpgradeRefusal = { reason: "draining", status: "503 Service Unavailable" };
+
+function refuseUpgrade(policy: RequestPolicy, request: IncomingMessage): UpgradeRefusal | undefined {
+  if (!policy.allowsHost(request.headers)) return { reason: "host", status: "421 Misdirected Request" };
+  if (pathOf(request) !== GRAPHQL_PATH) return { reason: "path", status: "404 Not Found" };
+  return policy.allowsOrigin(request.headers) ? undefined : { reason: "origin", status: "403 Forbidden" };
 }
 
 /** Does not wait for the client's side of the end, which may never come. */
-function refuse(socket: Duplex, status: string): void {
+function refuse(socket: Duplex, { status, reason }: UpgradeRefusal, rejections: Counts): void {
+  rejections.add(reason);
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? "").split("?", 1)[0] ?? "";
-}
-
-async function listen(server: Server, { HOST, PORT }: Pick<Config, "HOST" | "PORT">): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(PORT, HOST, () => {
-      server.removeListener("error", reject);
-      resolve();
-    });
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one
-  const { port } = server.address() as AddressInfo;
-  const host = HOST === "0.0.0.0" || HOST === "::" ? "localhost" : HOST;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/graphql`;
 }

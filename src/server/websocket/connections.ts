@@ -1,6 +1,7 @@
 /** The connections of this instance: how many it takes, and how they end with it. */
 import type { Log } from "../../log.ts";
 import { CloseCode } from "./close-codes.ts";
+import { countConnections, type ConnectionCounts } from "./connection-counts.ts";
 import type { Connection } from "./connection.ts";
 
 /** A full instance has room again below this part of its maximum: one that leaves must not be announced each time. */
@@ -29,6 +30,10 @@ export class Connections {
   /** Whether one more is one too many. */
   get isAtMaximum(): boolean {
     return this.#open.size >= this.#max;
+  }
+
+  count(): ConnectionCounts {
+    return countConnections(this.#open);
   }
 
   add(connection: Connection): void {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { OperationTypeNode, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from "graphql";
 import {
   makeServer,
   MessageType,
@@ -17,14 +17,15 @@ import type { Sessions } from "../../chat/sessions.ts";
 import { Unauthenticated } from "../../chat/unauthenticated.ts";
 import type { Config } from "../../config/config.ts";
 import { GatewayError, hasCode } from "../../errors.ts";
-import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
+import { rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
-import type { Operation } from "../../graphql/context.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
+import type { Counts } from "../../measures.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
+import { Closes, type ConnectionCounts } from "./connection-counts.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
@@ -33,11 +34,9 @@ import { discard, readMessage } from "./messages.ts";
 import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
+import { overLimit } from "./operation-limits.ts";
 import { clientOrigin, connectionOrigin } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
-
-/** Queries and mutations under way on one connection at most: a page may open a hundred chats at once. */
-const MAX_IN_FLIGHT = 250;
 
 /** Messages of the protocol that a client has no business to send. */
 const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
@@ -47,20 +46,11 @@ const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
 ]);
 
 interface WebSocketsOptions {
-  readonly config: Pick<
-    Config,
-    | "CONNECTION_INIT_TIMEOUT"
-    | "COMPRESSION"
-    | "HEARTBEAT_INTERVAL"
-    | "MAX_SEND_BUFFER"
-    | "MAX_CONNECTIONS"
-    | "MAX_PAYLOAD_SIZE"
-    | "MAX_SUBSCRIPTIONS"
-    | "RATE_LIMIT_OPERATIONS"
-    | "TRUST_PROXY"
-  >;
+  readonly config: Config;
   readonly sessions: Sessions;
   readonly operations: Operations;
+  /** Counts connections that are refused, by reason. */
+  readonly rejections: Counts;
   readonly log: Log;
 }
 
@@ -72,6 +62,7 @@ export class WebSockets {
   readonly #protocol: Server<Connection>;
   readonly #connections: Connections;
   readonly #flusher = new Flusher();
+  readonly closes = new Closes();
 
   constructor(options: WebSocketsOptions) {
     this.#options = options;
@@ -102,6 +93,11 @@ export class WebSockets {
     return this.#connections.isFull;
   }
 
+  /** Looks at each connection. */
+  count(): ConnectionCounts {
+    return this.#connections.count();
+  }
+
   /** Answers an upgrade request whose path and origin are right. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request));
@@ -126,9 +122,10 @@ export class WebSockets {
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
-    const { log, config } = this.#options;
+    const { log, config, rejections } = this.#options;
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
     if (this.#connections.isAtMaximum) {
+      rejections.add("full");
       socket.close(CloseCode.tryAgainLater, "Too many connections");
       return;
     }
@@ -154,6 +151,7 @@ export class WebSockets {
     );
     socket.once("close", (code, reason) => {
       this.#connections.delete(connection);
+      this.closes.note(code);
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
@@ -235,26 +233,17 @@ export class WebSockets {
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const { operations } = this.#options;
+    const { operations, config } = this.#options;
     const operation = operations.prepare(payload);
     discard(payload);
-    const errors = "type" in operation ? this.#overLimit(connection, operation) : operation;
+    const errors = "type" in operation ? overLimit(connection, operation, config.MAX_SUBSCRIPTIONS) : operation;
+    if (errors && "type" in operation) operations.statistics.count(operation.type, "OPERATION_LIMIT");
     if (errors || !("type" in operation)) return (await this.#charge(connection, connection, 1)) ?? errors ?? [];
     const context = operations.context(operation, new ConnectionCaller(connection, operation, id));
     const refusal = await this.#charge(connection, context.caller, operation.cost);
     if (!refusal) return new Accepted(operations.schema, context, connection, id);
     context.caller.release();
     return refusal;
-  }
-
-  #overLimit(connection: Connection, { type }: Operation): readonly GraphQLError[] | undefined {
-    const isSubscription = type === OperationTypeNode.SUBSCRIPTION;
-    const [count, limit] = isSubscription
-      ? [connection.subscriptions, this.#options.config.MAX_SUBSCRIPTIONS]
-      : [connection.inFlight, MAX_IN_FLIGHT];
-    if (count < limit) return undefined;
-    const kind = isSubscription ? "subscriptions" : "operations at once";
-    return [documentError("OPERATION_LIMIT", `A connection may have ${limit} ${kind}.`)];
   }
 
   /** What is refused for another reason is charged too: it has been read. */
