@@ -1,5 +1,5 @@
 /** From whatever was thrown to what the client reads. The one place where it happens, and where it is logged. */
-import { GraphQLError, Kind, type ASTNode } from "graphql";
+import { GraphQLError, Kind, type ASTNode, type GraphQLFormattedError } from "graphql";
 import { ERROR_CATALOGUE, GatewayError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 
@@ -33,9 +33,15 @@ export function toClientErrors(errors: readonly unknown[], context: ErrorContext
   return errors.map((error) => toClientError(error, context));
 }
 
-/** An error of the catalogue that is about the document itself. */
-export function documentError(code: ErrorCode, message: string, at?: GraphQLError): GraphQLError {
-  return clientError(code, message, at, {});
+/** An error of the catalogue that is about the document itself, or one of its variables. */
+export function documentError(code: ErrorCode, message: string, at?: GraphQLError, argument?: string): GraphQLError {
+  return clientError(code, message, at, argument === undefined ? {} : { argument });
+}
+
+/** The error of which only this is left: where it is in its document without the document. */
+export function formattedError({ message, locations, extensions = {} }: GraphQLFormattedError): GraphQLError {
+  const error = new GraphQLError(message, { extensions });
+  return locations ? Object.assign(error, { locations }) : error;
 }
 
 function isClientError(error: unknown): error is GraphQLError {

@@ -12,10 +12,10 @@ import {
   type OperationDefinitionNode,
 } from "graphql";
 import type { Operation } from "./context.ts";
+import { MAX_DEPTH } from "./document-limits.ts";
 import { documentError, requestError } from "./errors.ts";
+import { requiredVariables } from "./viewer.ts";
 
-/** Levels of fields in one operation. The deepest sensible one here has seven. */
-const MAX_DEPTH = 12;
 /** The sum of what an operation's fields cost, lists counted with the length asked for. */
 const MAX_COMPLEXITY = 50_000;
 
@@ -34,7 +34,8 @@ export class Limits {
     operation: OperationDefinitionNode,
     variables: Operation["variables"],
   ): GraphQLError | undefined {
-    if (this.#harmless.has(operation)) return undefined;
+    const refusal = this.#refuseNull(document, variables);
+    if (refusal || this.#harmless.has(operation)) return refusal;
     let cost: { depth: number; complexity: number };
     try {
       cost = complexityFromQuery(alone(operation, document), {
@@ -59,6 +60,19 @@ export class Limits {
     }
     if (!dependsOnArguments(this.#schema, document)) this.#harmless.add(operation);
     return undefined;
+  }
+
+  /**
+   * A variable with a default may be used where null is not allowed, and be null all the same: a subscription would begin, and fail with
+   * each event.
+   */
+  #refuseNull(document: DocumentNode, variables: Operation["variables"] = {}): GraphQLError | undefined {
+    const nulls = Object.keys(variables).filter((name) => variables[name] === null);
+    if (nulls.length === 0) return undefined;
+    const required = requiredVariables(this.#schema, document);
+    const wrong = nulls.find((name) => required.has(name));
+    if (wrong === undefined) return undefined;
+    return documentError("BAD_USER_INPUT", `Variable "$${wrong}" must not be null where it is used.`, undefined, wrong);
   }
 }
 

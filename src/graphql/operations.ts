@@ -1,4 +1,5 @@
 /** The one pipeline through which every operation goes, over whatever transport it came. */
+import { randomUUID } from "node:crypto";
 import {
   createSourceEventStream,
   execute,
@@ -93,6 +94,22 @@ export class Operations {
   /** Makes an operation ready to run for `caller`, who is released when it is over. */
   context(operation: Operation, caller: Caller): Context {
     return new OperationContext(operation, caller, this.#services, this.#log);
+  }
+
+  /**
+   * Why a caller may not have an operation of this text: nobody knows who it is, and it asks for more than the schema. Undefined where it
+   * may. Costs no validation. Never rejects.
+   */
+  async refuseUnknown(caller: Caller, query: string): Promise<GraphQLError | undefined> {
+    const { client } = caller;
+    const requestId = client?.requestId ?? randomUUID();
+    try {
+      await onBehalfOf({ requestId, client }, () => caller.identity());
+      return undefined;
+    } catch (error) {
+      if (this.#documents.asksForSchemaAlone(query)) return undefined;
+      return toClientError(error, { requestId, log: this.#log });
+    }
   }
 
   /** Reads a request: the operation, or what is wrong with it. Never throws. */

@@ -1,6 +1,7 @@
 /** Which operations may be executed once for everybody. */
 import {
   BREAK,
+  isNonNullType,
   Kind,
   TypeInfo,
   visit,
@@ -51,6 +52,22 @@ export function variablesOfStart(schema: GraphQLSchema, document: DocumentNode):
     return true;
   });
   return [...starts].filter((name) => !others.has(name));
+}
+
+/** The names of the variables that a document uses where null is not allowed. */
+export function requiredVariables(schema: GraphQLSchema, document: DocumentNode): ReadonlySet<string> {
+  const names = new Set<string>();
+  const typeInfo = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      VariableDefinition: () => false,
+      Variable({ name }) {
+        if (isNonNullType(typeInfo.getInputType())) names.add(name.value);
+      },
+    }),
+  );
+  return names;
 }
 
 /** The names of the variables that a subscription uses, except in those arguments of its root field that are left out. */

@@ -217,7 +217,7 @@ describe("with INTROSPECTION=false", () => {
     await using gateway = await startDiscreetGateway({ INTROSPECTION: "true" });
     const { data } = await postOperation(gateway.url, { query: '{ __type(name: "Chat") { name } }' });
     expect(data).toEqual({ __type: { name: "Chat" } });
-    const { errors } = await postOperation(gateway.url, { query: "{ mee { id } }" });
+    const { errors } = await postOperation(gateway.url, { query: "{ mee { id } }" }, gateway.api.users[0]?.token);
     expect(errors?.[0]?.message).toMatch(/Did you mean "me"\?/);
   });
 });

@@ -1,6 +1,6 @@
 /** Queries and mutations over HTTP, subscriptions over SSE: Yoga speaks HTTP, the pipeline is the one of WebSocket. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { GraphQLError, OperationTypeNode, type ExecutionResult } from "graphql";
+import { OperationTypeNode, type ExecutionResult, type GraphQLError } from "graphql";
 import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { onBehalfOf, type ClientOrigin } from "../../call-origin.ts";
 import type { Identity, Session } from "../../chat/session.ts";
@@ -9,7 +9,7 @@ import type { Config } from "../../config/config.ts";
 import { badInput, GatewayError } from "../../errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";
-import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
+import { documentError, formattedError, rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
@@ -128,12 +128,16 @@ function usePipeline({ config, sessions, operations }: GraphQLHttpOptions): Plug
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
         }
-        const operation = operations.prepare({ ...params, query: params.query ?? "" });
+        const caller = httpCaller(sessions, request, clientOrigin(req, config.TRUST_PROXY));
+        const query = params.query ?? "";
+        // Before anything is validated: what that costs is for callers that are known.
+        const unknown = await operations.refuseUnknown(caller, query);
+        if (unknown) return { data: null, errors: [unknown] };
+        const operation = operations.prepare({ ...params, query });
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
         const refusal = refuse(operation, request);
         if (refusal) return { errors: [refusal] };
-        const client = clientOrigin(req, config.TRUST_PROXY);
-        const context = operations.context(operation, httpCaller(sessions, request, client));
+        const context = operations.context(operation, caller);
         const retryAfterMs = await onBehalfOf(context, () => operations.admit(context.caller, operation.cost));
         if (retryAfterMs > 0) {
           context.caller.release();
@@ -247,11 +251,6 @@ function notAnOperation(message: string): GraphQLError {
   return withHttp(documentError("BAD_USER_INPUT", message), { status: 400 });
 }
 
-function withHttp(error: GraphQLError, http: object): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes ?? null,
-    source: error.source ?? null,
-    positions: error.positions ?? null,
-    extensions: { ...error.extensions, http },
-  });
+function withHttp({ message, locations, extensions }: GraphQLError, http: object): GraphQLError {
+  return formattedError({ message, ...(locations && { locations }), extensions: { ...extensions, http } });
 }

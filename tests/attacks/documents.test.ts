@@ -1,0 +1,140 @@
+/** Documents that would cost much before anybody knows whether they may be executed. */
+import { getIntrospectionQuery } from "graphql";
+import { describe, expect, test } from "vitest";
+import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { Documents } from "../../src/graphql/documents.ts";
+import { buildSchema } from "../../src/graphql/schema.ts";
+import { connect } from "../support/client.ts";
+import { startGateway } from "../support/gateway.ts";
+import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { openGraphQLSocket } from "../support/graphql-socket.ts";
+import { codesOf, postOperation } from "../support/http.ts";
+
+const [alice, bob] = DEMO_USERS;
+
+const times = (count: number, make: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => make(index)).join(" ");
+
+/** The text differs each time, so that nothing is remembered of it. */
+const EXPENSIVE: Readonly<Record<string, (nonce: number) => string>> = {
+  "one field 380 times": (nonce) => `{ ${times(380, () => "me{id}")} } # ${nonce}`,
+  "one field 380 times in fragments": (nonce) =>
+    `{ ${times(19, (index) => `...F${index}`)} } ${times(19, (index) => `fragment F${index} on Query { ${times(20, () => "me{id}")} }`)} # ${nonce}`,
+  "long arguments of one field": (nonce) =>
+    `{ ${times(60, () => `chat(id: "${"x".repeat(700)}") { id }`)} } # ${nonce}`,
+  "60,000 characters": (nonce) => `{ me { id } } #${"x".repeat(60_000)}${nonce}`,
+  "2,100 tokens": (nonce) => `{ ${times(700, () => "a: a")} } # ${nonce}`,
+  "101 root fields": (nonce) => `{ ${times(101, () => "__typename")} } # ${nonce}`,
+  "101 aliases": (nonce) => `{ chats { ${times(101, (index) => `a${index}: id`)} } } # ${nonce}`,
+  "101 fragments": (nonce) =>
+    `{ ${times(101, (index) => `...F${index}`)} } ${times(101, (index) => `fragment F${index} on Query { __typename }`)} # ${nonce}`,
+  "21 operations": (nonce) => `${times(21, (index) => `query Q${index} { me { id } }`)} # ${nonce}`,
+  "33 levels": (nonce) => `{ __schema { types { ${"ofType { ".repeat(30)} name ${"}".repeat(30)} } } } # ${nonce}`,
+  "fragments that double at each level": (nonce) =>
+    `{ __schema { types { ...F0 } } } ${times(12, (index) => `fragment F${index} on __Type { a: ofType { ...F${index + 1} } b: ofType { ...F${index + 1} } }`)} fragment F12 on __Type { name } # ${nonce}`,
+};
+
+describe("a document is refused with OPERATION_LIMIT for", () => {
+  test.each(Object.entries(EXPENSIVE))("%s", (_what, make) => {
+    expect(new Documents(buildSchema(), true).read(make(0))).toMatchObject({
+      errors: [{ extensions: { code: "OPERATION_LIMIT" } }],
+    });
+  });
+
+  test("any of these, over each transport, and nobody else feels it", async () => {
+    await using gateway = await startGateway();
+    await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
+    await using control = connect(gateway.wsUrl, bob.token);
+    await using received = control.subscribe(MessageAddedDocument);
+    await control.run(ChatsDocument);
+    for (const [index, make] of Object.values(EXPENSIVE).entries()) {
+      // As much of the longest as a message may have.
+      const query = make(0).slice(0, 55_000);
+      const overWebSocket = await attacker.start({ query }).ended;
+      const overHttp = await postOperation(gateway.url, { query: `${query} ` }, alice.token);
+      expect([...overWebSocket, ...(overHttp.errors ?? [])].map(({ extensions }) => extensions)).toEqual([
+        { code: "OPERATION_LIMIT" },
+        { code: "OPERATION_LIMIT" },
+      ]);
+      await control.run(SendMessageDocument, { chatId: gateway.api.demoChatId, content: `message ${index}` });
+      expect((await received.next()).messageAdded.content).toBe(`message ${index}`);
+    }
+    expect(gateway.logged.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+  });
+});
+
+/** Milliseconds of processor time that one of a hundred documents takes, each with another text. */
+function cpuMsOf(make: (nonce: number) => string): number {
+  const documents = new Documents(buildSchema(), true);
+  for (let nonce = 0; nonce < 50; nonce++) documents.read(make(nonce));
+  const before = process.threadCpuUsage();
+  for (let nonce = 1000; nonce < 1100; nonce++) documents.read(make(nonce));
+  const { user, system } = process.threadCpuUsage(before);
+  return (user + system) / 100_000;
+}
+
+test("no document costs much more to refuse than an ordinary one of its size costs to validate", () => {
+  // Ten fields in each of thirty chats: as many tokens as the limit allows, and nothing twice.
+  const ordinary = cpuMsOf(
+    (nonce) =>
+      `{ ${times(30, (index) => `c${index}: chat(id: "${index}") { id title createdAt updatedAt unreadCount lastMessage { id content createdAt readAt } }`)} } # ${nonce}`,
+  );
+  const relative = Object.entries(EXPENSIVE).map(([what, make]) => ({ what, times: cpuMsOf(make) / ordinary }));
+  expect(relative.filter(({ times: ratio }) => ratio > 4)).toEqual([]);
+});
+
+test("a text that was refused is not read again", () => {
+  const documents = new Documents(buildSchema(), true);
+  const query = `{ ${times(15, (index) => `unknown${index}`)} }`;
+  const first = documents.read(query) as { errors: readonly object[] };
+  const second = documents.read(query) as { errors: readonly { nodes?: unknown }[] };
+  // With the places of the errors, and without the syntax tree.
+  expect(second).toEqual(first);
+  expect(JSON.stringify(second)).toBe(JSON.stringify(first));
+  expect(second.errors.every(({ nodes }) => nodes === undefined)).toBe(true);
+});
+
+test("the introspection query of stock tools is answered where it is allowed, with and without a token", async () => {
+  await using gateway = await startGateway({ INTROSPECTION: "true" });
+  const query = getIntrospectionQuery({
+    descriptions: true,
+    specifiedByUrl: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    inputValueDeprecation: true,
+    oneOf: true,
+  });
+  for (const token of [alice.token, undefined]) {
+    const { data, errors } = await postOperation(gateway.url, { query }, token);
+    expect(errors).toBeUndefined();
+    expect(data).toHaveProperty("__schema");
+  }
+});
+
+test.each([
+  ["no token", undefined],
+  ["a refused token", "made-up"],
+])("over HTTP with %s nothing is validated: what is wrong with a document nobody is told", async (_what, token) => {
+  await using gateway = await startGateway();
+  for (const query of ["{ nothing }", "{ me { nothing } }", "{ ...F } fragment F on Query { __schema { nothing } }"]) {
+    expect(codesOf((await postOperation(gateway.url, { query }, token)).errors)).toEqual(["UNAUTHENTICATED"]);
+  }
+  expect(codesOf((await postOperation(gateway.url, { query: "{ nothing }" }, alice.token)).errors)).toEqual([
+    "GRAPHQL_VALIDATION_FAILED",
+  ]);
+});
+
+test("null for a variable with a default is refused when a subscription begins, not at its first event", async () => {
+  await using gateway = await startGateway();
+  await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  const query = "subscription ($if: Boolean = true) { messageAdded { id @include(if: $if) content } }";
+  await using control = connect(gateway.wsUrl, bob.token);
+  // The same document with another value was admitted before.
+  const admitted = attacker.start({ query, variables: { if: true } });
+  await attacker.run({ query: "{ chats { id } }" });
+  const refused = await attacker.start({ query, variables: { if: null } }).ended;
+  expect(refused.map(({ extensions }) => extensions)).toEqual([{ code: "BAD_USER_INPUT", argument: "if" }]);
+  await control.run(SendMessageDocument, { chatId: gateway.api.demoChatId, content: "hello" });
+  expect(await admitted.next()).toContain("hello");
+  expect(gateway.logged.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+});
