@@ -1,4 +1,4 @@
-/** The package as somebody gets it: packed, and installed from the tarball into an empty folder. */
+/** The packages as somebody gets them: packed, and installed from the tarballs into an empty folder. */
 import { execFile } from "node:child_process";
 import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,20 +11,23 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export interface Installation extends AsyncDisposable {
   /** The folder, with `node_modules` and nothing else but a manifest. */
   readonly path: string;
-  /** What is in the tarball. */
-  readonly files: readonly string[];
+  /** What is in the tarball of each package. */
+  readonly files: Readonly<Record<"graphql-chat-gateway" | "graphql-chat-client", readonly string[]>>;
   /** What starts the command that the package brings. */
   readonly command: (...args: readonly string[]) => readonly [string, ...string[]];
 }
 
 const run = promisify(execFile);
 
-/** Packs this project, and installs it. */
-export async function installPackage(): Promise<Installation> {
+/** Packs both packages of this project, and installs them. */
+export async function installPackages(): Promise<Installation> {
   await using starting = new AsyncDisposableStack();
   const { path } = starting.use(await mkdtempDisposable(join(tmpdir(), "package-")));
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", path], { cwd: ROOT });
-  const [packed] = JSON.parse(stdout) as { files: { path: string }[] }[];
+  const both = ["--workspaces", "--include-workspace-root"];
+  const { stdout } = await run("npm", ["pack", "--json", ...both, "--pack-destination", path], { cwd: ROOT });
+  const packed = JSON.parse(stdout) as { name: string; files: { path: string }[] }[];
+  const filesOf = (name: string): string[] =>
+    packed.find((one) => one.name === name)?.files.map((file) => file.path) ?? [];
   const tarballs = (await readdir(path)).filter((file) => file.endsWith(".tgz")).map((file) => join(path, file));
   await writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }));
   const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
@@ -32,7 +35,10 @@ export async function installPackage(): Promise<Installation> {
   const running = starting.move();
   return {
     path,
-    files: packed?.files.map((file) => file.path) ?? [],
+    files: {
+      "graphql-chat-gateway": filesOf("graphql-chat-gateway"),
+      "graphql-chat-client": filesOf("graphql-chat-client"),
+    },
     command: (...args) => [process.execPath, join(path, "node_modules/.bin/graphql-chat-gateway"), ...args],
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

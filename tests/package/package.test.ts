@@ -1,13 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDevApi } from "../../src/dev/api.ts";
 import { connect } from "../support/client.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
-import { startProcess } from "../support/process.ts";
+import { startProcess, temporaryDirectory } from "../support/process.ts";
 import { startRedis } from "../support/redis.ts";
-import { installPackage, type Installation } from "./installed.ts";
+import { installPackages, type Installation } from "./installed.ts";
 
 const FAR = { PORT: "0", HOST: "127.0.0.1", DRAIN_WINDOW: "0" };
 const CLEAN = { code: 0, signal: null };
@@ -35,21 +36,50 @@ const response = await fetch(gateway.url, {
 console.log(JSON.stringify({ refused: refused instanceof ConfigError, answer: await response.json() }));
 `;
 
+/** A frontend without a screen. */
+const FRONTEND = `
+import { createChatClient } from "graphql-chat-client";
+
+const [url, token, chatId, text] = process.argv.slice(2);
+const client = createChatClient({ url, token });
+const room = client.room(chatId);
+const shown = new Promise((resolve) =>
+  room.messages.subscribe(() => {
+    const message = room.messages.get().items.find((item) => item.text === text && item.state === "sent");
+    if (message) resolve(message);
+  }),
+);
+room.send(text);
+console.log(JSON.stringify(await shown));
+await client.close();
+`;
+
 let installed: Installation;
 
 beforeAll(async () => {
-  installed = await installPackage();
+  installed = await installPackages();
   await writeFile(join(installed.path, "program.ts"), PROGRAM);
 }, 240_000);
 
 afterAll(() => installed[Symbol.asyncDispose]());
 
 test("the package has JavaScript, types, source maps and what the sources read", async () => {
-  expect(installed.files.filter((path) => /\.(ts|tsx)$/.test(path) && !path.endsWith(".d.ts"))).toEqual([]);
-  expect(installed.files.filter((path) => /^(tests|scripts|bench|src)\//.test(path))).toEqual([]);
-  expect(installed.files).toEqual(
-    expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/src/index.js", "dist/src/index.d.ts"]),
+  const { "graphql-chat-gateway": gateway, "graphql-chat-client": client } = installed.files;
+  expect([...gateway, ...client].filter((path) => /\.tsx?$/.test(path) && !path.endsWith(".d.ts"))).toEqual([]);
+  expect([...gateway, ...client].filter((path) => /^(tests|scripts|bench|src)\//.test(path))).toEqual([]);
+  expect(gateway).toEqual(
+    expect.arrayContaining([
+      "LICENSE",
+      "README.md",
+      "THIRD_PARTY_NOTICES",
+      "package.json",
+      "schema/schema.graphql",
+      "dist/src/index.js",
+      "dist/src/index.d.ts",
+      "dist/src/upstream/adapter/adapter.d.ts",
+    ]),
   );
+  expect(client).toEqual(expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts"]));
   const { mappings, sourcesContent } = JSON.parse(
     await readFile(join(installed.path, "node_modules/graphql-chat-gateway/dist/src/gateway.js.map"), "utf8"),
   ) as { mappings: string; sourcesContent: string[] };
@@ -149,4 +179,28 @@ test("a program embeds a gateway on an adapter of its own, and its types are rig
     refused: true,
     answer: { data: { me: { id: "7", name: "Ann" }, chats: [] } },
   });
+});
+
+test("the client package runs in Node.js, and bundled by Vite without node_modules", { timeout: 120_000 }, async () => {
+  await using api = await startDevApi({ file: ":memory:" });
+  const env = { ...FAR, HTTP_API_URL: api.url };
+  await using gateway = await startProcess({ command: installed.command(), env });
+  const url = (await gateway.url()).replace(/^http/, "ws");
+  const frontend = join(installed.path, "frontend.mjs");
+  await writeFile(frontend, FRONTEND);
+  await using elsewhere = await temporaryDirectory();
+  await build({
+    root: installed.path,
+    configFile: false,
+    logLevel: "silent",
+    build: { outDir: elsewhere.path, lib: { entry: frontend, formats: ["es"], fileName: () => "bundle.mjs" } },
+  });
+  for (const file of [frontend, join(elsewhere.path, "bundle.mjs")]) {
+    const args = [url, api.users[0]?.token ?? "", api.demoChatId, `from ${basename(file)}`];
+    await using program = await startProcess({ command: [process.execPath, file, ...args], cwd: dirname(file) });
+    expect(await program.exited).toEqual(CLEAN);
+    expect(JSON.parse(program.output)).toMatchObject({ text: `from ${basename(file)}`, mine: true, state: "sent" });
+  }
+  const contents = api.data.messages(api.demoChatId).map(({ content }) => content);
+  expect(contents.slice(-2)).toEqual(["from frontend.mjs", "from bundle.mjs"]);
 });
