@@ -7,8 +7,10 @@ export interface ClientOrigin {
   readonly requestId: string | undefined;
   /** Of W3C Trace Context. */
   readonly traceparent: string | undefined;
-  /** The client's address, where it is to be passed on. */
+  /** The client's address: of the believed ones that a request has come by, the first. */
   readonly address: string | undefined;
+  /** The same where it is to be passed on: where TRUST_PROXY says how many proxies are believed. */
+  readonly forwardedFor: string | undefined;
 }
 
 export interface CallOrigin {

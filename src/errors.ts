@@ -41,7 +41,7 @@ export interface ErrorDetails {
   readonly message?: string;
   /** `BAD_USER_INPUT`: the argument that is wrong. */
   readonly argument?: string;
-  /** `RATE_LIMITED`, and `UPSTREAM_UNAVAILABLE` where the REST API said when to come back: milliseconds from now. */
+  /** `RATE_LIMITED`, `UNAUTHENTICATED` where the token was not asked about, and `UPSTREAM_UNAVAILABLE` where the REST API said when to come back: milliseconds from now. */
   readonly retryAfterMs?: number;
   /** What happened inside, for the log alone. */
   readonly cause?: unknown;

@@ -19,6 +19,7 @@ import { createInstance } from "./instance.ts";
 import { createLog, type Log } from "./log.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
+import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
@@ -87,7 +88,8 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     log,
   });
   const rejections = new Counts(["draining", "full", "host", "origin", "path"]);
-  const webSockets = new WebSockets({ config, sessions: chat.sessions, operations, rejections, log });
+  const origins = new ClientOrigins(config.TRUST_PROXY, log);
+  const webSockets = new WebSockets({ config, origins, sessions: chat.sessions, operations, rejections, log });
   const events = new EventsStatistics();
   // The admin listener goes on until the others have ended.
   const adminStack = starting.use(new AsyncDisposableStack());
@@ -97,7 +99,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const http = await startHttpServer({
     config,
     policy,
-    graphql: createGraphQLHttp({ config, policy, sessions: chat.sessions, operations, log }),
+    graphql: createGraphQLHttp({ config, policy, origins, sessions: chat.sessions, operations, log }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events:
       secrets === undefined

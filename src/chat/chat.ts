@@ -18,6 +18,7 @@ import { Presence } from "./presence.ts";
 import { PresenceAudience } from "./presence-audience.ts";
 import { Receipts } from "./receipts.ts";
 import { Sessions } from "./sessions.ts";
+import { TokenGuard } from "./token-guard.ts";
 import { Typing } from "./typing.ts";
 
 /** How much longer the REST API may go without being asked about tokens again where the backend sends events. */
@@ -52,6 +53,7 @@ interface ChatDomainOptions {
     | "MAX_MESSAGE_SIZE"
     | "PRESENCE_GRACE"
     | "PRESENCE_MAX_MEMBERS"
+    | "RATE_LIMIT_FAILED_AUTH"
     | "RESUME_WINDOW"
     | "SESSION_RECHECK_BUDGET"
     | "SESSION_RECHECK_INTERVAL"
@@ -72,6 +74,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     api,
     directory,
     clock,
+    guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH),
     recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
     // A backend that says what has changed need not be asked so often.
     recheckBudget: config.SESSION_RECHECK_BUDGET / (config.EVENTS_SECRET === undefined ? 1 : EVENTS_STRETCH),

@@ -4,12 +4,14 @@ import { onBehalfOf } from "../call-origin.ts";
 import type { Clock } from "../clock.ts";
 import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { OneAtATime } from "../one-at-a-time.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { listChats } from "./chat-list.ts";
 import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
 import type { Chat, Me } from "./model.ts";
 import { hashToken, Session, type Identity } from "./session.ts";
+import type { TokenGuard, TokenSource } from "./token-guard.ts";
 import { Unauthenticated } from "./unauthenticated.ts";
 
 /** How long an answer about a token is good for everybody who brings it: a storm of connects asks once. */
@@ -34,6 +36,12 @@ interface Refusal {
   readonly reason: Unauthenticated;
 }
 
+/** A token, and who brings it: nobody where it is one that is known. */
+interface Question {
+  readonly token: string;
+  readonly source: TokenSource | undefined;
+}
+
 /** What has to happen when connections come and go. Neither may throw. */
 export interface SessionListener {
   opened(session: Session): void;
@@ -44,6 +52,7 @@ interface SessionsOptions {
   readonly api: ChatApi;
   readonly directory: Directory;
   readonly clock: Clock;
+  readonly guard: TokenGuard;
   /** Every token with an open session is asked about again within this time, unless that would be too many requests. */
   readonly recheckIntervalMs: number;
   /** Requests a second to the REST API, at most, for asking again: with more tokens the interval stretches. */
@@ -55,7 +64,7 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #listeners: SessionListener[] = [];
   readonly #credentials = new Map<string, Credential>();
-  readonly #profiles: LRUCache<string, Me, string>;
+  readonly #profiles: LRUCache<string, Me, Question>;
   readonly #chatLists: LRUCache<string, ChatList, Identity>;
   /**
    * When tokens were found to be refused and users signed out, by {@link #refusals}: a session that was being opened then has
@@ -63,18 +72,22 @@ export class Sessions {
    */
   readonly #refusedAt = new LRUCache<string, Refusal>({ max: CACHE_ENTRIES });
   #refusals = 0;
+  readonly #refreshing = new OneAtATime<Session>();
   readonly #purge: NodeJS.Timeout;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    const { api, directory } = options;
+    const { api, directory, guard } = options;
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
     const bounds = { max: CACHE_ENTRIES, ttl: CACHE_TTL_MS, ignoreFetchAbort: true };
-    this.#profiles = new LRUCache<string, Me, string>({
+    this.#profiles = new LRUCache<string, Me, Question>({
       ...bounds,
-      fetchMethod: async (_hash, _stale, { context: token }) => {
-        const { userId, name, email, role } = await api.profile(token);
+      fetchMethod: async (hash, _stale, { context: { token, source } }) => {
+        const ask = (): ReturnType<ChatApi["profile"]> => api.profile(token);
+        // Who has an open session is known.
+        const isKnown = source === undefined || this.#credentials.has(hash);
+        const { userId, name, email, role } = await (isKnown ? ask() : guard.ask(hash, source, ask));
         return { id: userId, name, email, role: role ?? null };
       },
     });
@@ -96,6 +109,7 @@ export class Sessions {
     this.#purge = setInterval(() => {
       this.#profiles.purgeStale();
       this.#chatLists.purgeStale();
+      guard.purge();
     }, CACHE_TTL_MS);
     this.#purge.unref();
   }
@@ -114,17 +128,20 @@ export class Sessions {
   /**
    * Whose token that is. Where the REST API refuses it, its sessions end.
    *
+   * @param source who brings it; undefined where it is asked about again.
    * @throws GatewayError UNAUTHENTICATED where there is none or the REST API refuses it; UPSTREAM_… where it cannot be asked.
    */
-  async identify(token: string | undefined): Promise<Identity> {
+  async identify(token: string | undefined, source: TokenSource | undefined): Promise<Identity> {
     if (token === undefined || token === "") throw new Unauthenticated("Token missing");
     const tokenHash = hashToken(token);
+    if (source && this.#options.guard.isRefused(tokenHash)) throw new Unauthenticated("Token refused");
     try {
-      const user = await this.#profiles.fetch(tokenHash, { context: token });
+      const user = await this.#profiles.fetch(tokenHash, { context: { token, source } });
       if (!user) throw new Error("the profile cache answered nothing");
       return { token, tokenHash, user };
     } catch (error) {
-      if (!hasCode(error, "UNAUTHENTICATED")) throw error;
+      // One that was not asked about has no sessions.
+      if (!hasCode(error, "UNAUTHENTICATED") || error instanceof Unauthenticated) throw error;
       const refusal = new Unauthenticated("Token refused");
       this.#end(tokenHash, refusal);
       throw refusal;
@@ -137,9 +154,9 @@ export class Sessions {
    *
    * @throws GatewayError as {@link identify}.
    */
-  async open(token: string | undefined, isWanted: () => boolean): Promise<Session | undefined> {
+  async open(token: string | undefined, source: TokenSource, isWanted: () => boolean): Promise<Session | undefined> {
     const begunAt = this.#refusals;
-    const identity = await this.identify(token);
+    const identity = await this.identify(token, source);
     const list = await this.#listOf(identity);
     if (!isWanted()) return undefined;
     this.#requireUnrefused(identity, begunAt);
@@ -158,14 +175,21 @@ export class Sessions {
   }
 
   /**
-   * Gives a running session a fresh token of the same user. What runs goes on; what is asked of the REST API later carries it.
+   * Gives a running session a fresh token of the same user. What runs goes on; what is asked of the REST API later carries it. Calls for one
+   * session wait for each other; refused tokens count for its user and for `address`.
    *
    * @throws GatewayError UNAUTHENTICATED where the token is refused or the session has ended meanwhile; BAD_USER_INPUT where it
    * is somebody else's; UPSTREAM_…
    */
-  async refresh(session: Session, token: string): Promise<Me> {
+  refresh(session: Session, token: string, address: string | undefined): Promise<Me> {
+    return this.#refreshing.run(session, () => this.#refresh(session, token, address));
+  }
+
+  async #refresh(session: Session, token: string, address: string | undefined): Promise<Me> {
+    // Nobody asks for one whose connection is gone.
+    if (!this.#credentials.get(session.tokenHash)?.sessions.has(session)) throw new Unauthenticated("Token refused");
     const begunAt = this.#refusals;
-    const identity = await this.identify(token);
+    const identity = await this.identify(token, { address, userId: session.user.id });
     this.#requireUnrefused(identity, begunAt);
     if (identity.user.id !== session.user.id) throw badInput("token", "This token belongs to somebody else.");
     if (session.ended) throw session.ended;
@@ -185,7 +209,7 @@ export class Sessions {
     this.#profiles.delete(tokenHash);
     this.#chatLists.delete(tokenHash);
     try {
-      await this.identify(token);
+      await this.identify(token, undefined);
     } catch (error) {
       if (hasCode(error, "UNAUTHENTICATED")) return;
       this.#options.log.warn({ err: error }, "a session could not be checked");

@@ -1,5 +1,5 @@
 /** Why somebody is not, or no longer, authenticated. */
-import { GatewayError } from "../errors.ts";
+import { GatewayError, type ErrorDetails } from "../errors.ts";
 
 /** Clients read it as the reason of the close code 4403. */
 export type UnauthenticatedReason = "Token missing" | "Token refused" | "Token expired" | "Signed out";
@@ -14,9 +14,9 @@ const MESSAGES: Readonly<Partial<Record<UnauthenticatedReason, string>>> = {
 export class Unauthenticated extends GatewayError {
   readonly reason: UnauthenticatedReason;
 
-  constructor(reason: UnauthenticatedReason) {
+  constructor(reason: UnauthenticatedReason, details: ErrorDetails = {}) {
     const message = MESSAGES[reason];
-    super("UNAUTHENTICATED", message === undefined ? {} : { message });
+    super("UNAUTHENTICATED", { ...(message === undefined ? {} : { message }), ...details });
     this.reason = reason;
   }
 }

@@ -130,6 +130,10 @@ const VARIABLES = {
     "300/10s",
     "Operations per user, over all instances and transports: each root field counts one, aliases too, and so do every ten requests that an operation causes at the REST API.",
   ),
+  RATE_LIMIT_FAILED_AUTH: rate(
+    "100/10s",
+    "Refused tokens per address (IPv6: per /64), over all instances, transports and `refreshToken`; beyond it unknown tokens are refused without asking the REST API. Known ones are not affected.",
+  ),
   ADMIN_PORT: {
     default: undefined,
     expected: "a whole number from 0 to 65535",

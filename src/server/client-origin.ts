@@ -1,20 +1,47 @@
 /** What a request says of the client behind it, as far as that may be believed. */
 import type { IncomingMessage } from "node:http";
 import type { ClientOrigin } from "../call-origin.ts";
+import { readAddress } from "../ip-address.ts";
+import type { Log } from "../log.ts";
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** Version, trace, parent and flags; of all zeros none is valid. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** @param trustProxy how many proxies in front are believed. */
-export function clientOrigin({ headers, socket }: IncomingMessage, trustProxy: number): ClientOrigin {
-  return {
-    requestId: matching(REQUEST_ID, oneOf(headers["x-request-id"])),
-    traceparent: matching(TRACEPARENT, oneOf(headers["traceparent"])),
-    // Without TRUST_PROXY a proxy in front would be taken for the client.
-    address: trustProxy > 0 ? clientAddress(headers["x-forwarded-for"], socket.remoteAddress, trustProxy) : undefined,
-  };
+/** Finds out where clients are, of which there is one rule for all transports. */
+export class ClientOrigins {
+  readonly #trustProxy: number;
+  readonly #log: Log;
+  #hasWarned = false;
+
+  /** @param trustProxy how many proxies in front are believed. */
+  constructor(trustProxy: number, log: Log) {
+    this.#trustProxy = trustProxy;
+    this.#log = log;
+  }
+
+  /** What a request says of its client. */
+  of({ headers, socket }: IncomingMessage): ClientOrigin {
+    const forwardedFor = headers["x-forwarded-for"];
+    if (forwardedFor !== undefined && this.#trustProxy === 0) this.#warn();
+    const address = clientAddress(forwardedFor, socket.remoteAddress, this.#trustProxy);
+    return {
+      requestId: matching(REQUEST_ID, oneOf(headers["x-request-id"])),
+      traceparent: matching(TRACEPARENT, oneOf(headers["traceparent"])),
+      address,
+      // Without TRUST_PROXY a proxy in front would be taken for the client.
+      forwardedFor: this.#trustProxy > 0 ? address : undefined,
+    };
+  }
+
+  #warn(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#log.warn(
+      "X-Forwarded-For arrives and is not believed, so that all clients of a proxy share one address: set TRUST_PROXY to the number of proxies in front",
+    );
+  }
 }
 
 /**
@@ -30,21 +57,28 @@ export function connectionOrigin(
     requestId: matching(REQUEST_ID, requestId) ?? matching(REQUEST_ID, header) ?? upgrade.requestId,
     traceparent: matching(TRACEPARENT, traceparent) ?? upgrade.traceparent,
     address: upgrade.address,
+    forwardedFor: upgrade.forwardedFor,
   };
 }
 
 /**
  * The address of the client: of those that a request has come by, the first that none of the believed proxies has put there. The
- * last proxy's own is the socket's.
+ * last proxy's own is the socket's. What is no address says nothing: the next one towards this gateway counts instead.
  */
 export function clientAddress(
   forwardedFor: string | readonly string[] | undefined,
   socketAddress: string | undefined,
   trustProxy: number,
 ): string | undefined {
-  const named = [forwardedFor ?? []].flat().flatMap((value) => value.split(",").map((address) => address.trim()));
-  const path = [...named.filter((address) => address !== ""), ...(socketAddress === undefined ? [] : [socketAddress])];
-  return path.at(Math.max(-path.length, -1 - trustProxy));
+  const nearest = socketAddress === undefined ? undefined : readAddress(socketAddress);
+  if (forwardedFor === undefined || trustProxy === 0) return nearest;
+  const named = [forwardedFor].flat().flatMap((value) => value.split(","));
+  const believed = named.filter((address) => address.trim() !== "").slice(-trustProxy);
+  for (const text of believed) {
+    const address = readAddress(text);
+    if (address !== undefined) return address;
+  }
+  return nearest;
 }
 
 function matching(pattern: RegExp, value: unknown): string | undefined {

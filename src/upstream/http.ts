@@ -173,10 +173,10 @@ function isTooLarge(error: unknown): boolean {
 /** Who asks, for the API's own log and traces. */
 function originHeaders(): Record<string, string> {
   const origin = callOrigin();
-  const { traceparent, address } = origin?.client ?? {};
+  const { traceparent, forwardedFor } = origin?.client ?? {};
   return {
     "x-request-id": origin?.requestId ?? randomUUID(),
     ...(traceparent === undefined ? {} : { traceparent }),
-    ...(address === undefined ? {} : { "x-forwarded-for": address }),
+    ...(forwardedFor === undefined ? {} : { "x-forwarded-for": forwardedFor }),
   };
 }

@@ -94,6 +94,7 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
     ["20", "20/", "20/10", "0/10s", "20/0s", "20/10h", "-1/1s", "20 / 10s", "1.5/1s", "1/36000m"],
   ],
   ["RATE_LIMIT_OPERATIONS", RATE, ["300", "0/10s"]],
+  ["RATE_LIMIT_FAILED_AUTH", RATE, ["none", "100"]],
 ];
 
 /** What is given may hold a secret; instead of it is said what is wrong. Those of REDIS_URL are in redis-address.test.ts. */

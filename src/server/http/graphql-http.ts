@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OperationTypeNode, type ExecutionResult, type GraphQLError } from "graphql";
 import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from "graphql-yoga";
-import { onBehalfOf, type ClientOrigin } from "../../call-origin.ts";
+import type { ClientOrigin } from "../../call-origin.ts";
 import type { Identity, Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
@@ -14,12 +14,13 @@ import type { Operations, Results } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import type { RequestPolicy } from "./request-policy.ts";
-import { clientOrigin } from "../client-origin.ts";
+import type { ClientOrigins } from "../client-origin.ts";
 import { bearerToken } from "../token.ts";
 
 interface GraphQLHttpOptions {
-  readonly config: Pick<Config, "CORS_ALLOWED_HEADERS" | "MAX_PAYLOAD_SIZE" | "TRUST_PROXY">;
+  readonly config: Pick<Config, "CORS_ALLOWED_HEADERS" | "MAX_PAYLOAD_SIZE">;
   readonly policy: RequestPolicy;
+  readonly origins: ClientOrigins;
   readonly sessions: Sessions;
   readonly operations: Operations;
   readonly log: Log;
@@ -120,7 +121,7 @@ async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
 }
 
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
-function usePipeline({ config, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
+function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
@@ -128,21 +129,18 @@ function usePipeline({ config, sessions, operations }: GraphQLHttpOptions): Plug
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
         }
-        const caller = httpCaller(sessions, request, clientOrigin(req, config.TRUST_PROXY));
+        const caller = httpCaller(sessions, request, origins.of(req));
         const query = params.query ?? "";
         // Before anything is validated: what that costs is for callers that are known.
         const unknown = await operations.refuseUnknown(caller, query);
         if (unknown) return { data: null, errors: [unknown] };
         const operation = operations.prepare({ ...params, query });
+        const retryAfterMs = await operations.admit(caller, "type" in operation ? operation.cost : 1);
+        if (retryAfterMs > 0) return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
         const refusal = refuse(operation, request);
         if (refusal) return { errors: [refusal] };
         const context = operations.context(operation, caller);
-        const retryAfterMs = await onBehalfOf(context, () => operations.admit(context.caller, operation.cost));
-        if (retryAfterMs > 0) {
-          context.caller.release();
-          return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
-        }
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
         const result = await operations.subscribe(context);
         if (!(Symbol.asyncIterator in result)) return withStatus(result);
@@ -183,12 +181,12 @@ function httpCaller(sessions: Sessions, request: Request, client: ClientOrigin):
   let identity: Promise<Identity> | undefined;
   let released = false;
   // Each field asks, and so does what counts the user's operations: a REST API that is down is asked once for all of them.
-  const identify = (): Promise<Identity> => (identity ??= sessions.identify(token));
+  const identify = (): Promise<Identity> => (identity ??= sessions.identify(token, client));
   return {
     identity: identify,
     async session() {
       await identify();
-      opened ??= await sessions.open(token, () => !released && !request.signal.aborted);
+      opened ??= await sessions.open(token, client, () => !released && !request.signal.aborted);
       if (!opened) throw new GatewayError("UNAUTHENTICATED");
       return opened;
     },

@@ -230,7 +230,7 @@ export class Connection {
 
   /** Goes on with another token of the same user. */
   refresh(session: Session, token: string): Promise<Me> {
-    return this.#sessions.refresh(session, token);
+    return this.#sessions.refresh(session, token, this.client.address);
   }
 
   /** The connection will be closed for a restart. */

@@ -35,7 +35,7 @@ import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
 import { overLimit } from "./operation-limits.ts";
-import { clientOrigin, connectionOrigin } from "../client-origin.ts";
+import { connectionOrigin, type ClientOrigins } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
 
 /** Messages of the protocol that a client has no business to send. */
@@ -47,6 +47,7 @@ const SERVER_MESSAGES: ReadonlySet<MessageType> = new Set([
 
 interface WebSocketsOptions {
   readonly config: Config;
+  readonly origins: ClientOrigins;
   readonly sessions: Sessions;
   readonly operations: Operations;
   /** Counts connections that are refused, by reason. */
@@ -135,7 +136,7 @@ export class WebSockets {
       flusher: this.#flusher,
       budgetBytes: config.MAX_SEND_BUFFER,
       authorization: request.headers.authorization,
-      client: clientOrigin(request, config.TRUST_PROXY),
+      client: this.#options.origins.of(request),
       sessions: this.#options.sessions,
       heartbeatMs: config.HEARTBEAT_INTERVAL,
     });
@@ -208,7 +209,7 @@ export class WebSockets {
     discard(connectionParams);
     try {
       const origin = { requestId: client.requestId ?? randomUUID(), client };
-      const session = await onBehalfOf(origin, () => sessions.open(token, () => connection.isOpen));
+      const session = await onBehalfOf(origin, () => sessions.open(token, client, () => connection.isOpen));
       if (!session) return false;
       connection.begin(session);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
