@@ -10,6 +10,7 @@ import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
+import type { ReplaySource } from "./recovery/past.ts";
 import { ResumePoints } from "./recovery/resume.ts";
 import { Subscriptions } from "./fanout/subscriptions.ts";
 import type { DevApi } from "./dev/api.ts";
@@ -75,15 +76,18 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const log = overrides.log ?? createLog(config);
   const instance = createInstance();
   const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
-  const { bus, chat, fanout } = await startDomain(config, overrides, api, log, starting);
+  const rateLimited = new Counts(["messages", "operations"]);
+  const { bus, chat, fanout } = await startDomain(config, overrides, api, rateLimited, log, starting);
+  const replayed = new Counts<ReplaySource>(["log", "history"]);
+  const subscriptions = createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
 
   const operations = new Operations({
     schema: buildSchema(),
     introspection: config.INTROSPECTION,
     services: {
       ...chat,
-      operationLimit: new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS),
-      subscriptions: createSubscriptions(config, bus, chat, fanout, log, starting),
+      operationLimit: new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited),
+      subscriptions,
     },
     log,
   });
@@ -120,7 +124,8 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const secret = secrets?.[0];
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const intervalMs = overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS;
-  const parts = { config, instance, operations, webSockets, rejections, events, bus, fanout, http, log };
+  const counted = { rejections, events, rateLimited, replayed, starts: subscriptions.starts };
+  const parts = { config, instance, operations, webSockets, counted, api, bus, fanout, http, log };
   starting.defer(startStatistics({ ...parts, sessions: chat.sessions }, intervalMs));
   const adminUrl = await startAdmin({ ...parts, sessions: chat.sessions }, adminStack);
   log.info({ url: http.url, admin: adminUrl, api: config.HTTP_API_URL ?? "embedded" }, "listening");
@@ -169,12 +174,13 @@ async function startDomain(
   config: Config,
   overrides: Overrides,
   api: ChatApi,
+  rateLimited: Counts,
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
   const bus = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
   const clock = overrides.clock ?? systemClock;
-  const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES);
+  const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES, rateLimited);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
   starting.defer(() => chat.close());
   await chat.start();
@@ -198,6 +204,7 @@ function createSubscriptions(
   bus: Bus<BusEvent>,
   chat: ChatDomain,
   fanout: Fanout,
+  replayed: Counts<ReplaySource>,
   log: Log,
   starting: AsyncDisposableStack,
 ): Subscriptions {
@@ -208,7 +215,7 @@ function createSubscriptions(
     log,
   });
   starting.defer(() => resumePoints.close());
-  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT };
+  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed };
   return new Subscriptions({ ...chat, fanout, sources, resumePoints });
 }
 

@@ -40,7 +40,7 @@ export class AdaptedProbe implements Prober {
 
   async send(question: Question): Promise<Outcome> {
     const startedAt = performance.now();
-    const api = this.#adapter.create(new BoundHttp(this.#client, question.token ?? NO_TOKEN), HELPERS);
+    const api = this.#adapter.create(new BoundHttp(this.#client, question.token ?? NO_TOKEN, "doctor"), HELPERS);
     const ended = await answerOf(api, question).catch((error: unknown) => failureOf(error));
     return { ...ended, ms: performance.now() - startedAt };
   }

@@ -2,6 +2,7 @@
  * The bus: events between processes, and small values that they share for a limited time. One port with two implementations:
  * memory (one process) and Redis (many). Feature code does not know which one it has.
  */
+import type { Counts, Durations } from "../measures.ts";
 import type { Position } from "./position.ts";
 
 /** Ends a subscription to a topic. Resolves when no further event comes from it; never rejects. */
@@ -51,6 +52,10 @@ export interface Bus<Event> {
   /** Whether this process can publish to and receive from the other instances. Always true within one process. */
   readonly isConnected: boolean;
   readonly statistics: BusStatistics;
+  /** How long Redis took to answer, in seconds; nothing within one process. */
+  readonly commands: Durations;
+  /** Times that events were missing, by how that ended. Listeners count what `recover` could not find as `expired`. */
+  readonly gaps: Counts<GapOutcome>;
   /**
    * Brings an event to every listener of the topic, on every instance, the publisher's own included. Everybody receives the events
    * of a topic in the order of its log. Events that one process publishes to one topic enter the log in the order of the calls.
@@ -77,6 +82,16 @@ export interface Bus<Event> {
   /** Idempotent. Waiting events get a moment to be sent. */
   close(): Promise<void>;
 }
+
+/** `log`: the log had them. `history`: it did not, and the listeners were asked. `expired`: they did not find them either. */
+export type GapOutcome = "log" | "history" | "expired";
+
+export const GAP_OUTCOMES: readonly GapOutcome[] = ["log", "history", "expired"];
+
+/** Upper bounds of {@link Bus.commands}. */
+export const COMMAND_BOUNDS: readonly number[] = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5,
+];
 
 /** Counted since the start. */
 export interface BusStatistics {

@@ -2,29 +2,41 @@
 import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
+import type { Counts } from "../measures.ts";
 import type { Limiter } from "./messages.ts";
 
 type RateLimits = Pick<Bus<unknown>, "limiter">;
 
-/** Rejects with RATE_LIMITED, which says when the next message may be sent. */
-export function createMessageLimiter(bus: RateLimits, rate: Rate): Limiter {
+/**
+ * Rejects with RATE_LIMITED, which says when the next message may be sent.
+ *
+ * @param limited counts that.
+ */
+export function createMessageLimiter(bus: RateLimits, rate: Rate, limited: Counts): Limiter {
   const take = bus.limiter(rate);
   return async (userId) => {
     const retryAfterMs = await take(`messages:${userId}`);
-    if (retryAfterMs > 0) throw new GatewayError("RATE_LIMITED", { retryAfterMs });
+    if (retryAfterMs === 0) return;
+    limited.add("messages");
+    throw new GatewayError("RATE_LIMITED", { retryAfterMs });
   };
 }
 
 /** The operations of each user, by what they cost. */
 export class OperationLimit {
   readonly #take: RateLimiter;
+  readonly #limited: Counts;
 
-  constructor(bus: RateLimits, rate: Rate) {
+  /** @param limited counts those that may not run. */
+  constructor(bus: RateLimits, rate: Rate, limited: Counts) {
     this.#take = bus.limiter(rate);
+    this.#limited = limited;
   }
 
   /** Resolves to 0, or to the milliseconds until the user may go on. Never rejects. */
-  take(userId: string, cost: number): Promise<number> {
-    return this.#take(`operations:${userId}`, cost);
+  async take(userId: string, cost: number): Promise<number> {
+    const retryAfterMs = await this.#take(`operations:${userId}`, cost);
+    if (retryAfterMs > 0) this.#limited.add("operations");
+    return retryAfterMs;
   }
 }

@@ -49,6 +49,11 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     this.#findStart = start;
   }
 
+  /** What its first events are. */
+  get startedWith(): StreamStart["start"] {
+    return this.#start;
+  }
+
   deliver(event: EventOf<Type>, position: Position | undefined): void {
     if (this.isDone || position === undefined || !this.spec.takes(event) || this.#past.hasDelivered(event)) return;
     if (this.#catchUp?.isIdle) this.#catchUp = undefined;
@@ -160,6 +165,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     const own = event as EventOf<Type>;
     if (!this.spec.takes(own) || (position !== undefined && this.#past.hasDelivered(event))) return;
     if (position === undefined) this.#past.noteDelivered(event);
+    this.#past.countReplayed(position === undefined ? "history" : "log");
     this.sink?.write(withPosition(own, position), position);
   }
 

@@ -23,6 +23,8 @@ import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import type { KnownReads } from "../chat/known-reads.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Durations } from "../measures.ts";
+import { DeliveryTimes, logDelivery } from "./delivery-times.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverMessages } from "./recover-messages.ts";
 import { Room } from "./room.ts";
@@ -52,6 +54,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   #stopObserving: (() => void) | undefined;
   #isBusLost = false;
   #delivered = 0;
+  readonly #times = new DeliveryTimes();
 
   constructor(options: FanoutOptions) {
     this.#options = options;
@@ -66,6 +69,11 @@ export class Fanout implements MembershipListener, SubscriberSet {
   /** Running subscriptions, chats listened to, and deliveries since the start. */
   get statistics(): { subscriptions: number; rooms: number; delivered: number } {
     return { subscriptions: this.#subscribers.size, rooms: this.#rooms.size, delivered: this.#delivered };
+  }
+
+  /** From an event's publication until it is written, in seconds. */
+  get deliveryTimes(): Durations {
+    return this.#times.durations;
   }
 
   async start(): Promise<void> {
@@ -230,7 +238,12 @@ export class Fanout implements MembershipListener, SubscriberSet {
     if (event.type === "typing.changed") room.follow(event);
     if (event.type === "message.created") room.stopTyping(event.message.sender.id);
     if (event.type === "message.read") this.#options.reads.learnReceipt(event.receipt);
+    const before = this.#delivered;
     this.#serve(room, event, position);
+    const recipients = this.#delivered - before;
+    if (position === undefined) return;
+    if (recipients > 0) this.#times.note(position);
+    if (event.type === "message.created") logDelivery(this.#options.log, event, position, recipients);
   }
 
   #serve(room: Room, event: ChatEvent, position: Position | undefined): void {
@@ -250,6 +263,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
       return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
     } catch (error) {
       log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
+      this.#options.bus.gaps.add("expired");
       const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
       lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
       return [];

@@ -13,6 +13,7 @@ import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
+import { Counts } from "../measures.ts";
 import type { PastSources } from "../recovery/past.ts";
 import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
@@ -57,6 +58,8 @@ interface SubscriptionsOptions {
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
+  /** Durable subscriptions, by where they began. */
+  readonly starts = new Counts<StreamStart["start"] | "expired">(["new", "resumed", "after", "expired"]);
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
@@ -127,6 +130,7 @@ export class Subscriptions {
       if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor) };
       if (point?.isExpired && resumable?.knowsExpiry === false) {
         resumable.noteExpiry();
+        this.starts.add("expired");
         throw new GatewayError("CURSOR_EXPIRED");
       }
       return point?.found ? { start: "resumed", position: point.found } : { start: "new" };
@@ -134,6 +138,7 @@ export class Subscriptions {
     const spec = { type, session, chatId, takes: () => true };
     const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
     await stream.open();
+    this.starts.add(stream.startedWith);
     if (point) {
       point.begin(stream, !point.found && !cursor);
       resumable?.hold(point);

@@ -13,6 +13,7 @@ import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
+import type { Counts } from "../measures.ts";
 import { isCreatedSince, readMessages, type IsWanted } from "./history-and-log.ts";
 
 export interface PastEvent extends CatchUpEntry {
@@ -33,7 +34,11 @@ export interface PastSources {
   readonly history: Pick<History, "select">;
   /** Events that a returning client is given at most. */
   readonly limit: number;
+  /** Counts events that are delivered late, by where they are read. */
+  readonly replayed: Counts<ReplaySource>;
 }
+
+export type ReplaySource = "log" | "history";
 
 export class ReaderPast {
   readonly #sources: PastSources;
@@ -71,6 +76,10 @@ export class ReaderPast {
   /** The reader is given an event of the history, which may still arrive live. */
   noteDelivered(event: DurableChatEvent): void {
     this.#know([idOf(event)]);
+  }
+
+  countReplayed(source: ReplaySource): void {
+    this.#sources.replayed.add(source);
   }
 
   /** Whether the reader has an event already that arrives live, or from the log. */

@@ -1,5 +1,6 @@
 /** The REST API as the rest of the gateway sees it: one method a request, typed answers, errors of the catalogue. */
 import type { UpstreamStatus } from "./http.ts";
+import type { UpstreamStatistics } from "./statistics.ts";
 import type { WireChat, WireMessage, WireProfile } from "./wire.ts";
 
 /** What an API may lack. */
@@ -36,6 +37,7 @@ export interface MessagePage {
 export interface ChatApi {
   readonly capabilities: Capabilities;
   readonly status: UpstreamStatus;
+  readonly statistics: UpstreamStatistics;
   profile(token: string): Promise<WireProfile>;
   chats(token: string): Promise<readonly WireChat[]>;
   chat(token: string, chatId: string): Promise<WireChat>;

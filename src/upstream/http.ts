@@ -22,6 +22,8 @@ export interface HttpRequest {
   readonly path: string;
   /** The path as the log names it: with the parameters' names in the place of ids. */
   readonly template: string;
+  /** What the metrics know it by, where its template may be one of many. */
+  readonly route?: string;
   /** The user's own; every character must be one that a header carries. */
   readonly token: string;
   /** Sent as JSON; undefined: no body. */

@@ -52,6 +52,10 @@ class RestChatApi implements ChatApi {
     return this.#client.status;
   }
 
+  get statistics() {
+    return this.#client.statistics;
+  }
+
   async profile(token: string) {
     const { user } = await this.#call(PROFILE, token, {});
     this.#client.identify(token, user.userId);

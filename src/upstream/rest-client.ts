@@ -6,6 +6,7 @@ import { HttpTransport, type HttpOptions, type HttpRequest, type UpstreamStatus 
 import type { Outcome } from "./outcome.ts";
 import { backoff, mayRepeat, retryAfterMs } from "./retry.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { UpstreamStatistics } from "./statistics.ts";
 
 export interface RestClientOptions extends HttpOptions {
   /** Of one request, the first included. */
@@ -20,6 +21,7 @@ export interface RestClientOptions extends HttpOptions {
 export class RestClient {
   readonly #transport: HttpTransport;
   readonly #options: RestClientOptions & { readonly backoffMs: number };
+  readonly statistics = new UpstreamStatistics();
   readonly #reads = new SingleFlight<HttpAnswer>();
   readonly #closing = new AbortController();
 
@@ -68,7 +70,9 @@ export class RestClient {
 
   async #ask(request: HttpRequest): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt++) {
+      const startedAt = performance.now();
       const outcome = await this.#transport.attempt(request);
+      this.statistics.note(routeOf(request), outcome, startedAt);
       if (!(await this.#waitToRepeat(request, outcome, attempt))) return this.#conclude(request, outcome);
     }
   }
@@ -80,6 +84,7 @@ export class RestClient {
     const waitMs = Math.max(backoff(attempt, backoffMs, timeoutMs), requestedWaitMs(outcome) ?? 0);
     if (waitMs > timeoutMs) return false;
     const { method, template } = request;
+    this.statistics.retries.add(routeOf(request));
     log.info(
       { method, path: template, attempt, waitMs: Math.round(waitMs), outcome: this.#describe(outcome) },
       "asking the REST API again",
@@ -117,6 +122,11 @@ export class RestClient {
         return "the client of the REST API is closed";
     }
   }
+}
+
+/** What the metrics know a request by. */
+function routeOf({ route, method, template }: HttpRequest): string {
+  return route ?? `${method} ${template}`;
 }
 
 /** An UPSTREAM_UNAVAILABLE whose cause says which request it was and what was wrong, without the ids, the token or the content. */

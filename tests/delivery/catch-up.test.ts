@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { Counts } from "../../src/measures.ts";
 import { BusUnavailable, type Bus, type EventLog, type PublishResult } from "../../src/bus/bus.ts";
 import { positionAt, type Position } from "../../src/bus/position.ts";
 import { Directory } from "../../src/chat/directory.ts";
@@ -145,7 +146,7 @@ function createScene(sources: Partial<PastSources> = {}, bus: Bus<BusEvent> = cr
     const stream = new DurableStream<Type>({
       subscribers: fanout,
       spec: { type, session, chatId, takes: () => true },
-      sources: { log: bus.log, history: NO_HISTORY, limit: 1000, ...sources },
+      sources: { log: bus.log, history: NO_HISTORY, limit: 1000, replayed: new Counts(), ...sources },
       start: async () => start,
     });
     await stream.open();

@@ -69,6 +69,11 @@ test("after a busy scene every family is there, and nothing in it tells who did 
   expect(counted("operations_total", { type: "unknown", code: "GRAPHQL_PARSE_FAILED" })).toBe(1);
   expect(counted("operations_total", { code: "UNAUTHENTICATED" })).toBe(1);
   expect(counted("operation_seconds_count", { type: "mutation" })).toBe(1);
+  expect(counted("delivery_seconds_count")).toBe(1);
+  expect(counted("resume_total", { outcome: "new" })).toBe(3);
+  expect(counted("upstream_request_seconds_count", { route: "POST /chats/:chatId/messages", outcome: "2xx" })).toBe(1);
+  expect(counted("upstream_request_seconds_count", { route: "GET /auth/profile", outcome: "4xx" })).toBe(2);
+  expect(counted("upstream_breaker_state")).toBe(0);
 });
 
 test("the number of series does not grow with users, operations and close codes", async () => {

@@ -1,6 +1,7 @@
 /** The past of a chat for one subscription: out of the log, and out of the history where the log does not reach. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { BusUnavailable, type EventLog, type LogEntry } from "../../src/bus/bus.ts";
+import { Counts } from "../../src/measures.ts";
 import { CatchUp } from "../../src/bus/catch-up.ts";
 import { earlier, positionAt, type Position } from "../../src/bus/position.ts";
 import type { CursorPosition } from "../../src/chat/cursor.ts";
@@ -102,7 +103,7 @@ function createScene({
   };
   const user = { id: "me", name: "Mary", email: "", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user }, new Directory());
-  const past = new ReaderPast({ log: eventLog, history: { select }, limit }, session, type);
+  const past = new ReaderPast({ log: eventLog, history: { select }, limit, replayed: new Counts() }, session, type);
   return { past, asked, eventLog };
 }
 

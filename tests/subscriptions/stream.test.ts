@@ -1,5 +1,6 @@
 /** A subscription as it is iterated: over HTTP, and where an operation depends on its viewer. */
 import { describe, expect, test } from "vitest";
+import { Counts } from "../../src/measures.ts";
 import { LOG_MAX_EVENTS } from "../../src/bus/bus.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import type { BusEvent, EventOf } from "../../src/chat/events/registry.ts";
@@ -34,7 +35,7 @@ async function setUp() {
       const stream = new DurableStream<"message.created">({
         subscribers: fanout,
         spec: { type: "message.created", session, chatId: CHAT_ID, takes: () => true },
-        sources: { log: bus.log, history, limit: 1000 },
+        sources: { log: bus.log, history, limit: 1000, replayed: new Counts() },
         start: async () => ({ start: "new" }),
       });
       await stream.open();

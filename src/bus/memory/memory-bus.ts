@@ -1,6 +1,9 @@
 /** The bus of one process. Nothing of it survives the process. */
 import { LRUCache } from "lru-cache";
+import { Counts, Durations } from "../../measures.ts";
 import {
+  COMMAND_BOUNDS,
+  GAP_OUTCOMES,
   type Bus,
   type BusOptions,
   type ExpiringSets,
@@ -47,6 +50,8 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
     presence: createMemoryPresence(),
     limiter: createMemoryLimiter,
     isConnected: true,
+    commands: new Durations(COMMAND_BOUNDS),
+    gaps: new Counts(GAP_OUTCOMES),
     statistics: { undecodable: 0, queued: 0, dropped: 0, outages: 0 },
 
     async publish(topic, event) {

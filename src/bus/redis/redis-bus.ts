@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import type { RedisOptions } from "ioredis";
 import { boundedWait } from "../../bounded.ts";
 import { parseRedisAddress } from "../../config/redis-address.ts";
-import { BusUnavailable, type Bus, type BusOptions, type ConnectionListener } from "../bus.ts";
+import { Counts, type Durations } from "../../measures.ts";
+import { BusUnavailable, GAP_OUTCOMES, type Bus, type BusOptions, type ConnectionListener } from "../bus.ts";
 import { createRedisClients } from "./connection/clients.ts";
 import { RedisConnection } from "./connection/connection.ts";
 import { Outage } from "./connection/outage.ts";
@@ -66,6 +67,7 @@ class RedisBus<Event> implements Bus<Event> {
   readonly presence: RedisPresence;
   readonly log: Bus<Event>["log"];
   readonly limiter: Bus<Event>["limiter"];
+  readonly gaps = new Counts(GAP_OUTCOMES);
   readonly #connection: RedisConnection;
   readonly #channels: RedisChannels;
   readonly #topics: RedisTopics<Event>;
@@ -120,6 +122,7 @@ class RedisBus<Event> implements Bus<Event> {
       keys,
       recent,
       publisher,
+      gaps: this.gaps,
       onUndecodable,
       onFailed: (error) => this.#topicFailed(error),
       onRecovered: () => this.#refusals.remove("subscription"),
@@ -148,6 +151,10 @@ class RedisBus<Event> implements Bus<Event> {
 
   get isConnected(): boolean {
     return this.#connection.isConnected && this.#connection.isResponsive && !this.#refusals.hasAny;
+  }
+
+  get commands(): Durations {
+    return this.#connection.durations;
   }
 
   get statistics(): Bus<Event>["statistics"] {

@@ -1,12 +1,15 @@
 /** What operators see and do: puts the admin listener's parts together. */
-import type { BusStatistics } from "../../bus/bus.ts";
+import type { Bus } from "../../bus/bus.ts";
+import type { BusEvent } from "../../chat/events/registry.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
+import type { Fanout } from "../../fanout/fanout.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Instance } from "../../instance.ts";
 import type { Log } from "../../log.ts";
 import type { Counts } from "../../measures.ts";
 import type { EventsStatistics } from "../http/events-endpoint.ts";
+import type { ChatApi } from "../../upstream/chat-api.ts";
 import type { HttpServer } from "../http/http-server.ts";
 import type { WebSockets } from "../websocket/websocket.ts";
 import { startAdminServer } from "./admin-server.ts";
@@ -14,16 +17,29 @@ import { AdminToken } from "./admin-token.ts";
 import type { MetricSources } from "./families.ts";
 import { Metrics } from "./metrics.ts";
 
+/** What is counted by no part that is asked for more. */
+interface Counted {
+  /** Connections that were refused, by reason. */
+  readonly rejections: Counts;
+  readonly events: EventsStatistics;
+  /** By limit. */
+  readonly rateLimited: Counts;
+  /** Events that were delivered late, by where they were read. */
+  readonly replayed: Counts;
+  /** Subscriptions by where they began. */
+  readonly starts: Counts;
+}
+
 /** What the admin listener shows. */
 export interface AdminParts {
   readonly config: Pick<Config, "ADMIN_HOST" | "ADMIN_PORT" | "ADMIN_TOKEN">;
   readonly instance: Instance;
   readonly operations: Operations;
   readonly webSockets: WebSockets;
-  /** Connections that were refused, by reason. */
-  readonly rejections: Counts;
-  readonly events: EventsStatistics;
-  readonly bus: { readonly isConnected: boolean; readonly statistics: BusStatistics };
+  readonly counted: Counted;
+  readonly api: ChatApi;
+  readonly bus: Bus<BusEvent>;
+  readonly fanout: Fanout;
   readonly sessions: Sessions;
   readonly http: Pick<HttpServer, "notReady">;
   readonly log: Log;
@@ -53,23 +69,25 @@ function metricSources({
   instance,
   operations,
   webSockets,
-  rejections,
-  events,
+  counted,
+  api,
   bus,
+  fanout,
   sessions,
 }: AdminParts): MetricSources {
   return {
+    ...counted,
     version: instance.version,
     operations: operations.statistics,
     closes: webSockets.closes,
-    rejections,
-    events,
-    bus: () => ({ ...bus.statistics, isConnected: bus.isConnected }),
+    api,
+    bus,
+    fanout,
     connections() {
       const counts = webSockets.count();
       // Every other session is an SSE stream's.
       return { ...counts, sse: Math.max(0, sessions.size.sessions - counts.sessions) };
     },
-    sessions: () => ({ recheckWithinMs: sessions.recheckWithinMs }),
+    sessions,
   };
 }

@@ -16,6 +16,7 @@ import type { Records } from "../records.ts";
 import { requireBearer } from "../request-parts.ts";
 import { fieldsOf } from "../rest-answer.ts";
 import type { RestClient } from "../rest-client.ts";
+import type { UpstreamStatistics } from "../statistics.ts";
 import { wireChat, wireMessage, wireUser } from "../wire.ts";
 import type { Adapter, AdapterApi } from "./adapter.ts";
 import { HELPERS } from "./helpers.ts";
@@ -62,7 +63,7 @@ export class AdaptedChatApi implements ChatApi {
       unreadCounts: !lacks.includes("unreadCounts"),
       chat: !lacks.includes("chat"),
     };
-    const missing = missingCalls(adapter.create(new BoundHttp(client, ""), HELPERS), this.capabilities);
+    const missing = missingCalls(adapter.create(new BoundHttp(client, "", "profile"), HELPERS), this.capabilities);
     if (missing.length > 0) {
       throw new TypeError(
         `${name} has no ${missing.join(", ")}: add it, or say in \`lacks\` that the API has not got it`,
@@ -72,6 +73,10 @@ export class AdaptedChatApi implements ChatApi {
 
   get status(): UpstreamStatus {
     return this.#options.client.status;
+  }
+
+  get statistics(): UpstreamStatistics {
+    return this.#options.client.statistics;
   }
 
   async profile(token: string): Promise<WireProfile> {
@@ -140,7 +145,7 @@ export class AdaptedChatApi implements ChatApi {
     requireBearer(token);
     const { adapter, client } = this.#options;
     try {
-      return await work(adapter.create(new BoundHttp(client, token, name === "profile"), HELPERS));
+      return await work(adapter.create(new BoundHttp(client, token, name), HELPERS));
     } catch (error) {
       throw this.#translate(name, error);
     }

@@ -51,13 +51,13 @@ const REFUSALS: ReadonlyMap<number, ErrorCode> = new Map([
 export class BoundHttp implements AdapterHttp {
   readonly token: string;
   readonly #client: RestClient;
-  readonly #isAuthentication: boolean;
+  readonly #call: string;
 
-  /** @param isAuthentication whether its requests ask whose the token is. */
-  constructor(client: RestClient, token: string, isAuthentication = false) {
+  /** @param call what the requests are for. `profile` asks whose the token is. */
+  constructor(client: RestClient, token: string, call: string) {
     this.#client = client;
     this.token = token;
-    this.#isAuthentication = isAuthentication;
+    this.#call = call;
   }
 
   get<T>(path: string, options?: CallOptions): Promise<T> {
@@ -88,7 +88,9 @@ export class BoundHttp implements AdapterHttp {
       template,
       path: fillIn(template, ids) + searchOf(query),
       token: this.token,
-      isAuthentication: this.#isAuthentication,
+      // The adapter may have written an id into its path.
+      route: this.#call,
+      isAuthentication: this.#call === "profile",
       ...(idempotencyKey === undefined ? {} : { idempotencyKey: headerValue(idempotencyKey) }),
       ...rest,
     };

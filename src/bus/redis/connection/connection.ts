@@ -1,6 +1,7 @@
 /** The connection to Redis: what is sent to it is answered, or refused in bounded time where that is asked for. */
 import type { Cluster, Redis } from "ioredis";
-import { BusUnavailable } from "../../bus.ts";
+import { Durations } from "../../../measures.ts";
+import { BusUnavailable, COMMAND_BOUNDS } from "../../bus.ts";
 import type { Position } from "../../position.ts";
 import type { RedisKeys } from "../keys.ts";
 import { runScript, type Script } from "../script.ts";
@@ -50,6 +51,8 @@ export class RedisConnection {
   #isIdentifying = false;
   #isClosed = false;
   outages = 0;
+  /** How long answers took. */
+  readonly durations = new Durations(COMMAND_BOUNDS);
 
   /** @param floor the greatest position that this process has met: the clock does not fall behind it, whatever Redis has lost. */
   constructor(clients: RedisClients, keys: RedisKeys, instanceId: string, floor: () => Position) {
@@ -115,7 +118,10 @@ export class RedisConnection {
   /** Sends something about a key, however long the answer takes. Rejects as Redis refuses, or with BusUnavailable. */
   async execute<T>(key: string, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     if (!this.#hasCommands || (!this.isCluster && this.shards.of(key)?.isServing === false)) throw new BusUnavailable();
-    return send(this.#clients.commands);
+    const sentAt = performance.now();
+    const answer = await send(this.#clients.commands);
+    this.durations.observeSince(sentAt);
+    return answer;
   }
 
   /**

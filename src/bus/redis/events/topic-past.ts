@@ -1,6 +1,7 @@
 /** What a topic has missed: out of the log, or, where the log has lost it, from the instances and from the topic's listeners. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BusUnavailable, type BusOptions } from "../../bus.ts";
+import type { Counts } from "../../../measures.ts";
+import { BusUnavailable, type BusOptions, type GapOutcome } from "../../bus.ts";
 import type { Past } from "../../catch-up.ts";
 import { latest, type Position } from "../../position.ts";
 import type { RedisLog, RedisLogPage } from "./log.ts";
@@ -11,11 +12,12 @@ import type { RedisTopic, TopicEntry } from "./topic.ts";
 /** How long the instances are given to publish again what a Redis that lost its memory had, before anything newer is delivered. */
 const RESTORING_MS = 2000;
 
-interface PastParts<Event> {
+export interface PastParts<Event> {
   readonly options: Pick<BusOptions<Event>, "idOf">;
   readonly log: RedisLog<Event>;
   readonly recent: RecentEvents<Event>;
   readonly publisher: RedisPublisher<Event>;
+  readonly gaps: Counts<GapOutcome>;
 }
 
 export class TopicPast<Event> {
@@ -40,8 +42,10 @@ export class TopicPast<Event> {
     topic.epoch ??= page.epoch;
     const { dropped } = topic;
     if (page.epoch === topic.epoch && after >= page.since && topic.recovered === dropped) {
+      if (page.entries.length > 0) this.#parts.gaps.add("log");
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
+    this.#parts.gaps.add("history");
     const found = await this.#recover(topic, after, page.epoch);
     // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;

@@ -6,11 +6,8 @@ import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisShard } from "../connection/shard.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { RedisChannels } from "./channels.ts";
-import type { RedisLog } from "./log.ts";
 import { parseMessage } from "./message.ts";
-import type { RedisPublisher } from "./publisher.ts";
-import type { RecentEvents } from "./recent-events.ts";
-import { TopicPast } from "./topic-past.ts";
+import { TopicPast, type PastParts } from "./topic-past.ts";
 import { RedisTopic, type TopicEntry } from "./topic.ts";
 
 /** How long a topic without listeners stays subscribed: a page that is reloaded is back by then. */
@@ -31,14 +28,11 @@ const CLUSTER_SLACK_MS = 5000;
 /** How far this machine's clock may be ahead of that of a Redis that was not reached yet. */
 const CLOCK_SLACK_MS = 2000;
 
-interface TopicsParts<Event> {
+interface TopicsParts<Event> extends PastParts<Event> {
   readonly options: BusOptions<Event>;
   readonly connection: RedisConnection;
   readonly channels: RedisChannels;
-  readonly log: RedisLog<Event>;
   readonly keys: RedisKeys;
-  readonly recent: RecentEvents<Event>;
-  readonly publisher: RedisPublisher<Event>;
   readonly onUndecodable: () => void;
   /** A topic cannot be subscribed to or read now; it is tried again. */
   readonly onFailed: (error: unknown) => void;
