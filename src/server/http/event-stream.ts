@@ -1,6 +1,6 @@
 /** The results of a subscription as Server-Sent Events, in the form of graphql-sse's distinct connections. */
 import { GraphQLError, type ExecutionResult } from "graphql";
-import type { Results } from "../../graphql/operations.ts";
+import type { Results } from "../../graphql/result-stream.ts";
 
 /** Proxies close connections on which nothing is sent for long. */
 const COMMENT_INTERVAL_MS = 12_000;
