@@ -5,8 +5,8 @@ import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory/memory-bus.ts";
 import { createRedisBus } from "./bus/redis/redis-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
-import { decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
 import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
+import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
@@ -223,6 +223,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
   const options: BusOptions<BusEvent> = {
     kindOf,
     idOf,
+    compactionOf,
     decode: decodeEvent,
     // A client that returns at the last moment is at the position that it confirmed last.
     logAgeMs: config.RESUME_WINDOW + CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,

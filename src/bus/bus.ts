@@ -108,11 +108,27 @@ export interface BusStatistics {
 /** `durable`: kept in the topic's log, and delivered to everybody. `transient`: of a state that can be read; not repeated. */
 export type EventKind = "durable" | "transient";
 
+/** How a durable event takes the place of others of its topic in the log. */
+export interface Compaction {
+  /** What events replace one another by. */
+  readonly key: string;
+  /** How many events of the key the log has then at most, with this one: the oldest go. */
+  readonly keeps: number;
+}
+
+/**
+ * A part of a topic's log. `kept`: events that stay until they are too old, or {@link LOG_MAX_EVENTS} are newer. `compacted`: events with a
+ * {@link Compaction}; as many of them, and none that was replaced. Neither part pushes out events of the other.
+ */
+export type LogPart = "kept" | "compacted";
+
 /** What a bus needs to know about its events. */
 export interface BusOptions<Event> {
   readonly kindOf: (event: Event) => EventKind;
   /** The id of a durable event. A second publication under the same id within {@link EVENT_ID_TTL_MS} is a duplicate. */
   readonly idOf: (event: Event) => string;
+  /** Of a durable event; undefined where it replaces no other. Such an event's id is remembered for a minute alone. */
+  readonly compactionOf?: (event: Event) => Compaction | undefined;
   /** An event as another process sent it, checked; undefined where it is none. */
   readonly decode: (value: unknown) => Event | undefined;
   /** How long the log of a topic reaches back at most, in milliseconds. {@link LOG_MAX_EVENTS} bounds it too. */
@@ -121,7 +137,7 @@ export interface BusOptions<Event> {
   readonly onListenerError: (error: unknown) => void;
 }
 
-/** The maximum number of events in the log of one topic. */
+/** The maximum number of events in each part of the log of one topic. */
 export const LOG_MAX_EVENTS = 1000;
 
 /** How long the id of a durable event is remembered, in milliseconds. */
@@ -154,11 +170,11 @@ export interface EventLog<Event> {
   /** The position of this process in topics that it subscribes to. Answers at once, without asking Redis. */
   position(topics: Iterable<string>): StreamPosition;
   /**
-   * The events of a topic after `after`, in order, whether or not this process subscribes to it. Undefined where the log is not
-   * complete after that position. Rejects with {@link BusUnavailable}.
+   * The events of one part of a topic's log (`kept` where absent) after `after`, in order, whether or not this process subscribes to it.
+   * Undefined where that part is not complete after that position. Rejects with {@link BusUnavailable}.
    */
-  read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined>;
-  /** All that is kept of a topic, in the order of listeners. Rejects with {@link BusUnavailable}. */
+  read(topic: string, after: Position, part?: LogPart): Promise<readonly LogEntry<Event>[] | undefined>;
+  /** All that is kept of a topic, compacted events apart, in the order of listeners. Rejects with {@link BusUnavailable}. */
   tail(topic: string): Promise<LogTail<Event>>;
   /**
    * The position of each of these durable events, whether or not the log has it still; undefined where it was not published within

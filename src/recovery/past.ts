@@ -7,7 +7,7 @@ import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
 import { latest, type Position } from "../bus/position.ts";
 import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat/cursor.ts";
 import type { MessageCreated } from "../chat/events/message-created.ts";
-import { idOf, isDurableChatEvent, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
+import { idOf, isDurableChatEvent, logPartOf, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
@@ -96,7 +96,7 @@ export class ReaderPast {
    * UNAUTHENTICATED, UPSTREAM_… where the history cannot be read; BusUnavailable where the log cannot be read now.
    */
   async read(topic: string, after: Position, seen: Position | undefined): Promise<Past<PastEvent>> {
-    const entries = await this.#sources.log.read(topic, after);
+    const entries = await this.#sources.log.read(topic, after, logPartOf(this.#type));
     const readTo = entries?.at(-1)?.position ?? after;
     const past =
       entries && (seen === undefined || readTo >= seen)

@@ -1,6 +1,6 @@
 /** What every bus promises, as tests that any of them is put through. */
 import { describe, expect, test } from "vitest";
-import { LOG_MAX_EVENTS, type Bus, type TakenValue } from "../../src/bus/bus.ts";
+import { LOG_MAX_EVENTS, type Bus, type LogEntry, type PublishResult, type TakenValue } from "../../src/bus/bus.ts";
 import { earlier, type Position } from "../../src/bus/position.ts";
 import { Inbox } from "../support/inbox.ts";
 import type { TestEvent } from "./events.ts";
@@ -22,6 +22,10 @@ const ben = { id: "ben", name: "Ben" };
 
 /** For what comes about by itself. */
 const PATIENTLY = { timeout: 45_000 };
+
+function numbersOf(entries: readonly LogEntry<TestEvent>[] | undefined): number[] | undefined {
+  return entries?.map(({ event }) => event.n);
+}
 
 export function busContract(name: string, create: CreatePair): void {
   const createPair = (): Promise<BusPair> =>
@@ -228,6 +232,59 @@ export function busContract(name: string, create: CreatePair): void {
       expect(entries.map(({ event }) => event.n)).toEqual(Array.from({ length: LOG_MAX_EVENTS }, (_, n) => n + 100));
       expect(since > start).toBe(true);
       expect(await pair.other.log.read("topic", since)).toEqual(entries);
+    });
+
+    test("of compacted events the log has the newest of each key, apart from the others", async () => {
+      await using pair = await createPair();
+      const inbox = await listen(pair.other);
+      const published = (n: number, key?: string, keeps = 1): Promise<PublishResult> =>
+        pair.one.publish("topic", key === undefined ? { n } : { n, compaction: { key, keeps } });
+      const start = (await published(0)).position ?? "";
+      await published(1, "anna");
+      await published(2, "ben", 2);
+      await published(3);
+      await published(4, "anna");
+      await published(5, "ben", 2);
+      await published(6, "ben", 2);
+      expect((await inbox.take(7)).map(({ event }) => event.n)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      for (const { log } of [pair.one, pair.other]) {
+        expect(numbersOf(await log.read("topic", start))).toEqual([3]);
+        expect(numbersOf(await log.read("topic", start, "compacted"))).toEqual([4, 5, 6]);
+        expect(numbersOf((await log.tail("topic")).entries)).toEqual([0, 3]);
+      }
+      await published(7, "ben");
+      expect(numbersOf(await pair.other.log.read("topic", start, "compacted"))).toEqual([4, 7]);
+    });
+
+    test("neither compacted events nor the others push one another out of the log", async () => {
+      await using pair = await createPair();
+      const start = (await pair.one.publish("topic", { n: -2 })).position ?? "";
+      await pair.one.publish("topic", { n: -1, compaction: { key: "first", keeps: 1 } });
+      const count = LOG_MAX_EVENTS + 100;
+      const flood = Array.from({ length: count }, (_, n) => ({ n, compaction: { key: "flooder", keeps: 50 } }));
+      await Promise.all(flood.map((event) => pair.one.publish("topic", event)));
+      expect(numbersOf(await pair.other.log.read("topic", start))).toEqual([]);
+      expect(numbersOf(await pair.other.log.read("topic", start, "compacted"))).toEqual([
+        -1,
+        ...Array.from({ length: 50 }, (_, n) => count - 50 + n),
+      ]);
+      await Promise.all(Array.from({ length: count }, (_, n) => pair.one.publish("topic", { n: count + n })));
+      expect(await pair.other.log.read("topic", start)).toBeUndefined();
+      expect(await pair.other.log.read("topic", start, "compacted")).toHaveLength(51);
+    });
+
+    test("the compacted part of a log is bounded, and says after which position it is complete", async () => {
+      await using pair = await createPair();
+      const start = (await pair.one.publish("topic", { n: -1 })).position ?? "";
+      const events = Array.from({ length: LOG_MAX_EVENTS + 100 }, (_, n) => ({
+        n,
+        compaction: { key: `${n}`, keeps: 1 },
+      }));
+      const results = await Promise.all(events.map((event) => pair.one.publish("topic", event)));
+      expect(await pair.other.log.read("topic", start, "compacted")).toBeUndefined();
+      const rest = await pair.other.log.read("topic", results[99]?.position ?? "", "compacted");
+      expect(numbersOf(rest)).toEqual(Array.from({ length: LOG_MAX_EVENTS }, (_, n) => n + 100));
+      expect(numbersOf(await pair.other.log.read("topic", start))).toEqual([]);
     });
 
     test("a reader that continues from a position misses and repeats nothing", async () => {

@@ -1,15 +1,18 @@
 /** What the tests of the bus send. */
-import type { BusOptions, EventKind } from "../../src/bus/bus.ts";
+import type { BusOptions, Compaction, EventKind } from "../../src/bus/bus.ts";
 
 export interface TestEvent {
   readonly n: number;
   /** Absent: it is durable. */
   readonly kind?: EventKind;
+  /** Absent: it takes no other event's place. */
+  readonly compaction?: Compaction;
 }
 
 export const TEST_EVENTS: Omit<BusOptions<TestEvent>, "onListenerError"> = {
   kindOf: ({ kind }) => kind ?? "durable",
   idOf: ({ n }) => String(n),
+  compactionOf: ({ compaction }) => compaction,
   decode: (value) => (typeof (value as TestEvent | null)?.n === "number" ? (value as TestEvent) : undefined),
   logAgeMs: 60_000,
 };

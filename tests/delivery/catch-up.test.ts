@@ -24,8 +24,8 @@ function message(chatId: string, content: string): EventOf<"message.created"> {
   return { type: "message.created", chatId, message: { ...fields, clientMessageId: null } };
 }
 
-function receipt(chatId: string, messageId: string): EventOf<"message.read"> {
-  return { type: "message.read", id: randomUUID(), chatId, receipt: { chatId, messageId, reader: sender, readAt: at } };
+function receipt(chatId: string, messageId: string, reader = sender): EventOf<"message.read"> {
+  return { type: "message.read", id: randomUUID(), chatId, receipt: { chatId, messageId, reader, readAt: at } };
 }
 
 function textOf(event: DeliveredEvent): string {
@@ -528,10 +528,30 @@ describe("where the log does not reach back", () => {
     const stream = await scene.openAs("message.read", { chatId: "a" });
     const reader = new Reader(0);
     stream.pipe(reader);
-    for (const id of BEYOND) await scene.publish(receipt("a", id));
+    for (const id of BEYOND) await scene.publish(receipt("a", id, { id: `reader ${id}`, name: id }));
     reader.give(10_000, stream);
     await settled();
     expect([reader.events, reader.ends]).toMatchObject([[], [{ code: "CURSOR_EXPIRED" }]]);
+  });
+
+  test("messages push no receipts out of the log, nor the reverse", async () => {
+    const scene = createScene({ history: NO_HISTORY });
+    const [receipts, messages] = [
+      await scene.openAs("message.read", { chatId: "a" }),
+      await scene.open({ chatId: "b" }),
+    ];
+    const [ofReceipts, ofMessages] = [new Reader(0), new Reader(0)];
+    receipts.pipe(ofReceipts);
+    messages.pipe(ofMessages);
+    await scene.publish(receipt("a", "first"));
+    await scene.say("a", ...BEYOND);
+    await scene.say("b", "first");
+    for (const id of BEYOND) await scene.publish(receipt("b", id, { id: `reader ${id}`, name: id }));
+    ofReceipts.give(10_000, receipts);
+    ofMessages.give(10_000, messages);
+    await settled();
+    expect([ofReceipts.events, ofMessages.events]).toEqual([["a read first"], ["b first"]]);
+    expect([ofReceipts.ends, ofMessages.ends]).toEqual([[], []]);
   });
 
   test("a client comes back to the history, and is then live without a duplicate", async () => {

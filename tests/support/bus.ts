@@ -5,14 +5,15 @@ import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import type { Directory } from "../../src/chat/directory.ts";
 import { Presence } from "../../src/chat/presence.ts";
 import { PresenceAudience } from "../../src/chat/presence-audience.ts";
-import { decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { KnownReads } from "../../src/chat/known-reads.ts";
+import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
   return createMemoryBus<BusEvent>({
     kindOf,
     idOf,
+    compactionOf,
     decode: decodeEvent,
     logAgeMs: 60_000,
     onListenerError(error) {

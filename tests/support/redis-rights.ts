@@ -7,7 +7,7 @@ const COMMANDS = [
   ["get", "mget", "set", "del", "exists", "incrby", "pexpire", "persist", "pttl"],
   ["hdel", "hget", "hgetall", "hkeys", "hmget", "hset"],
   ["sadd", "srem", "sscan"],
-  ["xadd", "xlen", "xrange", "xrevrange", "xtrim"],
+  ["xadd", "xdel", "xlen", "xrange", "xrevrange", "xtrim"],
   ["zadd", "zrangebyscore", "zrem", "zscore"],
 ].flat();
 

@@ -2,9 +2,11 @@
 import { LRUCache } from "lru-cache";
 import {
   EVENT_ID_TTL_MS,
+  type Compaction,
   LOG_MAX_EVENTS,
   type EventLog,
   type LogEntry,
+  type LogPart,
   type LogTail,
   type StreamPosition,
 } from "../bus.ts";
@@ -15,16 +17,28 @@ const MAX_TOPICS = 10_000;
 
 /** Ids of events that are remembered at most. */
 const MAX_IDS = 100_000;
+const MAX_COMPACTED_IDS = 10_000;
+const COMPACTED_ID_TTL_MS = 60_000;
 
-interface Kept<Event> {
-  entries: LogEntry<Event>[];
-  /** The last event that is no longer kept, or a position before which nothing is known. */
+interface Entry<Event> extends LogEntry<Event> {
+  /** Of a compacted event. */
+  readonly key?: string;
+}
+
+/** A part of a topic's log. */
+interface Part<Event> {
+  readonly entries: Entry<Event>[];
+  /** The last event that is no longer kept and was not replaced, or a position before which nothing is known. */
   floor: Position;
 }
+
+type Kept<Event> = Readonly<Record<LogPart, Part<Event>>>;
 
 export class MemoryLog<Event> implements EventLog<Event> {
   readonly #topics: LRUCache<string, Kept<Event>>;
   readonly #ids = new LRUCache<string, Position>({ max: MAX_IDS, ttl: EVENT_ID_TTL_MS });
+  /** Apart, so that they push out none of the others. */
+  readonly #compactedIds = new LRUCache<string, Position>({ max: MAX_COMPACTED_IDS, ttl: COMPACTED_ID_TTL_MS });
   readonly #ageMs: number;
   #last: Position = positionAt(Date.now(), 0);
   /** Of the topics that are not kept. */
@@ -34,29 +48,41 @@ export class MemoryLog<Event> implements EventLog<Event> {
     this.#ageMs = ageMs;
     this.#topics = new LRUCache({
       max: MAX_TOPICS,
-      dispose: ({ entries, floor }) => this.#raiseFloor(entries.at(-1)?.position ?? floor),
+      dispose: ({ kept, compacted }) => {
+        for (const { entries, floor } of [kept, compacted]) this.#raiseFloor(entries.at(-1)?.position ?? floor);
+      },
       noDisposeOnSet: true,
     });
   }
 
   /** How many events are kept, in all topics. */
   get size(): number {
-    return [...this.#topics.values()].reduce((sum, { entries }) => sum + entries.length, 0);
+    return [...this.#topics.values()].reduce(
+      (sum, { kept, compacted }) => sum + kept.entries.length + compacted.entries.length,
+      0,
+    );
   }
 
   /** The position of an event of this id that was appended before. */
   positionOf(topic: string, id: string): Position | undefined {
-    return this.#ids.get(`${topic} ${id}`);
+    const key = `${topic} ${id}`;
+    return this.#ids.get(key) ?? this.#compactedIds.get(key);
   }
 
-  append(topic: string, id: string, event: Event): Position {
+  append(topic: string, id: string, event: Event, compaction?: Compaction): Position {
     const position = this.#next();
-    this.#ids.set(`${topic} ${id}`, position);
-    const kept = this.#topics.get(topic) ?? { entries: [], floor: this.#floor };
-    kept.entries.push({ position, event });
+    const ofTopic = this.#topics.get(topic) ?? {
+      kept: { entries: [], floor: this.#floor },
+      compacted: { entries: [], floor: this.#floor },
+    };
+    if (compaction) this.#compactedIds.set(`${topic} ${id}`, position);
+    else this.#ids.set(`${topic} ${id}`, position);
+    const part = ofTopic[compaction ? "compacted" : "kept"];
+    if (compaction) replace(part, compaction);
+    part.entries.push(compaction ? { position, event, key: compaction.key } : { position, event });
     // In slices, so that a busy topic is not shifted at every event.
-    if (kept.entries.length >= 2 * LOG_MAX_EVENTS) drop(kept, kept.entries.length - LOG_MAX_EVENTS);
-    this.#topics.set(topic, kept);
+    if (part.entries.length >= 2 * LOG_MAX_EVENTS) drop(part, part.entries.length - LOG_MAX_EVENTS);
+    this.#topics.set(topic, ofTopic);
     return position;
   }
 
@@ -65,17 +91,14 @@ export class MemoryLog<Event> implements EventLog<Event> {
     return { base: this.#last, topics: {} };
   }
 
-  async read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined> {
-    const { since, entries } = await this.tail(topic);
+  async read(topic: string, after: Position, part: LogPart = "kept"): Promise<readonly LogEntry<Event>[] | undefined> {
+    const { since, entries } = this.#tail(topic, part);
     // A position that is still to come was made by a clock that was ahead.
     return after < since || after > this.#last ? undefined : entries.filter(({ position }) => position > after);
   }
 
   async tail(topic: string): Promise<LogTail<Event>> {
-    const kept = this.#topics.get(topic);
-    if (!kept) return { since: this.#floor, entries: [] };
-    this.#trim(kept);
-    return { since: kept.floor, entries: [...kept.entries] };
+    return this.#tail(topic, "kept");
   }
 
   async positionsOf(topic: string, ids: readonly string[]): Promise<readonly (Position | undefined)[]> {
@@ -85,17 +108,26 @@ export class MemoryLog<Event> implements EventLog<Event> {
   /** Drops what is too old, in every topic. */
   expire(): void {
     this.#ids.purgeStale();
-    for (const [topic, kept] of this.#topics.entries()) {
+    this.#compactedIds.purgeStale();
+    for (const [topic, { kept, compacted }] of this.#topics.entries()) {
       this.#trim(kept);
-      if (kept.entries.length === 0) this.#topics.delete(topic);
+      this.#trim(compacted);
+      if (kept.entries.length === 0 && compacted.entries.length === 0) this.#topics.delete(topic);
     }
   }
 
-  #trim(kept: Kept<Event>): void {
+  #tail(topic: string, name: LogPart): LogTail<Event> {
+    const part = this.#topics.get(topic)?.[name];
+    if (!part) return { since: this.#floor, entries: [] };
+    this.#trim(part);
+    return { since: part.floor, entries: part.entries.map(({ position, event }) => ({ position, event })) };
+  }
+
+  #trim(part: Part<Event>): void {
     const oldest = firstAt(Date.now() - this.#ageMs);
-    const expired = kept.entries.findIndex(({ position }) => position >= oldest);
-    const beyond = expired === -1 ? kept.entries.length : expired;
-    drop(kept, Math.max(beyond, kept.entries.length - LOG_MAX_EVENTS));
+    const expired = part.entries.findIndex(({ position }) => position >= oldest);
+    const beyond = expired === -1 ? part.entries.length : expired;
+    drop(part, Math.max(beyond, part.entries.length - LOG_MAX_EVENTS));
   }
 
   #next(): Position {
@@ -111,9 +143,21 @@ export class MemoryLog<Event> implements EventLog<Event> {
   }
 }
 
-function drop(kept: Kept<unknown>, count: number): void {
-  const last = kept.entries[count - 1];
+/** Removes the entries whose place an event takes. */
+function replace(part: Part<unknown>, { key, keeps }: Compaction): void {
+  let excess = part.entries.filter((entry) => entry.key === key).length + 1 - keeps;
+  for (let index = 0; index < part.entries.length && excess > 0;) {
+    if (part.entries[index]?.key !== key) index++;
+    else {
+      part.entries.splice(index, 1);
+      excess--;
+    }
+  }
+}
+
+function drop(part: Part<unknown>, count: number): void {
+  const last = part.entries[count - 1];
   if (!last) return;
-  kept.floor = last.position;
-  kept.entries.splice(0, count);
+  part.floor = last.position;
+  part.entries.splice(0, count);
 }

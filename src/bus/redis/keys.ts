@@ -15,6 +15,10 @@ export interface RedisKeys {
   /** What is known of a topic while its log is empty. */
   head(topic: string): string;
   log(topic: string): string;
+  /** The part of the log whose events are replaced by newer ones of their key. */
+  compacted(topic: string): string;
+  /** Which entries of that part each key has. */
+  compactedIndex(topic: string): string;
   /** The clock and the epoch record of a plain server; a Cluster has none, and the head's key stands in for them. */
   clocks(topic: string): readonly [string, string];
   eventId(topic: string, id: string): string;
@@ -49,6 +53,8 @@ export function redisKeys(prefix: string, { database, isCluster }: RedisPlace): 
     channel: (topic) => `${prefix}events${scope}:{${topic}}`,
     tick: (instanceId, tag) => `${prefix}tick${scope}:${instanceId}${tag === undefined ? "" : `:{${tag}}`}`,
     log: (topic) => `${prefix}log:{${topic}}`,
+    compacted: (topic) => `${prefix}compacted:{${topic}}`,
+    compactedIndex: (topic) => `${prefix}compacted-index:{${topic}}`,
     eventId: (topic, id) => `${prefix}id:{${topic}}:${id}`,
     state: (key) => `${prefix}state:${key}`,
     fenced: (key) => `${prefix}fenced:{${key}}`,

@@ -72,7 +72,7 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #channels: RedisChannels;
   readonly #topics: RedisTopics<Event>;
   readonly #publisher: RedisPublisher<Event>;
-  readonly #recent = new RecentEvents<Event>();
+  readonly #recent: RecentEvents<Event>;
   readonly #heartbeat: RedisHeartbeat;
   readonly #observers: Observers;
   readonly #options: RedisBusOptions<Event>;
@@ -102,7 +102,7 @@ class RedisBus<Event> implements Bus<Event> {
     const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor);
     const channels = new RedisChannels(connection);
     const log = new RedisLog({ connection, keys, options, onUndecodable });
-    const recent = this.#recent;
+    const recent = new RecentEvents<Event>((event) => options.compactionOf?.(event) !== undefined);
     const publisher = new RedisPublisher<Event>({
       options,
       connection,
@@ -130,6 +130,7 @@ class RedisBus<Event> implements Bus<Event> {
     this.#options = options;
     this.#observers = new Observers(onListenerError);
     this.#outage = outage;
+    this.#recent = recent;
     this.#connection = connection;
     this.#channels = channels;
     this.#topics = topics;
@@ -143,7 +144,8 @@ class RedisBus<Event> implements Bus<Event> {
     this.limiter = limiter;
     this.log = {
       position: (names) => topics.position(names),
-      read: async (topic, after) => (topics.hasAllAfter(topic, after) ? [] : log.read(topic, after)),
+      read: async (topic, after, part = "kept") =>
+        topics.hasAllAfter(topic, after) ? [] : log.read(topic, after, part),
       tail: (topic) => log.tail(topic),
       positionsOf: (topic, ids) => log.positionsOf(topic, ids),
     };

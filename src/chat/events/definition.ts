@@ -1,5 +1,6 @@
 /** How one type of event is defined. Each type has a module of its own beside this one; the registry lists them. */
 import { z } from "zod";
+import type { Compaction } from "../../bus/bus.ts";
 import type { Position } from "../../bus/position.ts";
 import type { UNKNOWN_CHATS_TOPIC, USERS_TOPIC } from "./topics.ts";
 
@@ -39,6 +40,8 @@ export interface Description<
 /** Kept in the topic's log for whoever misses it. */
 export interface Durable<Event> {
   readonly kind: "durable";
+  /** How it takes the place of earlier events in the log, where it does. */
+  compaction?(event: Event): Compaction;
   /** What the event is known by on its topic: published again under the same id within ten minutes, it is not delivered again. */
   id(event: Event): string;
 }

@@ -1,6 +1,6 @@
 /** Every type of event that travels over the bus, and what follows from their definitions. */
 import { z } from "zod";
-import type { EventKind } from "../../bus/bus.ts";
+import type { Compaction, EventKind, LogPart } from "../../bus/bus.ts";
 import type { Position } from "../../bus/position.ts";
 import { chatChanged } from "./chat-changed.ts";
 import { chatDeleted } from "./chat-deleted.ts";
@@ -56,6 +56,7 @@ interface AnyDefinition {
   readonly topic: TopicName;
   readonly recipients: Recipients;
   id?(event: BusEvent): string;
+  compaction?(event: BusEvent): Compaction;
   withPosition?(event: BusEvent, position: Position): BusEvent;
   cursor?(event: BusEvent): string;
 }
@@ -85,6 +86,16 @@ export function idOf(event: BusEvent): string {
   const id = definitionOf(event).id?.(event);
   if (id === undefined) throw new Error(`${event.type} is not durable`);
   return id;
+}
+
+/** How a durable event takes the place of earlier ones in the log; undefined where it does not. */
+export function compactionOf(event: BusEvent): Compaction | undefined {
+  return definitionOf(event).compaction?.(event);
+}
+
+/** The part of the log that has the events of a type. */
+export function logPartOf(type: DurableChatEvent["type"]): LogPart {
+  return BY_TYPE.get(type)?.compaction ? "compacted" : "kept";
 }
 
 /** The topic that an event is published on. */

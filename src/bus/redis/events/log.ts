@@ -1,5 +1,5 @@
-/** The log in Redis: a stream for each topic, bounded by count and by age, and a head that outlives it (`topic.lua`). */
-import type { BusOptions, LogEntry, LogTail } from "../../bus.ts";
+/** The log in Redis: a stream for each part of a topic, bounded by count and by age, and a head that outlives them (`topic.lua`). */
+import type { BusOptions, LogEntry, LogPart, LogTail } from "../../bus.ts";
 import { earlier, parsePosition, positionAt, type Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
@@ -24,6 +24,8 @@ export interface RedisLogEntry<Event> extends LogEntry<Event> {
 export interface RedisLogPage<Event> {
   /** The log is complete after that position. */
   readonly since: Position;
+  /** Its compacted part is, but for what was replaced. */
+  readonly compactedSince: Position;
   /** The position of the topic's last event; empty where none is known. */
   readonly last: Position;
   /** The process of Redis that has the log. */
@@ -48,8 +50,9 @@ export class RedisLog<Event> {
     this.#parts = parts;
   }
 
-  async read(topic: string, after: Position): Promise<readonly LogEntry<Event>[] | undefined> {
-    const { since, present, entries } = await this.page(topic, after);
+  async read(topic: string, after: Position, part: LogPart): Promise<readonly LogEntry<Event>[] | undefined> {
+    const { present, entries, ...page } = await this.page(topic, after, part);
+    const since = part === "compacted" ? page.compactedSince : page.since;
     // A position that is still to come was made by a clock that was ahead.
     const skewMs = this.#parts.connection.isCluster ? CLUSTER_SKEW_MS : 0;
     const isToCome = after > positionAt(parsePosition(present).ms + skewMs, parsePosition(present).sequence);
@@ -57,7 +60,7 @@ export class RedisLog<Event> {
   }
 
   async tail(topic: string): Promise<LogTail<Event>> {
-    const { since, entries } = await this.page(topic, "");
+    const { since, entries } = await this.page(topic, "", "kept");
     const ordered = entries.toSorted((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
     return { since, entries: ordered.map(toLogEntry) };
   }
@@ -77,24 +80,30 @@ export class RedisLog<Event> {
   }
 
   /** Rejects with BusUnavailable. @param after empty for everything. */
-  async page(topic: string, after: Position): Promise<RedisLogPage<Event>> {
+  async page(topic: string, after: Position, part: LogPart | "both" = "both"): Promise<RedisLogPage<Event>> {
     const { connection, keys } = this.#parts;
     const answer = await connection.script(
       READ,
-      [keys.head(topic), keys.log(topic), ...keys.clocks(topic)],
-      [HEAD_TTL_MS, after],
+      [keys.head(topic), keys.log(topic), keys.compacted(topic), ...keys.clocks(topic)],
+      [HEAD_TTL_MS, after, part],
     );
-    const [since, last, epoch, present, raw] = toList(answer);
-    if (!isPositionText(since) || !isPositionText(present) || typeof epoch !== "string") {
+    const [since, last, epoch, present, kept, compactedSince, compacted] = toList(answer);
+    if (
+      !isPositionText(since) ||
+      !isPositionText(compactedSince) ||
+      !isPositionText(present) ||
+      typeof epoch !== "string"
+    ) {
       throw new Error("Redis answered with no page of a log");
     }
-    const entries = toList(raw).flatMap((entry) => this.#toEntry(entry));
+    const [entries, others] = [kept, compacted].map((raw) => toList(raw).flatMap((entry) => this.#toEntry(entry)));
     return {
       since,
+      compactedSince,
       last: isPositionText(last) ? last : "",
       epoch,
       present,
-      entries,
+      entries: inOrder(entries ?? [], others ?? []),
     };
   }
 
@@ -112,6 +121,15 @@ export class RedisLog<Event> {
     const time = typeof original === "string" ? original.slice(1) : undefined;
     return [{ position, event, order: restoredFrom ?? (isPositionText(time) ? time : position), restoredFrom }];
   }
+}
+
+/** The entries of both parts, in the order of their positions. */
+function inOrder<Event>(
+  kept: readonly RedisLogEntry<Event>[],
+  compacted: readonly RedisLogEntry<Event>[],
+): readonly RedisLogEntry<Event>[] {
+  if (kept.length === 0 || compacted.length === 0) return [...kept, ...compacted];
+  return [...kept, ...compacted].toSorted((a, b) => (a.position < b.position ? -1 : 1));
 }
 
 function toLogEntry<Event>({ position, event, order }: RedisLogEntry<Event>): LogEntry<Event> {

@@ -1,5 +1,5 @@
 /** What waits to be published, and what of it is sent at a time. */
-import { EventRefused, type EventKind, type PublishResult } from "../../bus.ts";
+import { EventRefused, type Compaction, type EventKind, type PublishResult } from "../../bus.ts";
 import { firstAt } from "../../position.ts";
 
 /** Bounds of one batch. */
@@ -14,17 +14,19 @@ export interface Outgoing<Event> {
   readonly json: string;
   readonly kind: EventKind;
   readonly id: string;
+  readonly compaction: Compaction | undefined;
   /** Of an event that another process of Redis had, its position there; of one that was found elsewhere, {@link byTime}; else empty. */
   readonly original: string;
   readonly result: PromiseWithResolvers<PublishResult>;
 }
 
-/**
- * @param id of a transient event, empty.
- * @throws EventRefused where the event cannot be written as JSON, or is too large.
- */
-export function outgoing<Event>(event: Event, kind: EventKind, id: string, original = ""): Outgoing<Event> {
-  return { event, json: encode(event), kind, id, original, result: Promise.withResolvers() };
+interface Described<Event> extends Pick<Outgoing<Event>, "event" | "kind" | "id" | "compaction"> {
+  readonly original?: string;
+}
+
+/** @throws EventRefused where the event cannot be written as JSON, or is too large. */
+export function outgoing<Event>({ original = "", ...described }: Described<Event>): Outgoing<Event> {
+  return { ...described, json: encode(described.event), original, result: Promise.withResolvers() };
 }
 
 /** The first of them, as many as go in one batch. */

@@ -1,18 +1,18 @@
 -- Publishes events of one topic, in one step: the log and all listeners get one order.
 --
--- KEYS: 1 head, 2 log, 3 channel, 4 clock, 5 epoch record (4 and 5: the head in a Cluster), 6… for each event the key of its id, or the
---   head where the event is transient
--- ARGV: 1 id TTL ms, 2 log's maximum count, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are after,
---   6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
---   8… for each event its JSON and its original position ('' but for an event that a former process of Redis had;
---   `t` and its time where it was found elsewhere)
+-- KEYS: 1 head, 2 log, 3 channel, 4 clock, 5 epoch record (4 and 5: the head in a Cluster), 6 the log's compacted part, 7 its index: for each
+--   compaction key the entries that it has, 8… for each event the key of its id, or the head where the event is transient
+-- ARGV: 1 id TTL ms, 2 maximum count of each part of the log, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are
+--   after, 6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
+--   8 id TTL ms of compacted events, 9… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
+--   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay
 -- Returns for each event its position ('' where it is transient) and whether it is new (1) or a duplicate (0), in a flat list.
 
-local headKey, logKey, channel, clockKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local headKey, logKey, channel, clockKey, compactedKey, indexKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6], KEYS[7]
 local idTtl, maxCount, maxAge, headTtl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local isPlain = clockKey ~= headKey
 
-local topic = openTopic(headKey, logKey, clockKey, KEYS[5], headTtl)
+local topic = openTopic(headKey, logKey, compactedKey, clockKey, KEYS[5], headTtl)
 
 local function nextPosition()
   local ms, sequence = following(nowMs(), 0, ARGV[5])
@@ -37,25 +37,82 @@ local function trimmedTo(id)
   if position > topic.since then topic.since = position end
 end
 
+local function append(position, event, original)
+  if redis.call('XLEN', logKey) >= maxCount then trimmedTo(redis.call('XRANGE', logKey, '-', '+', 'COUNT', 1)[1][1]) end
+  if original == '' then
+    redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event)
+  else
+    redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event, 'original', original)
+  end
+  topic.lastKept = position
+end
+
+-- The ids of the entries that a compaction key has, oldest first.
+local function entriesOf(key)
+  local ids = {}
+  for id in string.gmatch(redis.call('HGET', indexKey, key) or '', '%S+') do ids[#ids + 1] = id end
+  return ids
+end
+
+local function index(key, ids)
+  if #ids == 0 then redis.call('HDEL', indexKey, key) else redis.call('HSET', indexKey, key, table.concat(ids, ' ')) end
+end
+
+-- Drops entries of the compacted part that nothing has replaced.
+local function dropCompacted(entries)
+  for _, entry in ipairs(entries) do
+    local id, key = entry[1], entry[2][6]
+    redis.call('XDEL', compactedKey, id)
+    local ids = {}
+    for _, known in ipairs(entriesOf(key)) do if known ~= id then ids[#ids + 1] = known end end
+    index(key, ids)
+    local position = positionOf(id)
+    if position > topic.compactedSince then topic.compactedSince = position end
+  end
+end
+
+local function appendCompacted(position, event, original, key, keeps)
+  local ids = entriesOf(key)
+  while #ids >= keeps do redis.call('XDEL', compactedKey, table.remove(ids, 1)) end
+  ids[#ids + 1] = streamId(position)
+  index(key, ids)
+  if redis.call('XLEN', compactedKey) >= maxCount then dropCompacted(redis.call('XRANGE', compactedKey, '-', '+', 'COUNT', 1)) end
+  redis.call('XADD', compactedKey, ids[#ids], 'event', event, 'original', original, 'key', key)
+  topic.lastCompacted = position
+end
+
+-- The position of an entry that has replaced an event of a former process of Redis already.
+local function replacementOf(original, key, keeps)
+  if key == '' or keeps > 1 or not string.match(original, '^%d') then return nil end
+  local ids = entriesOf(key)
+  local newest = ids[#ids]
+  local entry = newest and redis.call('XRANGE', compactedKey, newest, newest)[1]
+  if not entry then return nil end
+  local order = entry[2][4] ~= '' and entry[2][4] or positionOf(newest)
+  return order > original and positionOf(newest) or nil
+end
+
 local function trimByAge()
   local oldest = string.format('%.0f', nowMs() - maxAge)
+  dropCompacted(redis.call('XRANGE', compactedKey, '-', '(' .. oldest .. '-0'))
   local last = redis.call('XREVRANGE', logKey, '(' .. oldest .. '-0', '-', 'COUNT', 1)[1]
   if not last then return end
   trimmedTo(last[1])
   redis.call('XTRIM', logKey, 'MINID', oldest)
 end
 
-local messages, answer, hasLogged, hasDuplicate = {}, {}, false, false
+local messages, answer, hasLogged, hasDuplicate, hasKept, hasCompacted = {}, {}, false, false, false, false
 
-for index = 6, #KEYS do
-  local event, original = ARGV[2 * (index - 6) + 8], ARGV[2 * (index - 6) + 9]
-  local idKey = KEYS[index]
+for number = 8, #KEYS do
+  local first = 4 * (number - 8) + 9
+  local event, original, key, keeps = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 3])
+  local idKey = KEYS[number]
   if idKey == headKey then
     messages[#messages + 1] = '{"event":' .. event .. '}'
     answer[#answer + 1] = ''
     answer[#answer + 1] = 1
   else
-    local known = redis.call('GET', idKey)
+    local known = redis.call('GET', idKey) or replacementOf(original, key, keeps)
     if known then
       hasDuplicate = true
       -- The attempt that logged it was interrupted before it wrote the head.
@@ -68,16 +125,17 @@ for index = 6, #KEYS do
       -- published, behind what others have received already.
       local time = string.match(original, '^t(.*)$')
       if time and time >= topic.began then original = '' end
-      if redis.call('XLEN', logKey) >= maxCount then trimmedTo(redis.call('XRANGE', logKey, '-', '+', 'COUNT', 1)[1][1]) end
       local origin = original == '' and '' or ',"original":"' .. original .. '"'
-      if original == '' then
-        redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event)
+      if key == '' then
+        append(position, event, original)
+        hasKept = true
       else
-        redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event, 'original', original)
+        appendCompacted(position, event, original, key, keeps)
+        hasCompacted = true
       end
       -- Where its listeners had it: that is what duplicates and slow readers are compared with.
       local known = (original == '' or time) and position or original
-      redis.call('SET', idKey, known, 'PX', idTtl)
+      redis.call('SET', idKey, known, 'PX', key == '' and idTtl or tonumber(ARGV[8]))
       topic.last = position
       hasLogged = true
       messages[#messages + 1] = '{"position":"' .. position .. '","previous":"' .. previous .. '","epoch":"' .. topic.epoch .. '"' .. origin .. ',"event":' .. event .. '}'
@@ -89,7 +147,7 @@ end
 
 if ARGV[7] == '1' then
   topic.since = nextPosition()
-  topic.last = topic.since
+  topic.last, topic.compactedSince = topic.since, topic.since
   messages[#messages + 1] = '{"last":"' .. topic.last .. '","epoch":"' .. topic.epoch .. '","isIncomplete":true}'
 elseif hasDuplicate then
   -- The first attempt may have been interrupted between the log and the channel: listeners look whether they have everything.
@@ -98,7 +156,11 @@ end
 
 if hasLogged or ARGV[7] == '1' then
   trimByAge()
-  redis.call('PEXPIRE', logKey, maxAge)
+  if hasKept or ARGV[7] == '1' then redis.call('PEXPIRE', logKey, maxAge) end
+  if hasCompacted then
+    redis.call('PEXPIRE', compactedKey, maxAge)
+    redis.call('PEXPIRE', indexKey, maxAge)
+  end
   writeHead(headKey, topic, headTtl)
 end
 

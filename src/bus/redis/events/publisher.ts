@@ -17,6 +17,9 @@ const PUBLISH = loadScript(import.meta.url, "topic.lua", "publish.lua");
 /** Durable events that wait at most. Beyond that a topic's events are dropped, and its listeners recover them from elsewhere. */
 const MAX_QUEUED = 10_000;
 
+/** The id of a compacted event is remembered for as long as its publication may be under way. */
+const COMPACTED_ID_TTL_MS = 60_000;
+
 /** Between attempts, doubled each time, with jitter. */
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1000;
@@ -33,7 +36,7 @@ interface Queue<Event> {
 }
 
 interface PublisherParts<Event> {
-  readonly options: Pick<BusOptions<Event>, "idOf" | "kindOf" | "logAgeMs">;
+  readonly options: Pick<BusOptions<Event>, "compactionOf" | "idOf" | "kindOf" | "logAgeMs">;
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
   readonly recent: RecentEvents<Event>;
@@ -77,7 +80,13 @@ export class RedisPublisher<Event> {
     const { options, connection } = this.#parts;
     const kind = options.kindOf(event);
     if (kind === "transient" && !connection.hasCommands) return DROPPED;
-    const item = outgoing(event, kind, kind === "durable" ? options.idOf(event) : "");
+    const isDurable = kind === "durable";
+    const item = outgoing({
+      event,
+      kind,
+      id: isDurable ? options.idOf(event) : "",
+      compaction: isDurable ? options.compactionOf?.(event) : undefined,
+    });
     const queue = this.#queue(topic);
     if (kind === "durable" && (queue.hasDropped || this.#count >= MAX_QUEUED)) return this.#drop(queue);
     queue.items.push(item);
@@ -171,8 +180,10 @@ export class RedisPublisher<Event> {
   ): readonly Promise<PublishResult>[] {
     if (events.length === 0 || this.#isClosed) return [];
     const queue = this.#queue(topic);
-    const { idOf } = this.#parts.options;
-    const items = events.map(({ event, original }) => outgoing(event, "durable", idOf(event), original));
+    const { compactionOf, idOf } = this.#parts.options;
+    const items = events.map(({ event, original }) =>
+      outgoing({ event, kind: "durable", id: idOf(event), compaction: compactionOf?.(event), original }),
+    );
     queue.items = [...items, ...queue.items];
     this.#count += items.length;
     this.#send(queue);
@@ -218,12 +229,20 @@ export class RedisPublisher<Event> {
     const { connection, keys, options, floor } = this.#parts;
     const head = keys.head(topic);
     const ids = batch.map(({ kind, id }) => (kind === "durable" ? keys.eventId(topic, id) : head));
-    const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...ids];
+    const compacted = [keys.compacted(topic), keys.compactedIndex(topic)];
+    const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...compacted, ...ids];
     const limits = [EVENT_ID_TTL_MS, LOG_MAX_EVENTS, Math.ceil(options.logAgeMs), HEAD_TTL_MS];
     const flags = [floor(), connection.isCluster ? "1" : "0", endsDropping ? "1" : "0"];
-    const events = batch.flatMap(({ json, original }) => [json, original]);
+    const events = batch.flatMap(({ json, original, compaction }) => [
+      json,
+      original,
+      compaction?.key ?? "",
+      compaction?.keeps ?? 1,
+    ]);
     return toList(
-      await connection.execute(head, (client) => runScript(client, PUBLISH, names, [...limits, ...flags, ...events])),
+      await connection.execute(head, (client) =>
+        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, ...events]),
+      ),
     );
   }
 

@@ -27,26 +27,43 @@ export interface RecentEvent<Event> {
   isDelivered: boolean;
 }
 
+/** By id. Events that others replace are apart, as in the log: however many they are, they push out none of the others. */
+class TopicEvents<Event> {
+  readonly kept = new Map<string, RecentEvent<Event>>();
+  readonly compacted = new Map<string, RecentEvent<Event>>();
+
+  get parts(): readonly Map<string, RecentEvent<Event>>[] {
+    return [this.kept, this.compacted];
+  }
+
+  get(id: string): RecentEvent<Event> | undefined {
+    return this.kept.get(id) ?? this.compacted.get(id);
+  }
+}
+
 export class RecentEvents<Event> {
-  readonly #topics = new Map<string, Map<string, RecentEvent<Event>>>();
+  readonly #isCompacted: (event: Event) => boolean;
+  readonly #topics = new Map<string, TopicEvents<Event>>();
   /** Milliseconds of connection. It does not advance while Redis is disconnected, however long that takes. */
   #now = 0;
+
+  /** @param isCompacted whether newer events take the event's place in the log. */
+  constructor(isCompacted: (event: Event) => boolean = () => false) {
+    this.#isCompacted = isCompacted;
+  }
 
   /** Time has passed while Redis was connected. */
   advance(ms: number): void {
     this.#now += ms;
-    for (const [topic, events] of this.#topics) {
-      for (const [id, { at }] of events) {
-        if (at > this.#now - KEPT_MS) break;
-        events.delete(id);
-      }
-      if (events.size === 0) this.#topics.delete(topic);
+    for (const [topic, { parts }] of this.#topics) {
+      for (const events of parts) this.#expire(events);
+      if (parts.every(({ size }) => size === 0)) this.#topics.delete(topic);
     }
   }
 
   /** The log has an event that was published here. */
   published(topic: string, id: string, event: Event, position: Position): void {
-    if (!this.#topics.get(topic)?.has(id)) this.#add(topic, id, { event, position, at: this.#now, isDelivered: false });
+    if (!this.#topics.get(topic)?.get(id)) this.#add(topic, id, { event, position, at: this.#now, isDelivered: false });
   }
 
   /** Notes that an event is being delivered. Returns whether it is the first time. */
@@ -68,15 +85,32 @@ export class RecentEvents<Event> {
 
   /** What a Redis that has lost its memory is told again, oldest first. */
   restorable(topic: string): readonly RecentEvent<Event>[] {
-    const events = [...(this.#topics.get(topic)?.values() ?? [])].filter(({ at }) => at > this.#now - RESTORED_MS);
-    return events.toSorted((a, b) => (a.position < b.position ? -1 : 1)).slice(-LOG_MAX_EVENTS);
+    const parts = this.#topics.get(topic)?.parts ?? [];
+    return byPosition(parts.flatMap((events) => this.#restorable(events)));
+  }
+
+  #restorable(events: ReadonlyMap<string, RecentEvent<Event>>): readonly RecentEvent<Event>[] {
+    return byPosition([...events.values()].filter(({ at }) => at > this.#now - RESTORED_MS)).slice(-LOG_MAX_EVENTS);
+  }
+
+  #expire(events: Map<string, RecentEvent<Event>>): void {
+    for (const [id, { at }] of events) {
+      if (at > this.#now - KEPT_MS) break;
+      events.delete(id);
+    }
   }
 
   #add(topic: string, id: string, recent: RecentEvent<Event>): void {
-    const events = this.#topics.get(topic) ?? new Map<string, RecentEvent<Event>>();
-    this.#topics.set(topic, events.set(id, recent));
+    const ofTopic = this.#topics.get(topic) ?? new TopicEvents<Event>();
+    this.#topics.set(topic, ofTopic);
+    const events = this.#isCompacted(recent.event) ? ofTopic.compacted : ofTopic.kept;
+    events.set(id, recent);
     if (events.size <= MAX_KEPT) return;
     const [oldest] = events.keys();
     if (oldest !== undefined) events.delete(oldest);
   }
+}
+
+function byPosition<Event>(events: readonly RecentEvent<Event>[]): readonly RecentEvent<Event>[] {
+  return events.toSorted((a, b) => (a.position < b.position ? -1 : 1));
 }
