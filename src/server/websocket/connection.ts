@@ -7,10 +7,13 @@ import type { Me } from "../../chat/model.ts";
 import type { UnauthenticatedReason } from "../../chat/unauthenticated.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
+import type { Rate } from "../../config/config.ts";
+import { Arrivals, type Turns } from "./arrivals.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Inbox } from "./inbox.ts";
 import type { RefusedOperations } from "./refused-operations.ts";
+import { readMessage } from "./messages.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
@@ -22,13 +25,17 @@ interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher
   readonly client: ClientOrigin;
   readonly sessions: Sessions;
   readonly heartbeatMs: number;
+  readonly turns: Turns;
+  /** Operations that a user may run. */
+  readonly operationRate: Rate;
 }
 
 export class Connection {
   readonly socket: WebSocket;
   readonly outbox: Outbox;
   readonly heartbeat: Heartbeat;
-  /** What the client sends goes through it. */
+  /** What the client sends goes through both. */
+  readonly arrivals: Arrivals;
   inbox: Inbox | undefined;
   /** Undefined until the first one is. */
   refused: RefusedOperations | undefined;
@@ -46,6 +53,7 @@ export class Connection {
   #inFlight = 0;
   #subscriptions = 0;
   #isThrottled = false;
+  #isSlowed = false;
   #isDraining = false;
   #whenAnswered: (() => void) | undefined;
   /** The keys of positions of which the client was told that they have expired. */
@@ -71,6 +79,7 @@ export class Connection {
     const onUnconfirmed = (): boolean => this.#points.size > 0 && this.heartbeat.ask();
     this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, onUnconfirmed });
     this.heartbeat = new Heartbeat(this, heartbeatMs);
+    this.arrivals = new Arrivals(this, options.turns, options.operationRate);
   }
 
   get isOpen(): boolean {
@@ -163,15 +172,51 @@ export class Connection {
 
   /** Reads nothing more while more than the budget waits for the client: what it asks for would wait as well. */
   throttle(): void {
-    if (this.#isThrottled || this.#isDraining || !this.outbox.isLagging) return;
+    if (this.#isThrottled || !this.outbox.isLagging) return;
     this.#isThrottled = true;
-    this.socket.pause();
+    this.#readOrPause();
   }
 
   #unthrottle(): void {
     if (!this.#isThrottled) return;
     this.#isThrottled = false;
-    if (!this.#isDraining) this.socket.resume();
+    this.#readOrPause();
+    this.arrivals.resume();
+  }
+
+  #readOrPause(): void {
+    const isWanted = !this.#isThrottled && !this.#isSlowed && !this.#isDraining;
+    if (isWanted === this.socket.isPaused) this.socket[isWanted ? "resume" : "pause"]();
+  }
+
+  /** Whether the messages of the client are still taken. */
+  get isReceiving(): boolean {
+    return this.isOpen && !this.#isDraining;
+  }
+
+  /** Reads nothing more, since the client sends faster than its messages are handled. */
+  slow(): void {
+    this.#isSlowed = true;
+    this.#readOrPause();
+  }
+
+  unslow(): void {
+    this.#isSlowed = false;
+    this.#readOrPause();
+  }
+
+  onFlood(): void {
+    this.close(CloseCode.tooManyRequests, "Too many messages");
+  }
+
+  handle(text: string): void {
+    this.inbox?.receive(readMessage(text));
+    this.throttle();
+  }
+
+  pong(data: Buffer): void {
+    this.outbox.pong(data);
+    this.throttle();
   }
 
   /** A ping is about to be written. */
@@ -190,6 +235,7 @@ export class Connection {
   closed(code: number): void {
     this.#closeCode = code;
     this.heartbeat.stop();
+    this.arrivals.close();
     for (const point of [...this.#points, ...this.#orphaned]) this.#conclude(point, code);
     this.#points.clear();
     this.#orphaned.clear();
@@ -243,7 +289,7 @@ export class Connection {
   async drain(code: number, reason: string): Promise<void> {
     if (!this.isOpen) return;
     this.#isDraining = true;
-    this.socket.pause();
+    this.#readOrPause();
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
     // The answer of the last operation is written in the promise jobs that follow its execution.
     await new Promise((resolve) => setImmediate(resolve));

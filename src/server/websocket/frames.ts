@@ -7,6 +7,9 @@ const FINAL_TEXT = 0x81;
 /** FIN, and the opcode of a ping. */
 const PING = 0x89;
 
+/** FIN, and the opcode of a pong. */
+const PONG = 0x8a;
+
 /** What a message's `id` looks like between its quotes, in ASCII whatever the id is. */
 export function idText(id: string): string {
   return JSON.stringify(id)
@@ -39,6 +42,11 @@ export function pingFrame(data: string): Buffer {
   const frame = textFrame(data);
   frame[0] = PING;
   return frame;
+}
+
+/** @param data of the ping: 125 bytes at most. */
+export function pongFrame(data: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([PONG, data.length]), data]);
 }
 
 /** One frame that is to be written. What it shares with others it does not own: it is put together where it leaves. */

@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { Frame, nextMessage, NextFrames, pingFrame, textFrame } from "./frames.ts";
+import { Frame, nextMessage, NextFrames, pingFrame, pongFrame, textFrame } from "./frames.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { WriteMemory } from "./write-memory.ts";
 
@@ -50,6 +50,8 @@ export interface Outbox {
   send(message: string, onSent?: () => void): void;
   /** A ping, behind everything before it. `data` comes back in the pong. */
   ping(data: string): void;
+  /** The answer to a ping. */
+  pong(data: Buffer): void;
   /** Writes what waits for the end of the turn. */
   flush(): void;
   /** Drops what waits for the end of the turn: nobody is to read it. @returns whether there was anything. */
@@ -198,6 +200,10 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
     this.#push(new Frame(pingFrame(data)));
   }
 
+  pong(data: Buffer): void {
+    this.#push(new Frame(pongFrame(data)));
+  }
+
   flush(): void {
     const frames = this.#frames;
     if (!frames) return;
@@ -293,6 +299,11 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
     this.notePing();
     this.#cork();
     this.#options.socket.ping(data);
+  }
+
+  pong(data: Buffer): void {
+    this.#cork();
+    this.#options.socket.pong(data);
   }
 
   flush(): void {

@@ -16,6 +16,8 @@ export function socketOptions({
 }: Pick<Config, "COMPRESSION" | "MAX_PAYLOAD_SIZE">): ServerOptions & { closeTimeout: number } {
   return {
     noServer: true,
+    // Of many pings the last is answered.
+    autoPong: false,
     clientTracking: false,
     closeTimeout: CLOSE_TIMEOUT_MS,
     handleProtocols: (protocols) => handleProtocols(protocols),

@@ -22,6 +22,7 @@ import type { Caller } from "../../graphql/caller.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import type { Counts } from "../../measures.ts";
+import { Turns } from "./arrivals.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
@@ -30,7 +31,7 @@ import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
 import { LiveSubscription } from "./live-subscription.ts";
-import { discard, readMessage } from "./messages.ts";
+import { discard } from "./messages.ts";
 import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
@@ -63,6 +64,7 @@ export class WebSockets {
   readonly #protocol: Server<Connection>;
   readonly #connections: Connections;
   readonly #flusher = new Flusher();
+  readonly #turns = new Turns();
   readonly closes = new Closes();
 
   constructor(options: WebSocketsOptions) {
@@ -139,6 +141,8 @@ export class WebSockets {
       client: this.#options.origins.of(request),
       sessions: this.#options.sessions,
       heartbeatMs: config.HEARTBEAT_INTERVAL,
+      turns: this.#turns,
+      operationRate: config.RATE_LIMIT_OPERATIONS,
     });
     this.#connections.add(connection);
     const closed = this.#protocol.opened(
@@ -171,15 +175,15 @@ export class WebSockets {
       (id) => connection.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`),
     );
     connection.inbox = inbox;
-    connection.socket.on("message", (data) => {
+    const { arrivals, socket } = connection;
+    socket.on("message", (data) => {
       // What a client sends after its connection was closed is not executed, even where the close has not arrived yet.
       if (!connection.isOpen) return;
       // Of what ws may give it gives a Buffer: `binaryType` is its default.
-      inbox.receive(readMessage(data instanceof Buffer ? data.toString() : ""));
-      connection.throttle();
+      arrivals.message(data instanceof Buffer ? data.toString() : "");
     });
-    // ws has answered it.
-    connection.socket.on("ping", () => connection.throttle());
+    socket.on("ping", (data) => arrivals.ping(data));
+    socket.on("pong", () => arrivals.control());
   }
 
   /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
