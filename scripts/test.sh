@@ -10,10 +10,11 @@ fail() {
   exit 1
 }
 
-# Beside Node.js, what the tests start: a real Redis, a real load balancer and a real browser. Programs and Debian packages have the same names.
+# Beside Node.js, what the tests start: a real Redis, real load balancers, a real browser, and promtool, which is in the package of Prometheus.
+# Programs and Debian packages have the same names.
 missing_packages() {
   local program
-  for program in redis-server haproxy chromium; do
+  for program in redis-server haproxy nginx chromium prometheus; do
     command -v "$program" >/dev/null || printf '%s\n' "$program"
   done
 }
