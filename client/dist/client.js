@@ -1,7 +1,6 @@
 import { Connection } from "./connection.js";
 import { ChatList } from "./inbox.js";
 import { Outbox } from "./outbox.js";
-import { resumable } from "./resumable.js";
 import { OpenRoom } from "./room.js";
 /**
  * Connects to the gateway at once, and for as long as it takes, until `close`. In a page that a server renders, call it in the
@@ -13,7 +12,7 @@ export function createChatClient(options) {
     const outbox = new Outbox(connection, rooms, options.storage);
     const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
     return {
-        graphql: resumable(connection.client),
+        graphql: connection.client,
         connection: connection.state,
         inbox: chats.store,
         room(chatId) {

@@ -25,9 +25,7 @@ export declare class Connection {
      * @param live called when everything that was missed has been delivered, or when it simply began with what is new.
      */
     subscribe<Data>(query: string, variables: Variables, next: (data: Data) => void, ended?: (failure: Failure) => void, live?: (isNew: boolean) => void): Subscription;
-    /** Runs a query or mutation once, over as many connections as it takes, until the result is called. */
-    start<Data>(query: string, variables: Variables, done?: (data: Data) => void, failed?: (failure: Failure) => void): () => void;
-    /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
-    query<Data>(query: string, variables: Variables): Promise<Data>;
+    /** Something else than a subscription is behind, until the result is called. */
+    hold(): () => void;
     close(): Promise<void>;
 }

@@ -6,6 +6,4 @@ export declare class Failure extends Error {
     readonly retryAfterMs: number | undefined;
     /** @param cause the gateway's errors; anything else is the end of a connection. */
     constructor(cause?: unknown);
-    /** Whether the same operation may succeed later. */
-    get isPassing(): boolean;
 }

@@ -6,13 +6,9 @@ export class Failure extends Error {
     retryAfterMs;
     /** @param cause the gateway's errors; anything else is the end of a connection. */
     constructor(cause) {
-        const [error] = Array.isArray(cause) ? cause : [];
-        super(error?.message, { cause });
+        const error = cause?.[0];
+        super(error?.message);
         this.code = error?.extensions?.code;
         this.retryAfterMs = error?.extensions?.retryAfterMs;
-    }
-    /** Whether the same operation may succeed later. */
-    get isPassing() {
-        return !this.code || /^(UPS|RATE|UNA)/.test(this.code);
     }
 }

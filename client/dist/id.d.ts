@@ -1,2 +1,2 @@
-/** Unique enough for an operation or a message; `crypto.randomUUID` exists on secure pages alone. */
+/** Unique, and longer than 16 characters; `crypto.randomUUID` exists on secure pages alone. */
 export declare function uniqueId(): string;

@@ -55,17 +55,16 @@ export class ChatList {
         const unreadTotal = chats.reduce((sum, { unreadCount }) => sum + unreadCount, 0);
         return { chats, unreadTotal, loaded: this.#isLoaded };
     }
-    #show({ id, title, participants, unreadCount, updatedAt, lastMessage: last }) {
+    #show(chat) {
         const { userId } = this.#connection;
-        const others = participants.filter((user) => user.id !== userId);
+        const { title, participants, updatedAt, lastMessage } = chat;
+        const others = participants.filter(({ id }) => id !== userId);
         return {
-            id,
+            ...chat,
             title: title ?? others.map(({ name }) => name).join(", "),
-            participants,
             online: this.#onlineOf(others),
-            unreadCount,
             updatedAt: new Date(updatedAt),
-            ...(last && { lastMessage: brief(last, userId) }),
+            lastMessage: lastMessage ? brief(lastMessage, userId) : undefined,
         };
     }
 }

@@ -8,9 +8,8 @@ export interface Pending {
     readonly chatId: string;
     readonly text: string;
     readonly at: number;
-    /** When it was first given to a connection, and how often that has failed. */
+    /** When it was first given to a connection. */
     triedAt?: number;
-    failures?: number;
     isFailed?: boolean;
     /** What the gateway has answered; shown here until the chat's stream brings it to its place. */
     message?: WireMessage;
@@ -22,16 +21,16 @@ export interface OpenChat {
     has(messageId: string): boolean;
     changed(): void;
 }
-/** Messages that are not persisted yet, in order for each chat; one at a time. */
+/** Messages that are not persisted yet, in order, one at a time. */
 export declare class Outbox {
     #private;
     constructor(connection: Connection, openChats: ReadonlyMap<string, OpenChat>, storage: ChatStorage | undefined);
     of(chatId: string): readonly Pending[];
     isSending(pending: Pending): boolean;
-    add(chatId: string, text: string): Pending;
+    add(chatId: string, text: string, key?: string): Pending;
     retry(key: string): void;
     /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
     drop(key: string): void;
     /** Sends what can be sent now. */
-    flush(chatId: string): void;
+    flush(): void;
 }

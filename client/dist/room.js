@@ -1,10 +1,11 @@
+import { operate, run } from "./operate.js";
 import { Derived } from "./store.js";
 import { Timeline } from "./timeline.js";
 import * as wire from "./wire.js";
 const PAGE_SIZE = 50;
 /** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
 const FILL_PAGE_SIZE = 200;
-const MOST_FILLED = 2000;
+const MOST_FILLED = 1000;
 /** How often the others are told that somebody is typing, and that somebody has read. */
 const TYPING_EVERY_MS = 2000;
 const READ_EVERY_MS = 1000;
@@ -64,7 +65,7 @@ export class OpenRoom {
         return this;
     }
     get isLive() {
-        return !!this.#followed.get(wire.MESSAGES)?.isLive;
+        return !!this.#error || !!this.#followed.get(wire.MESSAGES)?.isLive;
     }
     has(messageId) {
         return this.#timeline.has(messageId);
@@ -97,10 +98,10 @@ export class OpenRoom {
             return;
         this.#typedAt = now;
         // Nobody misses an indicator that was not shown.
-        this.#connection.start(wire.SET_TYPING, { id: this.#id });
+        operate(this.#connection.client, { query: wire.SET_TYPING, variables: { id: this.#id } }, undefined, undefined, now);
     }
     markRead() {
-        this.#readTimer ??= setTimeout(() => this.#markRead(), this.#readAt + READ_EVERY_MS - Date.now());
+        this.#readTimer ??= setTimeout(() => this.#markRead(), Math.max(0, this.#readAt + READ_EVERY_MS - Date.now()));
     }
     close() {
         // A component that is mounted anew at once keeps its room.
@@ -136,7 +137,7 @@ export class OpenRoom {
             // Without a cursor, what came before this moment is not part of the stream.
             if (isNew)
                 this.#loadNewest().then((end) => (variables.after ??= end), this.#ended);
-            this.#outbox.flush(this.#id);
+            this.#outbox.flush();
         });
     }
     #forgetTyping = () => {
@@ -153,18 +154,19 @@ export class OpenRoom {
     };
     #markRead() {
         this.#readTimer = undefined;
-        const newest = this.#timeline.newestId;
+        const newest = this.#timeline.ids.at(-1);
         if (newest === this.#readId)
             return;
         this.#readId = newest;
         this.#readAt = Date.now();
-        this.#connection.query(wire.MARK_READ, { id: this.#id }).catch(() => {
+        run(this.#connection.client, wire.MARK_READ, { id: this.#id }).catch(() => {
             // A later call tries again.
             this.#readId = undefined;
         });
     }
     /** Loads the newest messages with what is missing before them, and follows what comes after. */
     async #load() {
+        const release = this.#connection.hold();
         try {
             const end = await this.#loadNewest();
             if (this.#users > 0)
@@ -173,43 +175,46 @@ export class OpenRoom {
         catch (error) {
             this.#ended(error);
         }
+        finally {
+            release();
+        }
     }
     /** Resolves to the cursor of the newest message. */
     async #loadNewest() {
-        const isKnown = ({ id }) => this.has(id);
-        const newest = await this.#page(PAGE_SIZE);
-        let { nodes, pageInfo } = newest;
-        this.#hasGap = false;
-        while (this.#timeline.newestId && pageInfo.hasPreviousPage && !nodes.some(isKnown)) {
-            this.#hasGap = nodes.length >= MOST_FILLED;
-            if (this.#hasGap)
-                break;
-            const page = await this.#page(FILL_PAGE_SIZE, pageInfo.startCursor);
-            ({ pageInfo } = page);
+        let page = await this.#page(PAGE_SIZE);
+        let { nodes } = page;
+        const isGap = () => this.#timeline.ids.length > 0 && page.pageInfo.hasPreviousPage && !nodes.some(({ id }) => this.has(id));
+        while (isGap() && nodes.length < MOST_FILLED) {
+            page = await this.#page(FILL_PAGE_SIZE, nodes[0]?.cursor);
             nodes = page.nodes.concat(nodes);
         }
+        this.#hasGap = isGap();
         this.#timeline.merge(nodes, (message) => this.#settle(message));
-        if (nodes[0]?.id === this.#timeline.oldestId)
-            this.#start = startOf(pageInfo);
+        if (nodes[0]?.id === this.#timeline.ids[0])
+            this.#setStart(page);
         this.#isLoading = false;
         this.changed();
-        return newest.pageInfo.endCursor ?? undefined;
+        return nodes.at(-1)?.cursor;
     }
     async #loadOlder() {
         const start = this.#start;
         if (!start)
             return;
         this.changed();
-        const { nodes, pageInfo } = await this.#page(PAGE_SIZE, start);
+        const page = await this.#page(PAGE_SIZE, start);
         // Loaded anew meanwhile: this page may not be the one before.
         if (this.#start !== start)
             return;
-        this.#timeline.prepend(nodes);
-        this.#start = startOf(pageInfo);
+        this.#timeline.prepend(page.nodes);
+        this.#setStart(page);
+    }
+    #setStart({ nodes, pageInfo }) {
+        this.#start = pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined;
     }
     async #page(last, before) {
         const variables = { id: this.#id, last, before };
-        return (await this.#connection.query(wire.PAGE, variables)).chat.messages;
+        const { client } = this.#connection;
+        return (await run(client, wire.PAGE, variables)).chat.messages;
     }
     #shown() {
         return {
@@ -237,18 +242,15 @@ export class OpenRoom {
         };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-    #settle({ id, clientMessageId, content, sender, createdAt }) {
+    #settle({ id, clientMessageId, text, sender, at }) {
         if (sender.id !== this.#connection.userId)
             return id;
         const copy = this.#outbox.of(this.#id).find((pending) => pending.message || clientMessageId
             ? pending.message?.id === id || pending.key === clientMessageId
             : // The history does not know keys. One whose answer was lost is recognised by what it says.
-                pending.text.trim() === content && (pending.triedAt ?? Infinity) < Date.parse(createdAt) + CLOCK_SKEW_MS);
+                pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS);
         if (copy)
             this.#outbox.drop(copy.key);
         return copy?.key ?? clientMessageId ?? id;
     }
-}
-function startOf({ hasPreviousPage, startCursor }) {
-    return hasPreviousPage ? (startCursor ?? undefined) : undefined;
 }

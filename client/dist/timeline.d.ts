@@ -1,18 +1,17 @@
-import type { InboxChat, ShownMessage } from "./types.js";
+import type { BriefMessage, ShownMessage } from "./types.js";
 import type { WireBrief, WireMessage, WireReceipt } from "./wire.js";
 /** The persisted messages of a chat, each once, in the order in which they are shown. */
 export declare class Timeline {
     #private;
-    get oldestId(): string | undefined;
-    get newestId(): string | undefined;
+    /** The oldest first. */
+    get ids(): readonly string[];
     has(id: string): boolean;
-    /** Adds a message that is not here at the end. */
     append(message: WireMessage, key: string): void;
     prepend(messages: readonly WireMessage[]): void;
     /**
      * Puts a piece of the history where it belongs. What is shown is replaced where the two have nothing in common.
      *
-     * @param keyOf the key under which a message was shown before.
+     * @param keyOf the key of a message that is new here.
      */
     merge(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string): void;
     /** A receipt without a message is for all that are here. */
@@ -20,6 +19,4 @@ export declare class Timeline {
     shown(userId: string): readonly ShownMessage[];
 }
 /** What a list of chats and a list of messages show alike. */
-export declare function brief({ id, content: text, sender, createdAt }: WireBrief, userId: string): Brief;
-type Brief = NonNullable<InboxChat["lastMessage"]>;
-export {};
+export declare function brief({ id, text, sender, at }: WireBrief, userId: string): BriefMessage;

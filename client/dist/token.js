@@ -1,5 +1,7 @@
 /** Before its token expires a session gets the next one: so much earlier, at most. */
 const EARLY_MS = 60_000;
+/** By then it is too late. */
+const LAST_MS = 1000;
 /** A timer of more than 24 days would fire at once. */
 const LONGEST_TIMER_MS = 86_400_000;
 /** The next token, whenever one is needed. */
@@ -28,23 +30,21 @@ export class TokenSource {
     /** Gets the next token shortly before the current one expires. */
     watch() {
         this.pause();
-        const leftMs = expiryOf(this.current) - Date.now();
-        if (leftMs > 0) {
-            const early = Math.min(leftMs - Math.min(EARLY_MS, leftMs / 2), LONGEST_TIMER_MS);
-            this.#timer = setTimeout(() => void this.#replace(), early);
-        }
+        const { current } = this;
+        const leftMs = expiryOf(current) - Date.now();
+        if (!(leftMs > LAST_MS))
+            return;
+        const renew = async () => {
+            // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
+            await this.next().catch(() => false);
+            if (this.current && this.current !== current)
+                this.#refresh(this.current);
+            this.watch();
+        };
+        this.#timer = setTimeout(renew, Math.min(leftMs - Math.min(EARLY_MS, leftMs / 2), LONGEST_TIMER_MS));
     }
     pause() {
         clearTimeout(this.#timer);
-    }
-    async #replace() {
-        const { current } = this;
-        // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
-        await this.next().catch(() => false);
-        if (this.current && this.current !== current)
-            this.#refresh(this.current);
-        else if (expiryOf(current) - Date.now() > 1000)
-            this.watch();
     }
 }
 /** In ms since 1970; NaN where the token is no JWT or never expires. */

@@ -2,10 +2,10 @@ import type { Client } from "graphql-ws";
 import type { Store } from "./store.js";
 /** What a token may be; nothing where nobody is signed in. */
 export type Token = string | null | undefined;
-/** `localStorage`, `sessionStorage`, React Native's AsyncStorage, or anything of that form. */
+/** `localStorage`, `sessionStorage`, or anything of that form that answers at once. */
 export interface ChatStorage {
-    getItem(key: string): string | null | undefined | Promise<string | null | undefined>;
-    setItem(key: string, value: string): unknown;
+    getItem(key: string): string | null | undefined;
+    setItem(key: string, value: string): void;
 }
 export interface ChatClientOptions {
     /** The gateway's endpoint: `https://chat.example.com/graphql`, or the same with `wss:`. */
@@ -39,6 +39,13 @@ export interface User {
     readonly id: string;
     readonly name: string;
 }
+export interface BriefMessage {
+    readonly id: string;
+    readonly text: string;
+    readonly sender: User;
+    readonly at: Date;
+    readonly mine: boolean;
+}
 export interface InboxChat {
     readonly id: string;
     /** The chat's title, or the names of the others. */
@@ -47,13 +54,7 @@ export interface InboxChat {
     /** Those of the others who are online. */
     readonly online: readonly User[];
     readonly unreadCount: number;
-    readonly lastMessage?: {
-        readonly id: string;
-        readonly text: string;
-        readonly sender: User;
-        readonly at: Date;
-        readonly mine: boolean;
-    };
+    readonly lastMessage?: BriefMessage | undefined;
     readonly updatedAt: Date;
 }
 export interface Inbox {
@@ -111,7 +112,7 @@ export interface Room {
     close(): void;
 }
 export interface ChatClient {
-    /** The graphql-ws client underneath, resumable, for operations of one's own. */
+    /** The graphql-ws client underneath, for operations of one's own; `resumable` makes it lossless for those. */
     readonly graphql: Client;
     readonly connection: Store<ConnectionState>;
     readonly inbox: Store<Inbox>;

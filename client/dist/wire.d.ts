@@ -6,8 +6,8 @@ export interface WireReceipt {
 }
 export interface WireBrief {
     readonly id: string;
-    readonly content: string;
-    readonly createdAt: string;
+    readonly text: string;
+    readonly at: string;
     readonly sender: User;
 }
 export interface WireMessage extends WireBrief {
@@ -19,8 +19,6 @@ export interface WirePage {
     readonly nodes: readonly WireMessage[];
     readonly pageInfo: {
         readonly hasPreviousPage: boolean;
-        readonly startCursor?: string | null;
-        readonly endCursor?: string | null;
     };
 }
 export interface WireChat {
@@ -36,13 +34,13 @@ export interface WireChatsChange {
     readonly changed: readonly WireChat[];
     readonly removedIds: readonly string[];
 }
-export declare const PAGE = "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage startCursor endCursor}}}}";
-export declare const MESSAGES = "subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
+export declare const PAGE = "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}";
+export declare const MESSAGES = "subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id text:content at:createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
 export declare const RECEIPTS = "subscription($id:ID!){readReceipt(chatId:$id){messageId reader{id name}}}";
 export declare const TYPING = "subscription($id:ID!){typingChanged(chatId:$id){isTyping user{id name}}}";
 export declare const PRESENCE = "subscription{presenceChanged{online user{id name}}}";
-export declare const CHATS = "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id content createdAt sender{id name}}}}}";
-export declare const SEND = "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id content createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
+export declare const CHATS = "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}";
+export declare const SEND = "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id text:content at:createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
 export declare const MARK_READ = "mutation($id:ID!){markChatRead(chatId:$id){readAt}}";
 export declare const SET_TYPING = "mutation($id:ID!){setTyping(chatId:$id,isTyping:true){isTyping}}";
 export declare const REFRESH = "mutation($token:String!){refreshToken(token:$token){id}}";

@@ -1,7 +1,8 @@
 const USER = "{id name}";
-const BRIEF = `id content createdAt sender${USER}`;
+/** Named as the kit shows them. */
+const BRIEF = `id text:content at:createdAt sender${USER}`;
 const MESSAGE = `${BRIEF} clientMessageId cursor readBy{reader${USER}}`;
-export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage startCursor endCursor}}}}`;
+export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage}}}}`;
 export const MESSAGES = `subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){${MESSAGE}}}`;
 export const RECEIPTS = `subscription($id:ID!){readReceipt(chatId:$id){messageId reader${USER}}}`;
 export const TYPING = `subscription($id:ID!){typingChanged(chatId:$id){isTyping user${USER}}}`;

@@ -1,7 +1,6 @@
 import { Connection } from "./connection.ts";
 import { ChatList } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
-import { resumable } from "./resumable.ts";
 import { OpenRoom } from "./room.ts";
 import type { ChatClient, ChatClientOptions } from "./types.ts";
 
@@ -15,7 +14,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
   const outbox = new Outbox(connection, rooms, options.storage);
   const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
   return {
-    graphql: resumable(connection.client),
+    graphql: connection.client,
     connection: connection.state,
     inbox: chats.store,
     room(chatId) {

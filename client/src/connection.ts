@@ -19,18 +19,11 @@ const CONNECT_WITHIN_MS = 10_000;
 /** A connection that is back by then was never shown as lost. */
 const GRACE_MS = 5000;
 
-/** Without network there is nothing to try; but a device may be wrong about that. */
-const OFFLINE_RETRY_MS = 30_000;
-
 /** Time for the close event of a socket that failed: graphql-ws would take it for the next one's. */
 const SHORTEST_PAUSE_MS = 50;
 
-/** So often in a row a token may be refused although there is always another. */
-const MOST_REFUSALS = 3;
-
-/** The gateway does not like what this client does: stay away for long. */
-const REJECTED = new Set([4400, 4401, 4409, 4429, 4500]);
-const REJECTED_FAILURES = 5;
+/** A connection that has lived for so long was accepted: the next waits are short again. */
+const ACCEPTED_MS = 1000;
 
 /** A subscription that goes on over all connections. */
 export interface Subscription {
@@ -42,6 +35,7 @@ export interface Subscription {
 interface Followed extends Subscription {
   id: string;
   isLive: boolean;
+  stop: () => void;
   readonly onLive: ((isNew: boolean) => void) | undefined;
 }
 
@@ -64,7 +58,7 @@ export class Connection {
   #isOver = false;
   #retryAt: number | undefined;
   #failures = 0;
-  #refusals = 0;
+  #connectedAt = Infinity;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #endPause: (() => void) | undefined;
@@ -72,7 +66,9 @@ export class Connection {
   constructor({ url, token, clientId, onSignedOut }: ChatClientOptions) {
     this.#onSignedOut = onSignedOut;
     // A session that is not prolonged ends with its token, and the next connect asks for another.
-    this.#token = new TokenSource(token, (next) => this.start(REFRESH, { token: next }));
+    this.#token = new TokenSource(token, (next) => {
+      operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
+    });
     this.client = createClient({
       url: async () => {
         await this.#untilDue();
@@ -117,49 +113,35 @@ export class Connection {
     live?: (isNew: boolean) => void,
   ): Subscription {
     const payload = { query, variables };
-    const followed: Followed = {
-      id: "",
-      isLive: false,
-      onLive: live,
-      stop: () => {
-        this.#followed.delete(payload);
-        this.#update();
-        stop();
-      },
-    };
-    this.#followed.set(payload, followed);
-    this.#update();
+    const followed = this.#follow(payload, live);
     const stop = operate(this.client, payload, next, (failure) => {
-      this.#followed.delete(payload);
-      this.#update();
+      this.#unfollow(payload);
       ended?.(failure);
     });
+    followed.stop = () => {
+      this.#unfollow(payload);
+      stop();
+    };
     return followed;
   }
 
-  /** Runs a query or mutation once, over as many connections as it takes, until the result is called. */
-  start<Data>(
-    query: string,
-    variables: Variables,
-    done?: (data: Data) => void,
-    failed?: (failure: Failure) => void,
-  ): () => void {
-    return operate(this.client, { query, variables }, done, failed, true);
+  /** Something else than a subscription is behind, until the result is called. */
+  hold(): () => void {
+    const held = {};
+    this.#follow(held);
+    return () => this.#unfollow(held);
   }
 
-  /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
-  query<Data>(query: string, variables: Variables): Promise<Data> {
-    return new Promise((resolve, reject) => {
-      const stop = operate<Data>(
-        this.client,
-        { query, variables },
-        (data) => {
-          stop();
-          resolve(data);
-        },
-        reject,
-      );
-    });
+  #follow(payload: object, onLive?: (isNew: boolean) => void): Followed {
+    const followed: Followed = { id: "", isLive: false, onLive, stop: () => undefined };
+    this.#followed.set(payload, followed);
+    this.#update();
+    return followed;
+  }
+
+  #unfollow(payload: object): void {
+    this.#followed.delete(payload);
+    this.#update();
   }
 
   async close(): Promise<void> {
@@ -191,7 +173,7 @@ export class Connection {
   }
 
   async #pause(): Promise<void> {
-    const ms = this.#isOffline ? OFFLINE_RETRY_MS : SHORTEST_PAUSE_MS + backoffMs(this.#failures);
+    const ms = SHORTEST_PAUSE_MS + backoffMs(this.#failures);
     this.#retryAt = Date.now() + ms;
     this.#update();
     await new Promise<void>((resolve) => {
@@ -207,7 +189,7 @@ export class Connection {
     clearTimeout(this.#graceTimer);
     this.#socket = socket;
     this.#isOffline = false;
-    this.#failures = this.#refusals = 0;
+    this.#connectedAt = Date.now();
     this.userId = String(payload?.["userId"]);
     this.#token.watch();
     for (const listener of this.listeners) listener(true);
@@ -236,11 +218,10 @@ export class Connection {
   }
 
   #closed(code: number): void {
-    if (code === 4403) {
-      this.#token.refuse();
-      if (++this.#refusals >= MOST_REFUSALS) this.#signOut();
-    }
-    this.#failures = REJECTED.has(code) ? REJECTED_FAILURES : this.#failures + 1;
+    if (code === 4403) this.#token.refuse();
+    if (Date.now() - this.#connectedAt > ACCEPTED_MS) this.#failures = 0;
+    this.#connectedAt = Infinity;
+    this.#failures++;
     this.#lost();
   }
 

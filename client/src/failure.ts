@@ -7,15 +7,10 @@ export class Failure extends Error {
 
   /** @param cause the gateway's errors; anything else is the end of a connection. */
   constructor(cause?: unknown) {
-    const [error] = Array.isArray(cause) ? (cause as GatewayError[]) : [];
-    super(error?.message, { cause });
+    const error = (cause as readonly GatewayError[] | undefined)?.[0];
+    super(error?.message);
     this.code = error?.extensions?.code;
     this.retryAfterMs = error?.extensions?.retryAfterMs;
-  }
-
-  /** Whether the same operation may succeed later. */
-  get isPassing(): boolean {
-    return !this.code || /^(UPS|RATE|UNA)/.test(this.code);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Unique enough for an operation or a message; `crypto.randomUUID` exists on secure pages alone. */
+/** Unique, and longer than 16 characters; `crypto.randomUUID` exists on secure pages alone. */
 export function uniqueId(): string {
-  return [1, 2].map(() => Math.random().toString(36).slice(2).padEnd(12, "0")).join("");
+  return `${Math.random()}-${Math.random()}-${Date.now()}`;
 }

@@ -63,17 +63,16 @@ export class ChatList {
     return { chats, unreadTotal, loaded: this.#isLoaded };
   }
 
-  #show({ id, title, participants, unreadCount, updatedAt, lastMessage: last }: WireChat): InboxChat {
+  #show(chat: WireChat): InboxChat {
     const { userId } = this.#connection;
-    const others = participants.filter((user) => user.id !== userId);
+    const { title, participants, updatedAt, lastMessage } = chat;
+    const others = participants.filter(({ id }) => id !== userId);
     return {
-      id,
+      ...chat,
       title: title ?? others.map(({ name }) => name).join(", "),
-      participants,
       online: this.#onlineOf(others),
-      unreadCount,
       updatedAt: new Date(updatedAt),
-      ...(last && { lastMessage: brief(last, userId) }),
+      lastMessage: lastMessage ? brief(lastMessage, userId) : undefined,
     };
   }
 }

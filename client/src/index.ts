@@ -9,6 +9,7 @@ export type {
   ChatStorage,
   ConnectionState,
   ConnectionStatus,
+  BriefMessage,
   Inbox,
   InboxChat,
   Messages,

@@ -4,11 +4,15 @@ import { Failure } from "./failure.ts";
 
 export type Variables = Record<string, unknown>;
 
+/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
+const PASSING = /^(UPS|RATE|UNA)/;
+
 /**
  * Runs an operation over as many connections as it takes, and again after errors that may pass.
  *
  * @param payload sent as it is at each connect.
- * @param ended called where it cannot succeed, or with the first error where it is to run but once.
+ * @param ended called where it cannot succeed.
+ * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
  */
 export function operate<Data>(
@@ -16,7 +20,7 @@ export function operate<Data>(
   payload: { readonly query: string; readonly variables: Variables },
   next?: (data: Data) => void,
   ended?: (failure: Failure) => void,
-  isOnce = false,
+  retryUntil = Infinity,
 ): () => void {
   let failures = 0;
   let isOver = false;
@@ -25,9 +29,11 @@ export function operate<Data>(
   const fail = (errors?: unknown): void => {
     if (isOver) return;
     const failure = new Failure(errors);
+    const { code, retryAfterMs } = failure;
     // Without an explicit position a subscription begins with what is new, and says so.
-    if (!isOnce && (failure.isPassing || (failure.code === "CURSOR_EXPIRED" && !payload.variables["after"]))) {
-      timer = setTimeout(start, failure.retryAfterMs ?? backoffMs(++failures));
+    const isPassing = !code || PASSING.test(code) || (code === "CURSOR_EXPIRED" && !payload.variables["after"]);
+    if (isPassing && Date.now() < retryUntil) {
+      timer = setTimeout(start, retryAfterMs ?? backoffMs(++failures));
     } else {
       isOver = true;
       ended?.(failure);
@@ -39,10 +45,10 @@ export function operate<Data>(
         failures = 0;
         if (errors) fail(errors);
         else next?.(data as Data);
-        isOver ||= isOnce;
       },
       error: fail,
-      complete: fail,
+      // A query or mutation has its result by then.
+      complete: () => payload.query.startsWith("s") && fail(),
     });
   };
   start();
@@ -51,4 +57,9 @@ export function operate<Data>(
     clearTimeout(timer);
     unsubscribe();
   };
+}
+
+/** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
+export function run<Data>(client: Client, query: string, variables: Variables): Promise<Data> {
+  return new Promise((resolve, reject) => void operate(client, { query, variables }, resolve, reject));
 }

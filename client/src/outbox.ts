@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.ts";
-import type { Failure } from "./failure.ts";
 import { uniqueId } from "./id.ts";
+import { operate } from "./operate.ts";
 import type { ChatStorage } from "./types.ts";
 import { SEND, type WireMessage } from "./wire.ts";
 
@@ -11,9 +11,8 @@ export interface Pending {
   readonly chatId: string;
   readonly text: string;
   readonly at: number;
-  /** When it was first given to a connection, and how often that has failed. */
+  /** When it was first given to a connection. */
   triedAt?: number;
-  failures?: number;
   isFailed?: boolean;
   /** What the gateway has answered; shown here until the chat's stream brings it to its place. */
   message?: WireMessage;
@@ -32,28 +31,31 @@ const PREFIX = "graphql-chat-client:";
 /** So long the gateway recognises a `clientMessageId`, less some time for it to arrive. */
 const REPEATABLE_MS = 9 * 60_000;
 
-/** Passing errors after which a person is asked. */
-const MOST_FAILURES = 4;
+/** So long errors that may pass are waited for; then a person is asked. */
+const RETRY_FOR_MS = 10_000;
 
-/** Messages that are not persisted yet, in order for each chat; one at a time. */
+/** Messages that are not persisted yet, in order, one at a time. */
 export class Outbox {
   readonly #connection: Connection;
   readonly #openChats: ReadonlyMap<string, OpenChat>;
   readonly #storage: ChatStorage | undefined;
-  /** By chat, what takes back the mutation in flight. */
-  readonly #flights = new Map<string, () => void>();
+  /** What this client has stored, or found. */
+  readonly #keys = new Set<string>();
   #pending: readonly Pending[] = [];
+  #sending: Pending | undefined;
+  #stop = (): void => undefined;
   /** Whose stored messages are here. */
   #owner = "";
-  #saving: Promise<unknown> = Promise.resolve();
 
   constructor(connection: Connection, openChats: ReadonlyMap<string, OpenChat>, storage: ChatStorage | undefined) {
     this.#connection = connection;
     this.#openChats = openChats;
     this.#storage = storage;
-    connection.listeners.add((isConnected) => {
-      if (isConnected) void this.#begin();
-      else for (const chatId of this.#flights.keys()) this.#land(chatId);
+    connection.listeners.add(() => {
+      this.#stop();
+      this.#sending = undefined;
+      this.#welcome(connection.userId);
+      this.flush();
     });
   }
 
@@ -62,123 +64,102 @@ export class Outbox {
   }
 
   isSending(pending: Pending): boolean {
-    return this.#flights.has(pending.chatId) && this.#next(pending.chatId) === pending;
+    return this.#sending === pending;
   }
 
-  add(chatId: string, text: string): Pending {
-    const pending: Pending = { key: uniqueId(), chatId, text, at: Date.now() };
-    this.#append(pending);
+  add(chatId: string, text: string, key = uniqueId()): Pending {
+    const pending: Pending = { key, chatId, text, at: Date.now() };
+    this.#change([...this.#pending, pending]);
     return pending;
   }
 
   retry(key: string): void {
-    const failed = this.#pending.find((pending) => pending.key === key && pending.isFailed);
-    if (!failed) return;
+    const failed = this.#find(key);
+    if (!failed?.isFailed) return;
     this.drop(key);
-    const { chatId, text, at } = failed;
-    this.#append({ key, chatId, text, at });
+    this.add(failed.chatId, failed.text, key);
   }
 
   /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
   drop(key: string): void {
-    const dropped = this.#pending.find((pending) => pending.key === key);
-    if (!dropped) return;
-    const isSending = this.isSending(dropped);
-    this.#pending = this.#pending.filter((pending) => pending !== dropped);
-    this.#save(dropped, true);
-    if (isSending) this.#land(dropped.chatId);
-    else this.flush(dropped.chatId);
+    const dropped = this.#find(key);
+    if (dropped && dropped === this.#sending) {
+      this.#stop();
+      this.#sending = undefined;
+    }
+    this.#change(this.#pending.filter((pending) => pending !== dropped));
   }
 
   /** Sends what can be sent now. */
-  flush(chatId: string): void {
-    const next = this.#next(chatId);
-    const chat = this.#openChats.get(chatId);
-    chat?.changed();
-    if (!next || !this.#connection.isConnected || this.#flights.has(chatId)) return;
-    if (next.triedAt === undefined) next.triedAt = Date.now();
-    else if (chat && !chat.isLive) return;
-    next.isFailed = Date.now() - next.triedAt > REPEATABLE_MS;
-    this.#save(next);
-    if (next.isFailed) this.flush(chatId);
-    else this.#send(next);
-  }
-
-  #append(pending: Pending): void {
-    this.#pending = [...this.#pending, pending];
-    this.#save(pending);
-    this.flush(pending.chatId);
-  }
-
-  #next(chatId: string): Pending | undefined {
-    return this.of(chatId).find(({ isFailed, message }) => !isFailed && !message);
-  }
-
-  #land(chatId: string): void {
-    this.#flights.get(chatId)?.();
-    this.#flights.delete(chatId);
-    this.flush(chatId);
+  flush(): void {
+    const next = this.#pending.find(
+      ({ isFailed, message, chatId }) => !isFailed && !message && (this.#openChats.get(chatId)?.isLive ?? true),
+    );
+    if (next && !this.#sending && this.#connection.isConnected) {
+      next.triedAt ??= Date.now();
+      if (Date.now() - next.triedAt < REPEATABLE_MS) this.#send(next);
+      else {
+        next.isFailed = true;
+        this.flush();
+      }
+    }
+    this.#openChats.forEach((chat) => chat.changed());
   }
 
   #send(pending: Pending): void {
     const { chatId, text, key } = pending;
-    const done = ({ sendMessage }: { readonly sendMessage: WireMessage }): void => {
-      this.#flights.delete(chatId);
-      pending.message = sendMessage;
-      this.#save(pending, true);
-      if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
-      this.flush(chatId);
+    this.#sending = pending;
+    const settle = (): void => {
+      this.#sending = undefined;
+      this.#change(this.#pending);
     };
-    // What may pass is tried again, in its place; a person decides about everything else.
-    const failed = ({ isPassing, retryAfterMs }: Failure): void => {
-      const failures = (pending.failures ?? 0) + 1;
-      pending.failures = failures;
-      pending.isFailed = !isPassing || failures >= MOST_FAILURES;
-      this.#save(pending);
-      const wait = pending.isFailed ? 0 : (retryAfterMs ?? 500 * 2 ** failures);
-      const timer = setTimeout(() => this.#land(chatId), wait);
-      this.#flights.set(chatId, () => clearTimeout(timer));
-    };
-    this.#flights.set(chatId, this.#connection.start(SEND, { id: chatId, text, key }, done, failed));
+    this.#stop = operate<{ sendMessage: WireMessage }>(
+      this.#connection.client,
+      { query: SEND, variables: { id: chatId, text, key } },
+      ({ sendMessage }) => {
+        pending.message = sendMessage;
+        settle();
+        if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
+      },
+      () => {
+        pending.isFailed = true;
+        settle();
+      },
+      Date.now() + RETRY_FOR_MS,
+    );
+    this.#save();
   }
 
-  /** After a connect: what the same person has stored comes first. */
-  async #begin(): Promise<void> {
-    const { userId } = this.#connection;
-    if (this.#owner !== userId) {
-      // Nobody's messages are sent as somebody else's.
-      if (this.#owner) this.#pending = [];
-      this.#owner = userId;
-      const stored = await this.#stored();
-      for (const pending of this.#pending) {
-        this.#save(pending);
-        delete stored[pending.key];
-      }
-      this.#pending = [...Object.values(stored), ...this.#pending];
-    }
-    for (const { chatId } of this.#pending) this.flush(chatId);
+  #find(key: string): Pending | undefined {
+    return this.#pending.find((pending) => pending.key === key);
   }
 
-  async #stored(): Promise<Record<string, Pending>> {
+  #change(pending: readonly Pending[]): void {
+    this.#pending = pending;
+    this.#save();
+    this.flush();
+  }
+
+  /** What the same person has stored comes first; nobody's messages are sent as somebody else's. */
+  #welcome(userId: string): void {
+    if (this.#owner === userId) return;
+    const here = this.#owner ? [] : this.#pending;
+    this.#owner = userId;
+    this.#pending = [...this.#stored(), ...here];
+  }
+
+  #stored(): readonly Pending[] {
+    return JSON.parse(this.#storage?.getItem(PREFIX + this.#owner) ?? "[]") as readonly Pending[];
+  }
+
+  /** Leaves alone what other tabs of the browser have stored. */
+  #save(): void {
+    if (!this.#owner) return;
+    for (const { key } of this.#pending) this.#keys.add(key);
+    const others = this.#stored().filter(({ key }) => !this.#keys.has(key));
+    const own = this.#pending.filter(({ message }) => !message);
     try {
-      return JSON.parse((await this.#storage?.getItem(PREFIX + this.#owner)) ?? "{}") as Record<string, Pending>;
-    } catch {
-      // Not readable: nothing to send.
-      return {};
-    }
-  }
-
-  /** One change of one message, so that the tabs of a browser leave each other's alone. */
-  #save(pending: Pending, isDone = false): void {
-    if (this.#owner) this.#saving = this.#saving.then(() => this.#change(pending, isDone));
-  }
-
-  async #change(pending: Pending, isDone: boolean): Promise<void> {
-    const stored = await this.#stored();
-    if (isDone) delete stored[pending.key];
-    else stored[pending.key] = pending;
-    try {
-      await this.#storage?.setItem(PREFIX + this.#owner, JSON.stringify(stored));
+      this.#storage?.setItem(PREFIX + this.#owner, JSON.stringify([...others, ...own]));
     } catch {
       // A full or forbidden storage: the message is sent all the same, as long as the page lives.
     }

@@ -17,21 +17,21 @@ export function resumable(client: Client): Client {
   return {
     ...client,
     subscribe(payload, sink) {
-      const position = new Position(payload);
-      return client.subscribe(position.payload, {
-        next: (result) => position.isNew(result) && sink.next(result as never),
+      const [tracked, isNew] = track(payload);
+      return client.subscribe(tracked, {
+        next: (result) => isNew(result) && sink.next(result as never),
         error: (error) => sink.error(error),
         complete: () => sink.complete(),
       });
     },
     iterate(payload) {
-      const position = new Position(payload);
-      const iterator = client.iterate(position.payload);
+      const [tracked, isNew] = track(payload);
+      const iterator = client.iterate(tracked);
       const next = iterator.next.bind(iterator);
       iterator.next = async () => {
         for (;;) {
           const result = await next();
-          if (result.done || position.isNew(result.value)) return result as never;
+          if (result.done || isNew(result.value)) return result as never;
         }
       };
       return iterator as never;
@@ -39,36 +39,21 @@ export function resumable(client: Client): Client {
   };
 }
 
-/** How far a subscription has come. */
-class Position {
-  /** The client sends this very object again after a reconnect. */
-  readonly payload: SubscribePayload;
-  readonly #advance: ((data: Readonly<Record<string, Message>>) => Message) | undefined;
-  readonly #received = new Set<string>();
-
-  constructor(payload: SubscribePayload) {
-    const variables = { ...payload.variables };
-    this.payload = { ...payload, variables };
-    // The document is not parsed: that would take graphql-js.
-    const [, alias = "messageAdded", after] =
-      /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(payload.query.replace(/#.*/g, "")) ?? [];
-    if (!after) return;
-    const advance = ({ [alias]: message }: Readonly<Record<string, Message>>): Message => {
-      if (message?.cursor) variables[after] = message.cursor;
-      return message;
-    };
-    this.#advance = advance;
-  }
-
-  /** Notes the position of a result; false where it has come before. */
-  isNew({ data }: { readonly data?: unknown }): boolean {
-    const message = data ? this.#advance?.(data as Record<string, Message>) : undefined;
-    const id = message?.id ?? message?.cursor;
-    if (!id) return true;
-    const received = this.#received;
-    if (received.has(id)) return false;
-    received.add(id);
-    for (const oldest of received) if (received.size > REMEMBERED) received.delete(oldest);
-    return true;
-  }
+/** A payload that continues behind the newest result, and what tells whether a result has not come before. */
+function track(payload: SubscribePayload): [payload: SubscribePayload, isNew: (result: object) => boolean] {
+  // The document is not parsed: that would take graphql-js.
+  const [, alias = "messageAdded", after] =
+    /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(payload.query.replace(/#.*/g, "")) ?? [];
+  // The client sends this very object again after a reconnect.
+  const variables = { ...payload.variables };
+  const received = new Set<string>();
+  const isNew = (result: { readonly data?: Readonly<Record<string, Message>> | null }): boolean => {
+    const message = result.data?.[alias];
+    if (!after || !message?.cursor) return true;
+    const { cursor, id = cursor } = message;
+    variables[after] = cursor;
+    if (received.size > REMEMBERED) received.delete(received.values().next().value ?? "");
+    return received.size < received.add(id).size;
+  };
+  return [{ ...payload, variables }, isNew];
 }

@@ -1,9 +1,9 @@
 /** A value that can be read at any time, and that says when it has changed. Both functions may be used without their object. */
 export interface Store<T> {
   /** The same object until the value changes. */
-  get(): T;
+  readonly get: () => T;
   /** Calls `listener` once for all changes of a turn. The result ends that. */
-  subscribe(listener: () => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
 }
 
 /** A store whose value is computed when somebody asks for it after a change. */

@@ -1,92 +1,84 @@
-import type { InboxChat, ShownMessage, User } from "./types.ts";
+import type { BriefMessage, ShownMessage, User } from "./types.ts";
 import type { WireBrief, WireMessage, WireReceipt } from "./wire.ts";
 
 /** A message that the REST API has. */
 interface Entry {
   readonly message: WireMessage;
   readonly key: string;
-  readBy: readonly User[];
-  shown: ShownMessage | undefined;
+  readonly readBy: Map<string, User>;
+  shown?: ShownMessage | undefined;
 }
 
 /** The persisted messages of a chat, each once, in the order in which they are shown. */
 export class Timeline {
-  readonly #byId = new Map<string, Entry>();
-  #entries: readonly Entry[] = [];
+  /** By the messages' ids. */
+  #entries: ReadonlyMap<string, Entry> = new Map<string, Entry>();
 
-  get oldestId(): string | undefined {
-    return this.#entries[0]?.message.id;
-  }
-
-  get newestId(): string | undefined {
-    return this.#entries.at(-1)?.message.id;
+  /** The oldest first. */
+  get ids(): readonly string[] {
+    return [...this.#entries.keys()];
   }
 
   has(id: string): boolean {
-    return this.#byId.has(id);
+    return this.#entries.has(id);
   }
 
-  /** Adds a message that is not here at the end. */
   append(message: WireMessage, key: string): void {
-    this.#entries = [...this.#entries, this.#entryOf(message, key)];
+    this.#arrange([...this.#entries.values(), this.#entryOf(message, key)]);
   }
 
   prepend(messages: readonly WireMessage[]): void {
-    const older = messages.filter(({ id }) => !this.has(id));
-    this.#entries = [...older.map((message) => this.#entryOf(message)), ...this.#entries];
+    this.#arrange([...messages.map((message) => this.#entryOf(message, message.id)), ...this.#entries.values()]);
   }
 
   /**
    * Puts a piece of the history where it belongs. What is shown is replaced where the two have nothing in common.
    *
-   * @param keyOf the key under which a message was shown before.
+   * @param keyOf the key of a message that is new here.
    */
   merge(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string): void {
-    const ids = new Set(messages.map(({ id }) => id));
-    const first = this.#entries.findIndex(({ message }) => ids.has(message.id));
+    const first = this.ids.findIndex((id) => messages.some((message) => message.id === id));
     const piece = messages.map((message) => this.#entryOf(message, this.has(message.id) ? "" : keyOf(message)));
-    const rest = first === -1 ? [] : this.#entries.slice(first).filter(({ message }) => !ids.has(message.id));
-    this.#entries = [...this.#entries.slice(0, Math.max(first, 0)), ...piece, ...rest];
-    this.#byId.clear();
-    for (const entry of this.#entries) this.#byId.set(entry.message.id, entry);
+    const entries = [...this.#entries.values()];
+    this.#arrange(first < 0 ? piece : [...entries.slice(0, first), ...piece, ...entries.slice(first)]);
   }
 
   /** A receipt without a message is for all that are here. */
   read({ messageId, reader }: WireReceipt): void {
-    for (const entry of this.#entries) {
-      if (!messageId || messageId === entry.message.id) this.#readBy(entry, [reader]);
-    }
+    for (const [id, entry] of this.#entries) if (!messageId || messageId === id) addReaders(entry, [reader]);
   }
 
   shown(userId: string): readonly ShownMessage[] {
-    return this.#entries.map((entry) => {
+    return [...this.#entries.values()].map((entry) => {
       const { message, key, readBy } = entry;
-      return (entry.shown ??= { ...brief(message, userId), key, state: "sent", readBy });
+      return (entry.shown ??= { ...brief(message, userId), key, state: "sent", readBy: [...readBy.values()] });
     });
   }
 
-  #entryOf(message: WireMessage, key = message.id): Entry {
-    const entry = this.#byId.get(message.id) ?? { message, key, readBy: [], shown: undefined };
-    this.#byId.set(message.id, entry);
-    this.#readBy(
+  /** The first of two entries of one message stays. */
+  #arrange(entries: readonly Entry[]): void {
+    this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
+  }
+
+  #entryOf(message: WireMessage, key: string): Entry {
+    const entry = this.#entries.get(message.id) ?? { message, key, readBy: new Map<string, User>() };
+    addReaders(
       entry,
       message.readBy.map(({ reader }) => reader),
     );
     return entry;
   }
+}
 
-  #readBy(entry: Entry, readers: readonly User[]): void {
-    const known = new Set([entry.message.sender.id, ...entry.readBy.map(({ id }) => id)]);
-    const more = readers.filter(({ id }) => !known.has(id));
-    if (more.length === 0) return;
-    entry.readBy = [...entry.readBy, ...more];
+function addReaders(entry: Entry, readers: readonly User[]): void {
+  for (const reader of readers) {
+    if (reader.id === entry.message.sender.id) continue;
+    entry.readBy.set(reader.id, reader);
     entry.shown = undefined;
   }
 }
 
 /** What a list of chats and a list of messages show alike. */
-export function brief({ id, content: text, sender, createdAt }: WireBrief, userId: string): Brief {
-  return { id, text, sender, at: new Date(createdAt), mine: sender.id === userId };
+export function brief({ id, text, sender, at }: WireBrief, userId: string): BriefMessage {
+  return { id, text, sender, at: new Date(at), mine: sender.id === userId };
 }
-
-type Brief = NonNullable<InboxChat["lastMessage"]>;

@@ -4,10 +4,10 @@ import type { Store } from "./store.ts";
 /** What a token may be; nothing where nobody is signed in. */
 export type Token = string | null | undefined;
 
-/** `localStorage`, `sessionStorage`, React Native's AsyncStorage, or anything of that form. */
+/** `localStorage`, `sessionStorage`, or anything of that form that answers at once. */
 export interface ChatStorage {
-  getItem(key: string): string | null | undefined | Promise<string | null | undefined>;
-  setItem(key: string, value: string): unknown;
+  getItem(key: string): string | null | undefined;
+  setItem(key: string, value: string): void;
 }
 
 export interface ChatClientOptions {
@@ -46,6 +46,14 @@ export interface User {
   readonly name: string;
 }
 
+export interface BriefMessage {
+  readonly id: string;
+  readonly text: string;
+  readonly sender: User;
+  readonly at: Date;
+  readonly mine: boolean;
+}
+
 export interface InboxChat {
   readonly id: string;
   /** The chat's title, or the names of the others. */
@@ -54,13 +62,7 @@ export interface InboxChat {
   /** Those of the others who are online. */
   readonly online: readonly User[];
   readonly unreadCount: number;
-  readonly lastMessage?: {
-    readonly id: string;
-    readonly text: string;
-    readonly sender: User;
-    readonly at: Date;
-    readonly mine: boolean;
-  };
+  readonly lastMessage?: BriefMessage | undefined;
   readonly updatedAt: Date;
 }
 
@@ -124,7 +126,7 @@ export interface Room {
 }
 
 export interface ChatClient {
-  /** The graphql-ws client underneath, resumable, for operations of one's own. */
+  /** The graphql-ws client underneath, for operations of one's own; `resumable` makes it lossless for those. */
   readonly graphql: Client;
   readonly connection: Store<ConnectionState>;
   readonly inbox: Store<Inbox>;

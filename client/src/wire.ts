@@ -8,8 +8,8 @@ export interface WireReceipt {
 
 export interface WireBrief {
   readonly id: string;
-  readonly content: string;
-  readonly createdAt: string;
+  readonly text: string;
+  readonly at: string;
   readonly sender: User;
 }
 
@@ -21,11 +21,7 @@ export interface WireMessage extends WireBrief {
 
 export interface WirePage {
   readonly nodes: readonly WireMessage[];
-  readonly pageInfo: {
-    readonly hasPreviousPage: boolean;
-    readonly startCursor?: string | null;
-    readonly endCursor?: string | null;
-  };
+  readonly pageInfo: { readonly hasPreviousPage: boolean };
 }
 
 export interface WireChat {
@@ -44,10 +40,11 @@ export interface WireChatsChange {
 }
 
 const USER = "{id name}";
-const BRIEF = `id content createdAt sender${USER}`;
+/** Named as the kit shows them. */
+const BRIEF = `id text:content at:createdAt sender${USER}`;
 const MESSAGE = `${BRIEF} clientMessageId cursor readBy{reader${USER}}`;
 
-export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage startCursor endCursor}}}}`;
+export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage}}}}`;
 export const MESSAGES = `subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){${MESSAGE}}}`;
 export const RECEIPTS = `subscription($id:ID!){readReceipt(chatId:$id){messageId reader${USER}}}`;
 export const TYPING = `subscription($id:ID!){typingChanged(chatId:$id){isTyping user${USER}}}`;

@@ -1,0 +1,298 @@
+/** What a room of a kit client shows: nothing missing, nothing twice, in order, whatever becomes of the connection. */
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { send, sendAll } from "../support/chatting.ts";
+import {
+  ChatsDocument,
+  MarkChatReadDocument,
+  SetTypingDocument,
+  TypingChangedDocument,
+} from "../support/generated/graphql.ts";
+import { live, record, showing, texts, until } from "./kit.ts";
+import { startWorld, type World } from "./world.ts";
+
+const [alice, bob] = DEMO_USERS;
+const LAST = "Looking forward to it.";
+
+function words(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+}
+
+/** Writes messages past the gateway, each a millisecond after the one before. */
+function write(world: World, chatId: string, contents: readonly string[]): void {
+  const start = Date.now() - contents.length;
+  for (const [index, content] of contents.entries()) {
+    const createdAt = new Date(start + index).toISOString();
+    world.api.data.addMessage({ chatId, senderId: bob.id, content, createdAt });
+  }
+}
+
+describe("a room shows", () => {
+  test("the history, upwards, and what is sent now", async () => {
+    await using world = await startWorld();
+    const { id } = world.api.data.createChat({ participants: [alice.id, bob.id] });
+    const before = words("m", 120);
+    write(world, id, before);
+    const client = world.open();
+    const room = client.room(id);
+    expect(room.messages.get()).toEqual({ items: [], hasOlder: false, loading: true });
+    await until(room.messages, ({ items }) => items.length > 0);
+    expect(texts(room)).toEqual(before.slice(-50));
+    expect(room.messages.get()).toMatchObject({ hasOlder: true, loading: false });
+    await live(client);
+    await send(world.connect("bob-token"), id, "live");
+    await showing(room, "live");
+    await Promise.all([room.loadOlder(), room.loadOlder()]);
+    await room.loadOlder();
+    expect(texts(room)).toEqual([...before, "live"]);
+    expect(room.messages.get()).toMatchObject({ hasOlder: false, loading: false });
+    await expect(room.loadOlder()).resolves.toBeUndefined();
+  });
+
+  test("everything after an absence longer than the gateway remembers", async () => {
+    await using world = await startWorld({ RESUME_WINDOW: "10", HEARTBEAT_INTERVAL: "1000" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    await showing(room, LAST);
+    const shown = texts(room);
+    world.relay.cut();
+    const missed = words("missed ", 500);
+    await sendAll(world.connect("bob-token"), world.chatId, missed);
+    await showing(room, ...missed.slice(-1));
+    expect(texts(room)).toEqual([...shown, ...missed]);
+    expect(new Set(room.messages.get().items.map(({ key }) => key)).size).toBe(506);
+  });
+
+  test("everything when more was missed than the gateway replays", async () => {
+    await using world = await startWorld({ REPLAY_LIMIT: "10" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    const shown = texts(room);
+    const keys = record(room.messages, ({ items }) => items.length);
+    const missed = words("missed ", 300);
+    await world.restart(async () => {
+      write(world, world.chatId, missed);
+    });
+    await showing(room, ...missed.slice(-1));
+    await live(client);
+    expect(texts(room)).toEqual([...shown, ...missed]);
+    expect(room.messages.get()).not.toHaveProperty("gap");
+    // What was shown stayed.
+    expect(Math.min(...keys)).toBe(shown.length);
+    await send(world.connect("bob-token"), world.chatId, "and on");
+    await showing(room, "missed 299", "and on");
+  });
+
+  test("the newest, and that there is a gap, when too much was missed to load", async () => {
+    await using world = await startWorld({ REPLAY_LIMIT: "10" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    await world.restart(async () => {
+      write(world, world.chatId, words("missed ", 1100));
+    });
+    await until(room.messages, ({ gap }) => gap === "history-reloaded");
+    expect(texts(room)).toEqual(words("missed ", 1100).slice(-texts(room).length));
+    expect(room.messages.get().hasOlder).toBe(true);
+    while (room.messages.get().hasOlder) await room.loadOlder();
+    expect(texts(room).slice(-1101)).toEqual([LAST, ...words("missed ", 1100)]);
+  });
+
+  test("the first messages of an empty chat, sent while the gateway was away", async () => {
+    await using world = await startWorld();
+    const { id } = world.api.data.createChat({ participants: [alice.id, bob.id] });
+    const client = world.open();
+    const room = client.room(id);
+    await live(client);
+    await world.restart(() => write(world, id, ["first"]));
+    await showing(room, "first");
+    await live(client);
+    await send(world.connect("bob-token"), id, "second");
+    await showing(room, "second");
+    expect(texts(room)).toEqual(["first", "second"]);
+  });
+
+  test("who types, who has read", async () => {
+    await using world = await startWorld({ PRESENCE_GRACE: "0", TYPING_TIMEOUT: "600000" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    expect(room.people.get()).toEqual({ online: [], typing: [] });
+    const friend = world.connect("bob-token");
+    await friend.run(SetTypingDocument, { chatId: world.chatId, isTyping: true });
+    const { typing: typists } = await until(room.people, ({ typing }) => typing.length === 1);
+    expect(typists).toEqual([{ id: bob.id, name: bob.name }]);
+    await send(friend, world.chatId, "typed");
+    await until(room.people, ({ typing }) => typing.length === 0);
+    room.send("Read this");
+    await showing(room, "Read this");
+    await friend.run(MarkChatReadDocument, { chatId: world.chatId });
+    await until(room.messages, ({ items }) => items.at(-1)?.readBy.length === 1);
+    const { items } = room.messages.get();
+    expect(items.at(-1)?.readBy).toEqual([{ id: bob.id, name: bob.name }]);
+    // Nobody reads what he wrote himself.
+    expect(items.at(-2)?.readBy.map(({ name }) => name)).not.toContain(bob.name);
+  });
+
+  test("receipts that were made while its connection was away", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    room.send("Read this");
+    await showing(room, "Read this");
+    const friend = world.connect("bob-token");
+    world.relay.cut();
+    await friend.run(MarkChatReadDocument, { chatId: world.chatId });
+    const { items } = await until(room.messages, (messages) => messages.items.at(-1)?.readBy.length === 1);
+    expect(items.at(-1)?.readBy).toEqual([{ id: bob.id, name: bob.name }]);
+  });
+
+  test("that its viewer may not be there", async () => {
+    await using world = await startWorld();
+    const room = world.open().room(DEMO_CHATS.pair);
+    const { error } = await until(room.messages, (messages) => messages.error !== undefined);
+    expect(error).toBe("NOT_PARTICIPANT");
+  });
+});
+
+describe("a message that is sent", () => {
+  test("is shown at once, and keeps its key and its place in the order", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    const gate = world.api.faults.hold({ method: "POST", times: 1 });
+    const shown = room.send("mine");
+    room.send("mine too");
+    expect(shown).toMatchObject({ text: "mine", mine: true, readBy: [] });
+    expect(texts(room).slice(-2)).toEqual(["mine (sending)", "mine too (queued)"]);
+    gate.release();
+    await showing(room, "mine", "mine too");
+    expect(room.messages.get().items.at(-2)?.key).toBe(shown.key);
+    await send(world.connect("bob-token"), world.chatId, "theirs");
+    await showing(room, LAST, "mine", "mine too", "theirs");
+  });
+
+  test("without a connection is queued, and sent in order when there is one", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    const mine = words("mine ", 10);
+    await world.restart(async () => {
+      for (const text of mine) room.send(text);
+      expect(texts(room).slice(-10)).toEqual(mine.map((text) => `${text} (queued)`));
+      room.discard(room.messages.get().items.at(-1)?.key ?? "");
+      write(world, world.chatId, ["theirs"]);
+    });
+    await showing(room, "mine 8");
+    await live(client);
+    expect(texts(room)).toEqual([...texts(room).slice(0, 6), "theirs", ...mine.slice(0, 9)]);
+    expect(world.api.data.messages(world.chatId).map(({ content }) => content)).toEqual(texts(room));
+  });
+
+  test("is there once where its answer is lost with the gateway", async () => {
+    await using world = await startWorld({ HTTP_API_IDEMPOTENT: "false" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    await showing(room, LAST);
+    const gate = world.api.faults.hold({ method: "POST", times: 1, when: "processed" });
+    room.send("once");
+    await world.api.faults.requests.arrived(1, { method: "POST" });
+    expect(texts(room).at(-1)).toBe("once (sending)");
+    world.relay.freeze();
+    gate.release();
+    expect(world.api.data.messages(world.chatId)).toHaveLength(7);
+    const seen = record(room.messages, () => texts(room).filter((text) => text.startsWith("once")).length);
+    await world.restart(() => {
+      world.relay.cut();
+      world.relay.thaw();
+    });
+    await showing(room, LAST, "once");
+    await live(client);
+    await send(world.connect("bob-token"), world.chatId, "barrier");
+    await showing(room, LAST, "once", "barrier");
+    expect(seen).toEqual([1]);
+    expect(world.api.data.messages(world.chatId)).toHaveLength(8);
+  });
+
+  test("fails when the gateway refuses it, can be retried, and does not hold up the next", async () => {
+    await using world = await startWorld({ HTTP_API_RETRIES: "1", MAX_MESSAGE_SIZE: "20" });
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    const tooLong = room.send("much too long to be sent to anybody");
+    room.send("next");
+    await showing(room, "next", "much too long to be sent to anybody (failed)");
+    room.discard(tooLong.key);
+    await showing(room, LAST, "next");
+
+    world.api.faults.answer({ status: 400, body: { error: "No" } }, { method: "POST", times: 1 });
+    const { key } = room.send("again");
+    await showing(room, "next", "again (failed)");
+    room.retry(key);
+    await showing(room, "next", "again");
+    expect(room.messages.get().items.at(-1)?.key).toBe(key);
+  });
+
+  test("survives a reload with a storage, and is nobody else's", async () => {
+    const stored = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => stored.get(key) ?? null,
+      setItem: (key: string, value: string) => void stored.set(key, value),
+    };
+    await using world = await startWorld();
+    {
+      await using page = world.open({ storage });
+      const room = page.room(world.chatId);
+      await live(page);
+      await world.restart(async () => {
+        room.send("one");
+        room.send("two");
+        await page.close();
+      });
+    }
+    const other = world.open({ storage, token: "bob-token" });
+    const theirs = other.room(world.chatId);
+    await live(other);
+    await until(theirs.messages, ({ loading }) => !loading);
+    expect(texts(theirs).at(-1)).toBe(LAST);
+    const again = world.open({ storage });
+    const room = again.room(world.chatId);
+    await showing(room, LAST, "one", "two");
+    await showing(theirs, LAST, "one", "two");
+    await vi.waitFor(() => expect([...stored.values()]).toEqual(["[]"]));
+  });
+});
+
+test("typing and reading are told no more often than others need to know", async () => {
+  await using world = await startWorld();
+  const client = world.open();
+  const room = client.room(world.chatId);
+  await live(client);
+  await showing(room, LAST);
+  const friend = world.connect("bob-token");
+  const typing = friend.subscribe(TypingChangedDocument, { chatId: world.chatId });
+  await friend.run(ChatsDocument);
+  const startedAt = Date.now();
+  const press = setInterval(() => {
+    room.typing();
+    room.markRead();
+  }, 20);
+  onTestFinished(() => clearInterval(press));
+  const reads = { method: "PUT", path: /read-all/ };
+  await world.api.faults.requests.arrived(1, reads);
+  // A new message is news to the reader, once in a second.
+  for (const text of words("new ", 5)) await send(friend, world.chatId, text);
+  await world.api.faults.requests.arrived(2, reads);
+  clearInterval(press);
+  const elapsedMs = Date.now() - startedAt;
+  expect(elapsedMs).toBeGreaterThan(900);
+  expect(world.api.faults.requests.count(reads)).toBeLessThanOrEqual(1 + elapsedMs / 1000);
+  expect((await typing.next()).typingChanged).toMatchObject({ isTyping: true, user: { id: alice.id } });
+  expect(typing.waiting.length).toBeLessThanOrEqual(elapsedMs / 1000);
+});

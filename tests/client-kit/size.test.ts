@@ -1,0 +1,37 @@
+/** What a page has to load. */
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { expect, test } from "vitest";
+
+/** Bytes of the bundle that a page loads for these exports, minified and compressed; React is not part of it. */
+async function bundledBytes(exports: string): Promise<number> {
+  const entry = "page.js";
+  const bundle = await rolldown({
+    input: entry,
+    external: ["react"],
+    logLevel: "silent",
+    plugins: [
+      {
+        name: "page",
+        resolveId: (id) => (id === entry ? `${process.cwd()}/${entry}` : null),
+        load: (id) => (id.endsWith(`/${entry}`) ? exports : null),
+      },
+    ],
+  });
+  const { output } = await bundle.generate({ format: "es", minify: true });
+  return gzipSync(output[0].code, { level: 9 }).length;
+}
+
+const KIT = 'export { createChatClient } from "graphql-chat-client";';
+
+test("the kit takes at most 8 KiB, graphql-ws included, and the hooks 2 KiB more", async () => {
+  const kit = await bundledBytes(KIT);
+  expect(kit).toBeLessThanOrEqual(8 * 1024);
+  await expect(bundledBytes(`${KIT} export * from "graphql-chat-client/react";`)).resolves.toBeLessThanOrEqual(
+    kit + 2048,
+  );
+});
+
+test("resumable takes half a KiB", async () => {
+  await expect(bundledBytes('export { resumable } from "graphql-chat-client";')).resolves.toBeLessThanOrEqual(600);
+});
