@@ -9,7 +9,7 @@ const config: CodegenConfig = {
   generates: {
     "tests/support/generated/": {
       preset: "client",
-      presetConfig: { fragmentMasking: false },
+      presetConfig: { fragmentMasking: false, persistedDocuments: true },
       config: {
         importExtension: ".ts",
         useTypeImports: true,

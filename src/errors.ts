@@ -27,6 +27,9 @@ export const ERROR_CATALOGUE = {
   CURSOR_EXPIRED: { message: "The cursor cannot be honoured whole. Load the history again.", logged: false },
   UPSTREAM_UNAVAILABLE: { message: "The chat service is unavailable. Try again later.", logged: true },
   UPSTREAM_TIMEOUT: { message: "The chat service did not answer in time.", logged: true },
+  // Stock clients compare these two messages.
+  PERSISTED_QUERY_NOT_SUPPORTED: { message: "PersistedQueryNotSupported", logged: false },
+  PERSISTED_QUERY_NOT_FOUND: { message: "PersistedQueryNotFound", logged: false },
   INTERNAL_SERVER_ERROR: { message: "Something went wrong.", logged: true },
   GRAPHQL_PARSE_FAILED: { message: "The document is not GraphQL.", logged: false },
   GRAPHQL_VALIDATION_FAILED: { message: "The document does not fit the schema.", logged: false },

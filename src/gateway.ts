@@ -17,6 +17,7 @@ import type { DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
 import { createInstance } from "./instance.ts";
+import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
 import { createLog, type Log } from "./log.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
@@ -75,6 +76,8 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   await using starting = new AsyncDisposableStack();
   const log = overrides.log ?? createLog(config);
   const instance = createInstance();
+  const schema = buildSchema();
+  const trustedDocuments = await loadTrustedDocuments(config.TRUSTED_DOCUMENTS, schema, config.INTROSPECTION);
   const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
   const rateLimited = new Counts(["messages", "operations"]);
   const { bus, chat, fanout } = await startDomain(config, overrides, api, rateLimited, log, starting);
@@ -82,8 +85,9 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const subscriptions = createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
 
   const operations = new Operations({
-    schema: buildSchema(),
+    schema,
     introspection: config.INTROSPECTION,
+    trustedDocuments,
     services: {
       ...chat,
       operationLimit: new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited),
@@ -105,16 +109,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     policy,
     graphql: createGraphQLHttp({ config, policy, origins, sessions: chat.sessions, operations, log }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
-    events:
-      secrets === undefined
-        ? undefined
-        : createEventsEndpoint({
-            secrets,
-            maxBytes: config.MAX_PAYLOAD_SIZE,
-            events: chat.backendEvents,
-            statistics: events,
-            log,
-          }),
+    events: secrets && eventsEndpoint(config, secrets, chat, events, log),
     webSockets,
     notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(webSockets.isFull ? ["full"] : [])],
     rejections,
@@ -134,6 +129,16 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= running.disposeAsync());
   return { url: http.url, devApi, adminUrl, close, [Symbol.asyncDispose]: close };
+}
+
+function eventsEndpoint(
+  { MAX_PAYLOAD_SIZE: maxBytes }: Config,
+  secrets: readonly string[],
+  { backendEvents: events }: ChatDomain,
+  statistics: EventsStatistics,
+  log: Log,
+): ReturnType<typeof createEventsEndpoint> {
+  return createEventsEndpoint({ secrets, maxBytes, events, statistics, log });
 }
 
 /** The REST API: somebody's, or the embedded one. */

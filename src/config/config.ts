@@ -150,6 +150,10 @@ const VARIABLES = {
     sentence:
       "The token that everything on it but `/metrics`, `/health` and `/ready` needs: `Authorization: Bearer …`, or the password of a browser's prompt. Unset: the rest is refused.",
   },
+  TRUSTED_DOCUMENTS: text<string | undefined>(
+    undefined,
+    "A JSON file of hashes and documents, as codegen's client-preset writes it to persisted-documents.json: nothing else is executed, over any transport. Unset: every document is.",
+  ),
   LOG_LEVEL: choice(
     ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
     "info",

@@ -23,6 +23,7 @@ import { charge, costOf } from "./charge.ts";
 import { Documents } from "./documents.ts";
 import { documentError, toClientError, toClientErrors } from "./errors.ts";
 import { Limits } from "./limits.ts";
+import { PersistedDocuments, type DocumentRequest } from "./persisted-documents.ts";
 import { OperationContext } from "./operation-context.ts";
 import { ResultStream, type Results } from "./result-stream.ts";
 import { rootFieldName } from "./root-field.ts";
@@ -30,8 +31,7 @@ import { Selections, type Selection } from "./selections.ts";
 import { OperationStatistics, type FieldStatistics } from "./statistics.ts";
 
 /** An operation as a client sends it. */
-export interface OperationRequest {
-  readonly query: string;
+export interface OperationRequest extends DocumentRequest {
   readonly operationName?: string | null | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
@@ -39,6 +39,8 @@ export interface OperationRequest {
 interface OperationsOptions {
   readonly schema: GraphQLSchema;
   readonly introspection: boolean;
+  /** Texts by their hash: no other document is executed. Undefined: every one is. */
+  readonly trustedDocuments?: ReadonlyMap<string, string> | undefined;
   readonly services: Services;
   readonly log: Log;
 }
@@ -67,6 +69,7 @@ async function refuseViewer(): Promise<never> {
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly statistics: OperationStatistics;
+  readonly #persisted: PersistedDocuments;
   readonly #documents: Documents;
   readonly #limits: Limits;
   readonly #selections: Selections;
@@ -75,9 +78,10 @@ export class Operations {
   readonly #starts = new WeakMap<DocumentNode, readonly string[]>();
   readonly #fields = new WeakMap<OperationDefinitionNode, FieldStatistics>();
 
-  constructor({ schema, introspection, services, log }: OperationsOptions) {
+  constructor({ schema, introspection, trustedDocuments, services, log }: OperationsOptions) {
     this.schema = schema;
     this.statistics = new OperationStatistics(schema);
+    this.#persisted = new PersistedDocuments(trustedDocuments);
     this.#documents = new Documents(schema, introspection);
     this.#limits = new Limits(schema);
     this.#selections = new Selections(schema, (operation) => this.context(operation, NOBODY));
@@ -91,17 +95,19 @@ export class Operations {
   }
 
   /**
-   * Why a caller may not have an operation of this text: nobody knows who it is, and it asks for more than the schema. Undefined where it
+   * Why a caller may not have an operation of this document: nobody knows who it is, and it asks for more than the schema. Undefined where it
    * may. Costs no validation. Never rejects.
    */
-  async refuseUnknown(caller: Caller, query: string): Promise<GraphQLError | undefined> {
+  async refuseUnknown(caller: Caller, request: DocumentRequest): Promise<GraphQLError | undefined> {
     const { client } = caller;
     const requestId = client?.requestId ?? randomUUID();
     try {
       await onBehalfOf({ requestId, client }, () => caller.identity());
       return undefined;
     } catch (error) {
-      if (this.#documents.asksForSchemaAlone(query)) return undefined;
+      const text = this.#persisted.textOf(request);
+      // That a document is not trusted costs nothing to say.
+      if (typeof text !== "string" || this.#documents.asksForSchemaAlone(text)) return undefined;
       return toClientError(error, { requestId, log: this.#log });
     }
   }
@@ -114,7 +120,9 @@ export class Operations {
   }
 
   #prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
-    const parsed = this.#documents.read(request.query);
+    const text = this.#persisted.textOf(request);
+    if (typeof text !== "string") return [text];
+    const parsed = this.#documents.read(text);
     if ("errors" in parsed) return parsed.errors;
     const { document } = parsed;
     // An empty one is none, as it cannot but be in a URL.

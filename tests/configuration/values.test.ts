@@ -154,7 +154,7 @@ describe("a wrong value is named, with what was given and what is allowed", () =
 });
 
 test("every variable that not any text will do for has a wrong value above", () => {
-  const anyText = ["HOST", "ADMIN_HOST", "DEV_API_FILE", "HTTP_API_ADAPTER", "NODE_ENV"];
+  const anyText = ["HOST", "ADMIN_HOST", "DEV_API_FILE", "HTTP_API_ADAPTER", "NODE_ENV", "TRUSTED_DOCUMENTS"];
   const named = new Set([...[...WRONG, ...WRONG_SECRETS].map(([name]) => name), ...anyText]);
   expect([...named].toSorted()).toEqual(CONFIG_TABLE.map(({ name }) => name).toSorted());
 });

@@ -1,7 +1,7 @@
 /** Queries and mutations over HTTP, subscriptions over SSE: Yoga speaks HTTP, the pipeline is the one of WebSocket. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OperationTypeNode, type ExecutionResult, type GraphQLError } from "graphql";
-import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import type { ClientOrigin } from "../../call-origin.ts";
 import type { Identity, Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
@@ -9,10 +9,12 @@ import type { Config } from "../../config/config.ts";
 import { badInput, GatewayError } from "../../errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";
-import { documentError, formattedError, rateLimited, toClientError } from "../../graphql/errors.ts";
+import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Results } from "../../graphql/result-stream.ts";
 import type { Log } from "../../log.ts";
+import { HASH_PARAMETERS, useParameters } from "./graphql-parameters.ts";
+import { BARE_REFUSALS, notAnOperation, withHttp } from "./refusals.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import type { RequestPolicy } from "./request-policy.ts";
 import type { ClientOrigins } from "../client-origin.ts";
@@ -56,6 +58,7 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
     logging: false,
     maxRequestBodySize: config.MAX_PAYLOAD_SIZE,
     parserAndValidationCache: false,
+    extraParamNames: [...HASH_PARAMETERS],
     // Without `origin` Yoga allows the one that asks; with `false` it says nothing, which browsers take for a refusal.
     cors: ({ headers }) =>
       policy.allowsOrigin({
@@ -63,7 +66,7 @@ export function createGraphQLHttp(options: GraphQLHttpOptions): YogaServerInstan
         host: headers.get("host") ?? undefined,
       }) && cors,
     maskedErrors: { maskError: (error) => mask(error, log) },
-    plugins: [useJsonRequests(), usePipeline(options), useEventStreams(), useSpokenRefusals()],
+    plugins: [useParameters(), usePipeline(options), useEventStreams(), useSpokenRefusals()],
   });
 }
 
@@ -73,14 +76,6 @@ function mask(error: unknown, log: Log): GraphQLError {
   if (error instanceof SyntaxError) return notAnOperation("The request is not JSON where it has to be.");
   return toClientError(error, { requestId: crypto.randomUUID(), log });
 }
-
-const BARE_REFUSALS: ReadonlyMap<number, string> = new Map([
-  [
-    406,
-    "Results are sent as application/json or application/graphql-response+json, those of subscriptions as text/event-stream.",
-  ],
-  [415, "An operation is sent as application/json."],
-]);
 
 /** Yoga answers some requests with a status alone. */
 function useSpokenRefusals(): Plugin {
@@ -97,30 +92,6 @@ function useSpokenRefusals(): Plugin {
   };
 }
 
-/** What is looked at of a body; other properties are ignored. */
-const PARAMETERS = new Set(["query", "variables", "operationName", "extensions"]);
-
-/** Operations are posted as JSON alone, whatever the case of the media type's letters. */
-function useJsonRequests(): Plugin {
-  return {
-    onRequestParse({ request, setRequestParser }) {
-      if (request.method === "POST") setRequestParser(parseJsonRequest);
-    },
-  };
-}
-
-async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
-  const mediaType = (request.headers.get("content-type") ?? "").split(/[;,]/, 1)[0]?.trim().toLowerCase();
-  if (mediaType !== "application/json") {
-    throw withHttp(documentError("BAD_USER_INPUT", BARE_REFUSALS.get(415) ?? ""), { status: 415 });
-  }
-  const body: unknown = await request.json();
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw notAnOperation("The request's body is a JSON object.");
-  }
-  return Object.fromEntries(Object.entries(body).filter(([name]) => PARAMETERS.has(name)));
-}
-
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
 function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
@@ -131,11 +102,11 @@ function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plu
           return { errors: [notAnOperation('"operationName" is a string.')] };
         }
         const caller = httpCaller(sessions, request, origins.of(req));
-        const query = params.query ?? "";
+        const operationRequest = { ...params, query: params.query ?? "" };
         // Before anything is validated: what that costs is for callers that are known.
-        const unknown = await operations.refuseUnknown(caller, query);
+        const unknown = await operations.refuseUnknown(caller, operationRequest);
         if (unknown) return { data: null, errors: [unknown] };
-        const operation = operations.prepare({ ...params, query });
+        const operation = operations.prepare(operationRequest);
         const retryAfterMs = await operations.admit(caller, "type" in operation ? operation.cost : 1);
         if (retryAfterMs > 0) return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
@@ -243,13 +214,4 @@ function refuse({ type }: Operation, { method, headers }: Request): GraphQLError
   if (type !== OperationTypeNode.SUBSCRIPTION || acceptsStream) return undefined;
   const message = "A subscription over HTTP needs `Accept: text/event-stream`.";
   return withHttp(documentError("BAD_USER_INPUT", message), { status: 406 });
-}
-
-/** A request that is none of the specification's: 400 for every client. */
-function notAnOperation(message: string): GraphQLError {
-  return withHttp(documentError("BAD_USER_INPUT", message), { status: 400 });
-}
-
-function withHttp({ message, locations, extensions }: GraphQLError, http: object): GraphQLError {
-  return formattedError({ message, ...(locations && { locations }), extensions: { ...extensions, http } });
 }

@@ -1,5 +1,8 @@
 /** Messages of clients, reduced to what the protocol reads of them. */
 
+import { MessageType } from "graphql-ws";
+import { documentHash } from "../../graphql/persisted-documents.ts";
+
 /** A message of graphql-transport-ws, parsed; undefined where the text is none. */
 export type ParsedMessage = { readonly type?: unknown; readonly id?: unknown; readonly payload?: unknown } | undefined;
 
@@ -17,7 +20,17 @@ export function readMessage(text: string): ParsedMessage {
   if (typeof message !== "object" || message === null) return undefined;
   const { type, id, payload }: { type?: unknown; id?: unknown; payload?: unknown } = message;
   if (typeof id === "string" && id.length > MAX_ID_LENGTH) return undefined;
+  if (type === MessageType.Subscribe && isObject(payload)) ensureQuery(payload);
   return { type, ...(id === undefined ? {} : { id }), ...(payload === undefined ? {} : { payload }) };
+}
+
+/** graphql-ws refuses an operation without a text, which one that names its document by a hash need not have. */
+function ensureQuery(payload: Record<string, unknown>): void {
+  if ((payload["query"] ?? undefined) === undefined && documentHash(payload) !== undefined) payload["query"] = "";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 /**
