@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What the sources read beside themselves. */
-const ASSETS = ["src/**/*.lua", "src/server/graphiql/*.js"];
+const ASSETS = ["src/**/*.lua", "src/server/{admin,graphiql}/*.{js,css}"];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));

@@ -120,9 +120,9 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const intervalMs = overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS;
   const counted = { rejections, events, rateLimited, replayed, starts: subscriptions.starts };
-  const parts = { config, instance, operations, webSockets, counted, api, bus, fanout, http, log };
-  starting.defer(startStatistics({ ...parts, sessions: chat.sessions }, intervalMs));
-  const adminUrl = await startAdmin({ ...parts, sessions: chat.sessions }, adminStack);
+  const parts = { ...chat, config, instance, operations, webSockets, counted, api, bus, fanout, http, log };
+  starting.defer(startStatistics(parts, intervalMs));
+  const adminUrl = await startAdmin(parts, adminStack);
   log.info({ url: http.url, admin: adminUrl, api: config.HTTP_API_URL ?? "embedded" }, "listening");
 
   const running = starting.move();

@@ -38,13 +38,15 @@ export interface KnownChat {
 /** What a session knows of a subscription. */
 interface RunningSubscription {
   /** Without `chatId`: to every chat of the viewer. */
-  readonly spec: { readonly chatId: string | undefined };
+  readonly spec: { readonly type: string; readonly chatId: string | undefined };
   end(reason: GatewayError): void;
 }
 
 /** An identity with an open connection: a WebSocket, or one SSE stream. */
 export class Session implements Identity {
   readonly id = randomUUID();
+  /** Milliseconds since the epoch. */
+  readonly openedAt = Date.now();
   readonly viewer: Viewer;
   #identity: Identity;
   /** What runs for this session, and ends with it. */

@@ -262,6 +262,19 @@ export function isRunByNpm(): boolean {
   return process.env["npm_command"] !== undefined;
 }
 
+/** What an operator may see: of what may hold a secret, whether it is set. */
+export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
+  const secrets = new Set(
+    Object.entries<Variable<unknown>>(VARIABLES).flatMap(([name, { secret }]) => (secret ? [name] : [])),
+  );
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      !secrets.has(name) ? (value ?? null) : value === undefined ? "unset" : "set",
+    ]),
+  );
+}
+
 /** The table as the documentation shows it. */
 export const CONFIG_TABLE: readonly {
   name: string;

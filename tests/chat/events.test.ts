@@ -51,6 +51,10 @@ const CASES: { readonly [Type in BusEvent["type"]]: { event: Extract<BusEvent, {
     event: { type: "user.signed_out", id: "e5", userId: "ann" },
     facts: ["durable", "users", "e5"],
   },
+  "user.lookup": {
+    event: { type: "user.lookup", requestId: "r1", userId: "u1" },
+    facts: ["transient", "users"],
+  },
   "chat.unknown": {
     event: { type: "chat.unknown", chatId: "c1", messageId: "m1" },
     facts: ["durable", "unknown-chats", "m1"],

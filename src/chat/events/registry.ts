@@ -11,6 +11,7 @@ import { messageRead } from "./message-read.ts";
 import { presenceChanged } from "./presence-changed.ts";
 import { chatTopic, USERS_TOPIC } from "./topics.ts";
 import { typingChanged } from "./typing-changed.ts";
+import { userLookup } from "./user-lookup.ts";
 import { unknownChat } from "./unknown-chat.ts";
 import { userSignedOut } from "./user-signed-out.ts";
 
@@ -24,6 +25,7 @@ const EVENTS = [
   membershipEnded,
   userSignedOut,
   unknownChat,
+  userLookup,
 ] as const;
 
 type Definition = (typeof EVENTS)[number];

@@ -6,6 +6,9 @@ import { listen } from "../http/listen.ts";
 import { setResponseHeaders } from "../http/response-headers.ts";
 import type { AdminToken } from "./admin-token.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Status } from "./status.ts";
+import { respondWithPage, wantsPage } from "./status-page.ts";
+import type { Users } from "./users.ts";
 
 export interface AdminServerOptions {
   /** 0 takes a free one. */
@@ -13,6 +16,8 @@ export interface AdminServerOptions {
   readonly host: string;
   readonly token: AdminToken;
   readonly metrics: Metrics;
+  readonly status: Status;
+  readonly users: Users;
   /** The parts for which the gateway is not ready. */
   readonly notReady: () => readonly string[];
   readonly log: Log;
@@ -59,8 +64,45 @@ async function respond(options: AdminServerOptions, request: IncomingMessage, re
       if (isRead(request, response)) await answerMetrics(metrics, request, response);
       return;
     default:
-      if (!options.token.admits(request, response)) return;
-      answer(response, 404, { error: "not found" });
+      if (options.token.admits(request, response)) await respondToOperator(options, path, request, response);
+  }
+}
+
+async function respondToOperator(
+  { status, users }: AdminServerOptions,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (path === "/status") {
+    if (!isRead(request, response)) return;
+    response.setHeader("vary", "accept");
+    if (wantsPage(request)) respondWithPage(response);
+    else answer(response, 200, await status.read());
+    return;
+  }
+  const userId = userOf(path);
+  if (userId === undefined) {
+    answer(response, 404, { error: "not found" });
+    return;
+  }
+  if (request.method === "DELETE") {
+    const { isPublished, ...report } = await users.signOut(userId);
+    // The other instances end the sessions when Redis is back.
+    answer(response, isPublished ? 200 : 202, { ...report, isPublished });
+    return;
+  }
+  if (isRead(request, response, "GET, HEAD, DELETE")) answer(response, 200, await users.find(userId));
+}
+
+/** Undefined where the path is no user's. */
+function userOf(path: string): string | undefined {
+  const [, encoded] = /^\/users\/([^/]+)$/.exec(path) ?? [];
+  if (encoded === undefined) return undefined;
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
   }
 }
 
@@ -70,9 +112,9 @@ async function answerMetrics(metrics: Metrics, request: IncomingMessage, respons
 }
 
 /** Anything but a GET or HEAD is answered 405. */
-function isRead({ method }: IncomingMessage, response: ServerResponse): boolean {
+function isRead({ method }: IncomingMessage, response: ServerResponse, allowed = "GET, HEAD"): boolean {
   if (method === "GET" || method === "HEAD") return true;
-  response.setHeader("allow", "GET, HEAD");
+  response.setHeader("allow", allowed);
   answer(response, 405, { error: "method not allowed" });
   return false;
 }

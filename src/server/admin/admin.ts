@@ -1,5 +1,7 @@
 /** What operators see and do: puts the admin listener's parts together. */
 import type { Bus } from "../../bus/bus.ts";
+import type { BackendEvents } from "../../chat/backend-events.ts";
+import type { Directory } from "../../chat/directory.ts";
 import type { BusEvent } from "../../chat/events/registry.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
@@ -16,6 +18,8 @@ import { startAdminServer } from "./admin-server.ts";
 import { AdminToken } from "./admin-token.ts";
 import type { MetricSources } from "./families.ts";
 import { Metrics } from "./metrics.ts";
+import { Status } from "./status.ts";
+import { Users } from "./users.ts";
 
 /** What is counted by no part that is asked for more. */
 interface Counted {
@@ -32,7 +36,7 @@ interface Counted {
 
 /** What the admin listener shows. */
 export interface AdminParts {
-  readonly config: Pick<Config, "ADMIN_HOST" | "ADMIN_PORT" | "ADMIN_TOKEN">;
+  readonly config: Config;
   readonly instance: Instance;
   readonly operations: Operations;
   readonly webSockets: WebSockets;
@@ -41,24 +45,34 @@ export interface AdminParts {
   readonly bus: Bus<BusEvent>;
   readonly fanout: Fanout;
   readonly sessions: Sessions;
+  readonly directory: Directory;
+  readonly backendEvents: BackendEvents;
   readonly http: Pick<HttpServer, "notReady">;
   readonly log: Log;
 }
 
 /**
- * Starts the listener, where there is an ADMIN_PORT. Resolves to its address; rejects where the port is taken or the address is not this
+ * Tells the other instances about this one, and starts the listener, where there is an ADMIN_PORT. Resolves to its address; rejects where the port is taken or the address is not this
  * machine's.
  *
  * @param starting ends it.
  */
 export async function startAdmin(parts: AdminParts, starting: AsyncDisposableStack): Promise<string | undefined> {
   const { config, http, log } = parts;
+  const status = new Status(parts);
+  status.start();
+  starting.defer(() => status.close());
+  const users = new Users({ ...parts, instanceName: parts.instance.name, instances: () => status.names() });
+  starting.defer(() => users.close());
+  await users.start();
   if (config.ADMIN_PORT === undefined) return undefined;
   const server = await startAdminServer({
     port: config.ADMIN_PORT,
     host: config.ADMIN_HOST,
     token: new AdminToken(config.ADMIN_TOKEN),
     metrics: new Metrics(metricSources(parts)),
+    status,
+    users,
     notReady: () => http.notReady(),
     log,
   });

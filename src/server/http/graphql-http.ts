@@ -105,13 +105,19 @@ function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plu
         const operationRequest = { ...params, query: params.query ?? "" };
         // Before anything is validated: what that costs is for callers that are known.
         const unknown = await operations.refuseUnknown(caller, operationRequest);
-        if (unknown) return { data: null, errors: [unknown] };
+        if (unknown) {
+          operations.statistics.count("unknown", unknown.extensions["code"]);
+          return { data: null, errors: [unknown] };
+        }
         const operation = operations.prepare(operationRequest);
         const retryAfterMs = await operations.admit(caller, "type" in operation ? operation.cost : 1);
         if (retryAfterMs > 0) return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
         const refusal = refuse(operation, request);
-        if (refusal) return { errors: [refusal] };
+        if (refusal) {
+          operations.statistics.count(operation.type, refusal.extensions["code"]);
+          return { errors: [refusal] };
+        }
         const context = operations.context(operation, caller);
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
         const result = await operations.subscribe(context);

@@ -1,4 +1,5 @@
 /** What is counted of connections. */
+import type { Session } from "../../chat/session.ts";
 import { Counts } from "../../measures.ts";
 import type { Connection } from "./connection.ts";
 
@@ -23,6 +24,24 @@ export function countConnections(connections: Iterable<Connection>): ConnectionC
     if (outbox.isLagging) counts.lagging++;
   }
   return counts;
+}
+
+/** What is told of one connection. */
+export interface ConnectionReport {
+  readonly session: Session;
+  /** Events that were written to it. */
+  readonly delivered: number;
+  readonly isLagging: boolean;
+}
+
+/** Looks at each. */
+export function connectionsOf(userId: string, connections: Iterable<Connection>): readonly ConnectionReport[] {
+  const found: ConnectionReport[] = [];
+  for (const { session, outbox } of connections) {
+    if (session?.viewer.userId !== userId) continue;
+    found.push({ session, delivered: outbox.delivered, isLagging: outbox.isLagging });
+  }
+  return found;
 }
 
 /** Close codes that are counted apart. A client can close with any from 3000 to 4999. */

@@ -1,7 +1,7 @@
 /** The connections of this instance: how many it takes, and how they end with it. */
 import type { Log } from "../../log.ts";
 import { CloseCode } from "./close-codes.ts";
-import { countConnections, type ConnectionCounts } from "./connection-counts.ts";
+import { connectionsOf, countConnections, type ConnectionCounts, type ConnectionReport } from "./connection-counts.ts";
 import type { Connection } from "./connection.ts";
 
 /** A full instance has room again below this part of its maximum: one that leaves must not be announced each time. */
@@ -30,6 +30,10 @@ export class Connections {
   /** Whether one more is one too many. */
   get isAtMaximum(): boolean {
     return this.#open.size >= this.#max;
+  }
+
+  of(userId: string): readonly ConnectionReport[] {
+    return connectionsOf(userId, this.#open);
   }
 
   count(): ConnectionCounts {

@@ -44,6 +44,8 @@ export class Flusher {
 export interface Outbox {
   /** Whether more than the budget waits. It then says once when it can take more again. */
   readonly isLagging: boolean;
+  /** How many events went into it. */
+  readonly delivered: number;
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
   next(id: string, payload: { readonly json: string }): void;
   /** Any other message. `onSent` is called when it has left the process or never will. */
@@ -89,6 +91,7 @@ abstract class WatchedOutbox {
   readonly #budgetBytes: number;
   readonly #onRoom: () => void;
   readonly #onUnconfirmed: () => boolean;
+  delivered = 0;
   #hasLagged = false;
   /** Whether there were events since the last ping. */
   #isUnconfirmed = false;
@@ -121,6 +124,7 @@ abstract class WatchedOutbox {
   }
 
   protected noteEvent(): void {
+    this.delivered++;
     this.#isUnconfirmed = true;
   }
 

@@ -26,7 +26,7 @@ import { Turns } from "./arrivals.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
-import { Closes, type ConnectionCounts } from "./connection-counts.ts";
+import { Closes, type ConnectionCounts, type ConnectionReport } from "./connection-counts.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
@@ -94,6 +94,11 @@ export class WebSockets {
   /** Whether MAX_CONNECTIONS is reached. */
   get isFull(): boolean {
     return this.#connections.isFull;
+  }
+
+  /** A user's connections. Looks at each of all. */
+  of(userId: string): readonly ConnectionReport[] {
+    return this.#connections.of(userId);
   }
 
   /** Looks at each connection. */
