@@ -221,7 +221,7 @@ function createSubscriptions(
   });
   starting.defer(() => resumePoints.close());
   const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed };
-  return new Subscriptions({ ...chat, fanout, sources, resumePoints });
+  return new Subscriptions({ ...chat, fanout, sources, resumePoints, log });
 }
 
 async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {

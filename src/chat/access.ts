@@ -50,6 +50,11 @@ export class Access {
     this.#log = log;
   }
 
+  /** What is asked on somebody's behalf from now on tells of everything that has happened by now. */
+  askAnew({ token }: Identity): void {
+    this.#api.detachReads(token);
+  }
+
   /**
    * Asks the REST API for a chat, and takes note of who is in it.
    *
@@ -195,8 +200,8 @@ export class Access {
     this.#announce({ type: "membership.ended", chatId, userId });
   }
 
-  #announceMembers({ id, participants }: Chat): void {
-    this.#announce({ type: "chat.changed", chatId: id, participants });
+  #announceMembers({ id, participants, title, updatedAt }: Chat): void {
+    this.#announce({ type: "chat.changed", chatId: id, participants, details: { title, updatedAt } });
   }
 
   /** Here it has taken effect; the other instances would find out by themselves, later. */

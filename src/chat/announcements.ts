@@ -50,6 +50,7 @@ export class Announcements {
     switch (event.type) {
       case "chat.changed":
         this.#directory.learn({ id: event.chatId, participants: event.participants }, this.#directory.now(), position);
+        if (event.details) this.#directory.describe(event.chatId, event.details);
         break;
       case "chat.deleted":
         this.#directory.remove(event.chatId);

@@ -140,8 +140,8 @@ export class BackendEvents {
       }
       case "chat.created":
       case "chat.updated": {
-        const { id: chatId, participants } = toChat(event.data.chat);
-        return announcements.announce({ type: "chat.changed", chatId, participants });
+        const { id: chatId, participants, title, updatedAt } = toChat(event.data.chat);
+        return announcements.announce({ type: "chat.changed", chatId, participants, details: { title, updatedAt } });
       }
       case "chat.deleted":
         return announcements.announce({ type: "chat.deleted", chatId: event.data.chatId });

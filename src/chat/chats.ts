@@ -33,6 +33,26 @@ export class Chats {
     return listed.toSorted((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
   }
 
+  /** As {@link list}, with everything that has happened by now. */
+  async listAnew(identity: Identity): Promise<readonly Chat[]> {
+    this.#access.askAnew(identity);
+    return this.list(identity);
+  }
+
+  /**
+   * One chat, with everything that has happened by now, and with its unread count where the REST API tells it. The list is asked for only where
+   * the chat's own record, which has messages, has no count.
+   *
+   * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  async getAnew(identity: Identity, chatId: string): Promise<Chat> {
+    this.#access.askAnew(identity);
+    const chat = await this.get(identity, chatId);
+    if (chat.unreadCount !== undefined) return chat;
+    if (chat.lastMessage === null) return { ...chat, unreadCount: 0 };
+    return (await this.listAnew(identity)).find(({ id }) => id === chatId) ?? chat;
+  }
+
   /** @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
   async get(identity: Identity, chatId: string): Promise<Chat> {
     return this.#access.fetchChat(identity, chatId);

@@ -4,6 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Position } from "../bus/position.ts";
+import type { ChatDetails } from "./events/chat-changed.ts";
 import type { Chat, User } from "./model.ts";
 import type { KnownChat, Session, Viewer } from "./session.ts";
 import { UnknownChats } from "./unknown-chats.ts";
@@ -18,6 +19,12 @@ export interface MembershipListener {
   left(viewer: Viewer, chatId: string): void;
   /** These users, connected or not, are in a chat now that was known before: the others may want to know about them. */
   added?(chat: KnownChat, users: readonly User[]): void;
+  /** Who is in a chat is no longer who was. */
+  membersChanged?(chat: KnownChat): void;
+  /** What the backend says of a chat beside its members. */
+  described?(chatId: string, details: ChatDetails): void;
+  /** The REST API has listed every chat of a viewer, as it was asked at `askedAt`, a mark of {@link Directory.now}. */
+  listed?(viewer: Viewer, chats: readonly Chat[], askedAt: number): void;
 }
 
 /** Refusals and departures that are remembered. */
@@ -40,10 +47,10 @@ export class Directory {
 
   /**
    * A mark of the present moment, taken before a question is put to the REST API. An answer to a question from before a change
-   * says nothing about the time after it, and does not undo it.
+   * says nothing about the time after it, and does not undo it. Later than every mark before.
    */
   now(): number {
-    return this.#clock;
+    return ++this.#clock;
   }
 
   /** Resolves when every membership that is known by now has taken effect. */
@@ -129,6 +136,7 @@ export class Directory {
     for (const chat of viewer.chats.values()) {
       if (!listed.has(chat.id) && chat.changedAt <= askedAt) this.leave(userId, chat.id);
     }
+    for (const listener of this.#listeners) listener.listed?.(viewer, chats, askedAt);
     return changed;
   }
 
@@ -177,6 +185,7 @@ export class Directory {
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
     // The members of a chat that is new have joined it, and learn about all of it.
     if (added.length > 0 && !isNew) for (const listener of this.#listeners) listener.added?.(known, added);
+    for (const listener of this.#listeners) listener.membersChanged?.(known);
     return true;
   }
 
@@ -209,6 +218,12 @@ export class Directory {
     this.#setParticipants(known, participants);
     const viewer = this.#viewers.get(userId);
     if (viewer) this.#leave(viewer, known);
+    for (const listener of this.#listeners) listener.membersChanged?.(known);
+  }
+
+  /** The backend says what the chat is like. */
+  describe(chatId: string, details: ChatDetails): void {
+    if (this.#chats.has(chatId)) for (const listener of this.#listeners) listener.described?.(chatId, details);
   }
 
   #add(chatId: string): KnownChat {

@@ -37,6 +37,18 @@ export class Chats {
     this.#announce({ type: "chat.deleted", data: { chatId } });
   }
 
+  rename(chatId: string, storeName: string | undefined): StoredChat {
+    const storeId = storeName === undefined ? null : (this.existing(chatId).storeId ?? randomUUID());
+    this.existing(chatId);
+    this.#database.run(
+      sql`update chats set storeId = ${storeId}, storeName = ${storeName ?? null} where id = ${chatId}`,
+    );
+    this.#touch(chatId, instant());
+    const chat = this.existing(chatId);
+    this.#announce({ type: "chat.updated", data: { chat } });
+    return chat;
+  }
+
   addMember(chatId: string, userId: string): Undoable {
     const changed = this.#announced(chatId, this.#insertMember(this.existing(chatId).id, userId));
     return undoable(() => changed && this.#announced(chatId, this.#deleteMember(chatId, userId)));

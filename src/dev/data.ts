@@ -67,6 +67,8 @@ export interface Data {
   createChat(chat: NewChat): StoredChat;
   /** Takes the chat's messages along. */
   deleteChat(chatId: string): void;
+  /** Without a title the chat has none. */
+  renameChat(chatId: string, storeName: string | undefined): StoredChat;
   addMember(chatId: string, userId: string): Undoable;
   removeMember(chatId: string, userId: string): Undoable;
   /** Stores a message as if it had been sent past the gateway. */

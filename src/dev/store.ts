@@ -40,6 +40,7 @@ export function dataOf({ users, chats, messages }: Store): Data {
     createUser: (user) => users.create(user),
     createChat: (chat) => chats.create(chat),
     deleteChat: (chatId) => chats.delete(chatId),
+    renameChat: (chatId, storeName) => chats.rename(chatId, storeName),
     addMember: (chatId, userId) => chats.addMember(chatId, userId),
     removeMember: (chatId, userId) => chats.removeMember(chatId, userId),
     addMessage: (message) => messages.add(message),

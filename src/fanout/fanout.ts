@@ -2,8 +2,7 @@
  * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
  * that chat, however many connections there are beside.
  */
-import type { Bus, RecoveredEvent, Unsubscribe } from "../bus/bus.ts";
-import { onBehalfOf } from "../call-origin.ts";
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import type { Directory, MembershipListener } from "../chat/directory.ts";
 import {
@@ -25,8 +24,9 @@ import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Durations } from "../measures.ts";
 import { DeliveryTimes, logDelivery } from "./delivery-times.ts";
+import { ChatListFanout } from "./chat-list-fanout.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
-import { recoverMessages } from "./recover-messages.ts";
+import { recoverRoom } from "./recover-messages.ts";
 import { Room } from "./room.ts";
 import type { SubscriberSet } from "./stream.ts";
 import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subscriber.ts";
@@ -64,6 +64,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
       deliver: (subscribers, event) => this.#deliver(subscribers, event, undefined),
     });
     options.directory.observe(this);
+    options.directory.observe(new ChatListFanout(this.#rooms, this.#toAll));
   }
 
   /** Running subscriptions, chats listened to, and deliveries since the start. */
@@ -177,7 +178,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   async #enter(session: Session, mine: Subscribers, chatId: string, since: Position | undefined): Promise<void> {
     await this.#listen(session, mine, chatId, since);
-    for (const subscriber of allOf(mine)) await subscriber.refresh();
+    for (const subscriber of allOf(mine)) await subscriber.refresh(chatId);
   }
 
   /**
@@ -216,7 +217,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
           receive: (event, position) => {
             if (isChatEvent(event)) this.#onChatEvent(fed, withPosition(event, position), position);
           },
-          recover: (after) => this.#recover(fed, after),
+          recover: (after) => recoverRoom(this.#options, fed, after),
         }),
       (event) => this.#serve(room, event, undefined),
     );
@@ -253,21 +254,6 @@ export class Fanout implements MembershipListener, SubscriberSet {
       this.#deliver(mine.get(event.type), event, position);
     }
     this.#deliver(room.direct.get(event.type), event, position);
-  }
-
-  /** Never rejects: where the history cannot be read, or has too much, the subscriptions to messages end. */
-  async #recover(room: Room, after: Position): Promise<readonly RecoveredEvent<BusEvent>[]> {
-    const { history, replayLimit, log } = this.#options;
-    try {
-      // On nobody's behalf, though somebody's message may have shown that others are missing.
-      return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
-    } catch (error) {
-      log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-      this.#options.bus.gaps.add("expired");
-      const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
-      lists.forEach((list) => list?.forEach((subscriber) => subscriber.end(new GatewayError("CURSOR_EXPIRED"))));
-      return [];
-    }
   }
 
   /** Transient events may have been missed. One subscription after the other: there are many, and each reads from the bus. */

@@ -1,15 +1,46 @@
 /** Messages of a chat that its listeners miss and that the log has lost: the REST API has them. */
-import type { RecoveredEvent } from "../bus/bus.ts";
+import type { Bus, RecoveredEvent } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
 import type { History } from "../chat/history.ts";
 import type { Session } from "../chat/session.ts";
-import { hasCode, type GatewayError } from "../errors.ts";
+import { onBehalfOf } from "../call-origin.ts";
+import { GatewayError, hasCode } from "../errors.ts";
+import type { Log } from "../log.ts";
 import { isCreatedSince } from "../recovery/history-and-log.ts";
 import type { Room } from "./room.ts";
 
 /** How many listeners are tried before a chat counts as unreadable. */
 const MAX_TRIED = 3;
+
+interface RecoveryOptions {
+  readonly bus: Pick<Bus<BusEvent>, "gaps">;
+  readonly history: Pick<History, "select">;
+  /** Messages that are read of a chat's history at most. */
+  readonly replayLimit: number;
+  readonly log: Log;
+}
+
+/** Never rejects: where the history cannot be read, or has too much, the subscriptions to messages end. */
+export async function recoverRoom(
+  { bus, history, replayLimit, log }: RecoveryOptions,
+  room: Room,
+  after: Position,
+): Promise<readonly RecoveredEvent<BusEvent>[]> {
+  try {
+    // On nobody's behalf, though somebody's message may have shown that others are missing.
+    return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
+  } catch (error) {
+    log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
+    bus.gaps.add("expired");
+    const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
+    for (const subscriber of lists.flatMap((list) => [...(list ?? [])])) {
+      if (subscriber.missed) subscriber.missed(room.chatId);
+      else subscriber.end(new GatewayError("CURSOR_EXPIRED"));
+    }
+    return [];
+  }
+}
 
 /**
  * The messages that may have been published after a position, read with the rights of a listener: each of those is a member, and one
@@ -17,7 +48,7 @@ const MAX_TRIED = 3;
  *
  * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
  */
-export async function recoverMessages(
+async function recoverMessages(
   history: Pick<History, "select">,
   room: Room,
   after: Position,

@@ -49,7 +49,7 @@ export abstract class Stream<Type extends EventType = EventType>
 
   abstract deliver(event: EventOf<Type>, position: Position | undefined): void;
   abstract joined(chatId: string, since: Position): void;
-  abstract refresh(): Promise<void>;
+  abstract refresh(chatId?: string): Promise<void>;
   abstract busLost(): void;
   abstract busRestored(): void;
   /** The sink can take more. */

@@ -6,7 +6,7 @@ import type { GatewayError } from "../errors.ts";
 
 /** One running subscription. `deliver` and `end` may neither throw nor wait. */
 export interface Subscriber {
-  readonly spec: { readonly type: EventType; readonly session: Session; readonly chatId: string | undefined };
+  readonly spec: { readonly type: SubscriptionType; readonly session: Session; readonly chatId: string | undefined };
   // A method, so that subscribers of one type of event are subscribers.
   deliver(event: DeliveredEvent, position: Position | undefined): void;
   end(error?: GatewayError): void;
@@ -14,31 +14,48 @@ export interface Subscriber {
   joined(chatId: string, since: Position): void;
   /** The viewer has left a chat. */
   forget(chatId: string): void;
-  /** The viewer has joined a chat, or transient events may have been missed: delivers the present state where it is new. */
-  refresh(): Promise<void>;
+  /**
+   * The viewer has joined a chat, whose events arrive from now on, or, without `chatId`, transient events may have been missed: delivers
+   * the present state where it is new.
+   */
+  refresh(chatId?: string): Promise<void>;
+  /** Messages of a chat are missing, and nobody can say which. What has no answer to that ends with CURSOR_EXPIRED. */
+  missed?(chatId: string): void;
   /** The bus is disconnected: live delivery pauses. */
   busLost(): void;
   /** The bus is connected again: what was missed can be read. */
   busRestored(): void;
 }
 
-/** The subscribers of one chat or session, by type of event. */
-export type Subscribers = Map<EventType, Set<Subscriber>>;
+/** What a subscription is about: one type of event, or the list of chats, which is made of several. */
+export type SubscriptionType = EventType | "chats.changed";
+
+/** The subscribers of one chat or session, by what they are about and by each type of event that they receive. */
+export type Subscribers = Map<SubscriptionType, Set<Subscriber>>;
 
 /** A copy: serving them may change the set. */
-export function allOf(subscribers: Subscribers | undefined): readonly Subscriber[] {
-  return [...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]);
+export function allOf(subscribers: Subscribers | undefined): Iterable<Subscriber> {
+  return new Set([...(subscribers?.values() ?? [])].flatMap((ofType) => [...ofType]));
 }
 
 export function insert(subscribers: Subscribers, subscriber: Subscriber): void {
-  const { type } = subscriber.spec;
-  const ofType = subscribers.get(type);
-  if (ofType) ofType.add(subscriber);
-  else subscribers.set(type, new Set([subscriber]));
+  for (const type of typesOf(subscriber)) {
+    const ofType = subscribers.get(type);
+    if (ofType) ofType.add(subscriber);
+    else subscribers.set(type, new Set([subscriber]));
+  }
 }
 
 export function erase(subscribers: Subscribers, subscriber: Subscriber): void {
-  const ofType = subscribers.get(subscriber.spec.type);
-  ofType?.delete(subscriber);
-  if (ofType?.size === 0) subscribers.delete(subscriber.spec.type);
+  for (const type of typesOf(subscriber)) {
+    const ofType = subscribers.get(type);
+    ofType?.delete(subscriber);
+    if (ofType?.size === 0) subscribers.delete(type);
+  }
+}
+
+const TYPES_OF_LIST: readonly SubscriptionType[] = ["chats.changed", "message.created", "message.read"];
+
+function typesOf({ spec: { type } }: Subscriber): readonly SubscriptionType[] {
+  return type === "chats.changed" ? TYPES_OF_LIST : [type];
 }

@@ -3,6 +3,7 @@ import { whereReachable, type EventLog } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
 import { parseCursor, positionOfCreation, PUBLICATION_MARGIN_MS, type CursorPosition } from "../chat/cursor.ts";
+import type { Chats } from "../chat/chats.ts";
 import type { Directory } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
@@ -14,8 +15,10 @@ import type { KnownChat, Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
 import { Counts } from "../measures.ts";
+import type { Log } from "../log.ts";
 import type { PastSources } from "../recovery/past.ts";
 import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
+import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
 import type { Fanout } from "./fanout.ts";
 import { StateStream, type StateStreamSpec } from "./state-stream.ts";
@@ -42,6 +45,7 @@ export interface DurableArguments {
 
 interface SubscriptionsOptions {
   readonly access: Access;
+  readonly chats: Chats;
   readonly directory: Directory;
   readonly presence: Presence;
   readonly presenceAudience: PresenceAudience;
@@ -49,6 +53,7 @@ interface SubscriptionsOptions {
   readonly fanout: Fanout;
   readonly sources: PastSources & { readonly log: EventLog<BusEvent> };
   readonly resumePoints: ResumePoints;
+  readonly log: Log;
 }
 
 /**
@@ -112,6 +117,20 @@ export class Subscriptions {
       stateOf: ({ presence }) => ({ key: presence.user.id, value: presence.online }),
       snapshot: () => this.#presences(session, chatId),
     });
+  }
+
+  /** The viewer's list of chats: all of it, then what has changed. */
+  async chatsChanged(session: Session): Promise<ChatListStream> {
+    const { chats, directory, fanout, log } = this.#options;
+    const stream = new ChatListStream({
+      subscribers: fanout,
+      session,
+      records: { all: (viewer) => chats.listAnew(viewer), one: (viewer, chatId) => chats.getAnew(viewer, chatId) },
+      now: () => directory.now(),
+      onError: (error) => log.error({ err: error }, "a chat of a list could not be read"),
+    });
+    await stream.open();
+    return stream;
   }
 
   async #openDurable<Type extends DurableChatEvent["type"]>(

@@ -3,6 +3,7 @@ import SchemaBuilder from "@pothos/core";
 import ComplexityPlugin from "@pothos/plugin-complexity";
 import type { Chat, Me, Message, Presence, ReadReceipt, TypingChange, User } from "../chat/model.ts";
 import type { HistoryPage } from "../chat/history.ts";
+import type { ChatsChange } from "../fanout/chat-list-stream.ts";
 import type { Context } from "./context.ts";
 
 export const builder = new SchemaBuilder<{
@@ -11,6 +12,7 @@ export const builder = new SchemaBuilder<{
   Scalars: { DateTime: { Input: string; Output: string }; ID: { Input: string; Output: string } };
   Objects: {
     Chat: Chat;
+    ChatsChange: ChatsChange;
     Me: Me;
     Message: Message;
     MessageConnection: HistoryPage;

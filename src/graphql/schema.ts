@@ -2,6 +2,7 @@
 import type { GraphQLSchema } from "graphql";
 import { builder } from "./builder.ts";
 import "./chat.ts";
+import "./chats-change.ts";
 import "./message.ts";
 import "./presence.ts";
 import "./receipt.ts";

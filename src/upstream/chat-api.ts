@@ -47,6 +47,8 @@ export interface ChatApi {
   /** The instant that the API gave, ISO 8601, or undefined where it gives none. */
   markRead(token: string, chatId: string, messageId: string): Promise<string | undefined>;
   markChatRead(token: string, chatId: string): Promise<void>;
+  /** What is asked with this token from now on is asked anew, even where an equal request is under way. */
+  detachReads(token: string): void;
   /** Ends after the requests under way, which may take `graceMs` (as long as they may take at all where absent) before they fail. */
   close(graceMs?: number): Promise<void>;
 }

@@ -91,6 +91,10 @@ class RestChatApi implements ChatApi {
     await this.#call(MARK_CHAT_READ, token, { chatId });
   }
 
+  detachReads(token: string): void {
+    this.#client.detachReads(token);
+  }
+
   close(graceMs?: number): Promise<void> {
     return this.#client.close(graceMs);
   }

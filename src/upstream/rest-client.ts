@@ -59,6 +59,11 @@ export class RestClient {
     }
   }
 
+  /** What is read with this token from now on shares no answer of a request that is under way. */
+  detachReads(token: string): void {
+    this.#reads.detach(token);
+  }
+
   /**
    * Ends after the attempts under way, `graceMs` at most (`timeoutMs` where absent), without beginning others. Requests fail with
    * UPSTREAM_UNAVAILABLE from now on. Calling it again is harmless.

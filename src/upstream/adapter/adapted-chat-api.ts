@@ -132,6 +132,10 @@ export class AdaptedChatApi implements ChatApi {
     await this.#call(token, "markChatRead", async (api) => api.markChatRead?.(chatId));
   }
 
+  detachReads(token: string): void {
+    this.#options.client.detachReads(token);
+  }
+
   close(graceMs?: number): Promise<void> {
     return this.#options.client.close(graceMs);
   }
