@@ -24,6 +24,12 @@ const VERSION = "1";
  */
 export const PUBLICATION_MARGIN_MS = 10_000;
 
+/**
+ * How far a cursor may be ahead of this machine's clock, in milliseconds: clocks differ, and some APIs write local times without saying so. A
+ * message that is still to be created has no cursor.
+ */
+const MAX_AHEAD_MS = 24 * 3_600_000;
+
 /** Ids that a cursor carries at most. */
 export const MAX_SEEN = 50;
 
@@ -57,6 +63,17 @@ export function parseCursor(cursor: string, argument: string): CursorPosition {
   return typeof rest === "string"
     ? { createdAt, chatId, id, position: rest, seen: [] }
     : { createdAt, chatId, id, position: undefined, seen: rest };
+}
+
+/**
+ * Refuses a cursor that no message can have: it would be forged, to have everything read that there is.
+ *
+ * @throws GatewayError BAD_USER_INPUT where it is of a time that is still to come.
+ */
+export function requirePast({ createdAt, position }: CursorPosition, argument: string): void {
+  const latestMs = Date.now() + MAX_AHEAD_MS;
+  if (Date.parse(createdAt) <= latestMs && (position === undefined || position <= firstAt(latestMs))) return;
+  throw badInput(argument, "This cursor is of a time that is still to come.");
 }
 
 function decode(cursor: string): unknown {

@@ -1,6 +1,6 @@
 /** Pages of a chat's history in the order of time, out of a REST API whose own pages may come in any. */
-import { badInput, GatewayError } from "../errors.ts";
-import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
+import { badInput } from "../errors.ts";
+import type { ChatApi } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
@@ -8,15 +8,10 @@ import { CreationOrder, type Ordered } from "./creation-order.ts";
 import { MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { chatTopic } from "./events/topics.ts";
+import { HistoryScans } from "./history-scans.ts";
 import type { KnownReads } from "./known-reads.ts";
 import type { Message } from "./model.ts";
 import type { Identity } from "./session.ts";
-
-/** Messages asked for in one request to the REST API, which may ignore it. */
-const UPSTREAM_PAGE_SIZE = 100;
-
-/** Pages read for one question at most, so that a backend whose paging runs in a circle is found out. */
-const MAX_UPSTREAM_PAGES = 1000;
 
 /** Messages of one page of the gateway at most. */
 export const MAX_PAGE_SIZE = 500;
@@ -41,16 +36,14 @@ export interface HistoryArguments {
 }
 
 export class History {
-  readonly #api: ChatApi;
-  readonly #access: Access;
   readonly #log: EventLog<BusEvent>;
   readonly #reads: KnownReads;
+  readonly #scans: HistoryScans;
 
   constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>, reads: KnownReads) {
-    this.#api = api;
-    this.#access = access;
     this.#log = log;
     this.#reads = reads;
+    this.#scans = new HistoryScans(api, access, reads);
   }
 
   /**
@@ -68,7 +61,7 @@ export class History {
     const ofInstant: Ordered[] = [];
     let hasNextPage = false;
     let requests = 0;
-    for await (const page of this.#pages(identity, chatId, order)) {
+    for await (const page of this.#scans.pages(identity, chatId, order)) {
       requests++;
       const older = end ? page.filter(({ message }) => message.createdAt < end.createdAt) : page;
       if (end) ofInstant.push(...page.filter(({ message }) => message.createdAt === end.createdAt));
@@ -126,7 +119,7 @@ export class History {
   /**
    * Every message of a chat that `isWanted`, oldest first; each message once.
    *
-   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`; else as {@link read}.
+   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or the user has had too much read lately; else as {@link read}.
    */
   async select(
     identity: Identity,
@@ -134,12 +127,7 @@ export class History {
     isWanted: (message: Message) => boolean,
     limit: number,
   ): Promise<readonly Message[]> {
-    const order = new CreationOrder();
-    let wanted: Ordered[] = [];
-    for await (const page of this.#pages(identity, chatId, order)) {
-      wanted = order.ordered([...wanted, ...page.filter(({ message }) => isWanted(message))]);
-      if (wanted.length > limit) throw new GatewayError("CURSOR_EXPIRED");
-    }
+    const wanted = await this.#scans.select(identity, chatId, isWanted, limit);
     return withSeen(wanted, NOTHING_RECENT.pending).map((message) => this.#reads.withReaders(message));
   }
 
@@ -152,30 +140,6 @@ export class History {
     const { id } = identity.user;
     const isUnread = (message: Message): boolean => message.sender.id !== id && message.readAt === null;
     return (await this.select(identity, chatId, isUnread, Infinity)).length;
-  }
-
-  /** Every message of a chat, a page of the API at a time. @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
-  async *#pages(
-    identity: Identity,
-    chatId: string,
-    order: CreationOrder,
-  ): AsyncGenerator<readonly Ordered[], void, undefined> {
-    let next: NextPage | undefined;
-    const seen = new Set<string>();
-    for (let count = 0; count < MAX_UPSTREAM_PAGES; count++) {
-      const asked = next;
-      const page = await this.#access.call(identity, chatId, () =>
-        this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
-      );
-      const ordered = order.add(page.messages);
-      for (const { message } of ordered) this.#reads.learn(message);
-      yield ordered;
-      next = page.next;
-      if (!next) return;
-      if (seen.has(next.value)) break;
-      seen.add(next.value);
-    }
-    throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error("the pages of a chat's history have no end") });
   }
 }
 

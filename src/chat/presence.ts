@@ -4,8 +4,13 @@ import type { Log } from "../log.ts";
 import type { PresenceChanged } from "./events/presence-changed.ts";
 import { topicOf, type BusEvent } from "./events/registry.ts";
 import type { Presence as PresenceValue, User } from "./model.ts";
+import { Pacer } from "./pacer.ts";
 import type { Session } from "./session.ts";
 import type { SessionListener } from "./sessions.ts";
+
+/** Changes of one user that are published at once, and how long it takes until there may be another one. */
+const BURST = 5;
+const INTERVAL_MS = 1000;
 
 /** Before another attempt to announce what could not be read or published. */
 const RETRY_MS = 1000;
@@ -23,6 +28,7 @@ export class Presence implements SessionListener {
   readonly #here = new Map<string, number>();
   /** Users whose change could not be read or published, by id. */
   readonly #unpublished = new Map<string, User>();
+  readonly #pacer = new Pacer(BURST, INTERVAL_MS);
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
   readonly #stopObserving: () => void;
@@ -68,6 +74,7 @@ export class Presence implements SessionListener {
     this.#isClosed = true;
     this.#stopObserving();
     clearTimeout(this.#retry);
+    this.#pacer.close();
     await Promise.all(this.#steps.values());
     for (const timer of this.#graceTimers.values()) clearTimeout(timer);
     this.#graceTimers.clear();
@@ -126,7 +133,18 @@ export class Presence implements SessionListener {
     for (const user of unpublished) this.#announceSoon(user);
   }
 
+  /** At once, or, where the user has come and gone often lately, a little later: what is published is the state of then. */
   async #announce(user: User): Promise<void> {
+    if (this.#pacer.take(user.id, () => this.#announceLater(user))) await this.#announceNow(user);
+  }
+
+  #announceLater(user: User): void {
+    this.#announceNow(user).catch((error: unknown) =>
+      this.#log.error({ err: error }, "a presence could not be announced"),
+    );
+  }
+
+  async #announceNow(user: User): Promise<void> {
     const told = await this.#tell(user);
     if (told === undefined) return;
     // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.

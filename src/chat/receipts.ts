@@ -4,6 +4,7 @@ import { boundedWait } from "../bounded.ts";
 import { whereReachable, type Bus } from "../bus/bus.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
+import { Coalescer } from "./coalescer.ts";
 import type { MessageRead } from "./events/message-read.ts";
 import { topicOf, type BusEvent } from "./events/registry.ts";
 import type { KnownReads } from "./known-reads.ts";
@@ -31,6 +32,7 @@ export class Receipts {
   readonly #access: Access;
   readonly #bus: Bus<BusEvent>;
   readonly #reads: KnownReads;
+  readonly #marks = new Coalescer<ReadReceipt>();
 
   constructor(api: ChatApi, access: Access, bus: Bus<BusEvent>, reads: KnownReads) {
     this.#api = api;
@@ -40,11 +42,17 @@ export class Receipts {
   }
 
   /**
-   * Marks one message, or the whole chat without `messageId`, and notifies the members of the chat.
+   * Marks one message, or the whole chat without `messageId`, and notifies the members of the chat. Of equal marks with one token one is
+   * under way at a time: whoever asks meanwhile shares the next one, and its receipt.
    *
    * @throws GatewayError BAD_USER_INPUT (one's own message), NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
   async mark(identity: Identity, chatId: string, messageId?: string): Promise<ReadReceipt> {
+    const key = JSON.stringify([identity.tokenHash, chatId, messageId ?? null]);
+    return this.#marks.run(key, () => this.#mark(identity, chatId, messageId));
+  }
+
+  async #mark(identity: Identity, chatId: string, messageId: string | undefined): Promise<ReadReceipt> {
     const askedAtMs = Date.now();
     const [readAt] = await Promise.all([
       this.#access.call(identity, chatId, async () => {

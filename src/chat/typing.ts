@@ -9,6 +9,7 @@ import type { Access } from "./access.ts";
 import { topicOf, type BusEvent } from "./events/registry.ts";
 import type { TypingChanged } from "./events/typing-changed.ts";
 import type { TypingChange, User } from "./model.ts";
+import { Pacer } from "./pacer.ts";
 import { Session, type Identity } from "./session.ts";
 import type { SessionListener } from "./sessions.ts";
 
@@ -21,6 +22,10 @@ interface Typist {
   /** When the others were last told, in ms of the process's clock. */
   toldAt: number;
 }
+
+/** Changes of one user in one chat that are published at once, and how long it takes until there may be another one. */
+const BURST = 10;
+const INTERVAL_MS = 300;
 
 /** How long the answer to setTyping waits for its publication. */
 const PUBLISHING_MS = 1000;
@@ -37,6 +42,7 @@ export class Typing implements SessionListener {
   readonly #typists = new Map<string, Map<string, Typist>>();
   /** What a closing session has to stop. */
   readonly #bySession = new Map<Session, Set<Typist>>();
+  readonly #pacer = new Pacer(BURST, INTERVAL_MS);
 
   constructor(access: Access, bus: Bus<BusEvent>, timeoutMs: number, log: Log) {
     this.#access = access;
@@ -92,6 +98,7 @@ export class Typing implements SessionListener {
   }
 
   close(): void {
+    this.#pacer.close();
     for (const ofChat of this.#typists.values()) for (const { timer } of ofChat.values()) clearTimeout(timer);
     this.#typists.clear();
     this.#bySession.clear();
@@ -107,7 +114,27 @@ export class Typing implements SessionListener {
     typist.timer = setTimeout(() => this.#stopLater(typist), this.#timeoutMs);
     if (identity instanceof Session) this.#hold(identity, typist);
     // Who goes on typing says so now and then: elsewhere the indicator would run out.
-    if (performance.now() - typist.toldAt >= this.#timeoutMs / 2) await this.#tell(typist);
+    if (performance.now() - typist.toldAt >= this.#timeoutMs / 2) await this.#announce(chatId, user);
+  }
+
+  /** At once, or, where the user has started and stopped often lately, a little later: what is published is the state of then. */
+  async #announce(chatId: string, user: User): Promise<void> {
+    const key = JSON.stringify([chatId, user.id]);
+    if (this.#pacer.take(key, () => this.#announceLater(chatId, user))) await this.#announceNow(chatId, user);
+  }
+
+  #announceLater(chatId: string, user: User): void {
+    this.#announceNow(chatId, user).catch((error: unknown) =>
+      this.#log.error({ err: error }, "a typing indicator could not be published"),
+    );
+  }
+
+  async #announceNow(chatId: string, user: User): Promise<void> {
+    const typist = this.#typists.get(chatId)?.get(user.id);
+    if (typist) return this.#tell(typist);
+    await this.#forget(chatId, user.id);
+    if (this.#typists.get(chatId)?.has(user.id)) return;
+    await this.#publish({ type: "typing.changed", chatId, change: { chatId, user, isTyping: false } });
   }
 
   async #tell(typist: Typist): Promise<void> {
@@ -119,14 +146,14 @@ export class Typing implements SessionListener {
     // Stopped meanwhile: what is said of that must be the last word.
     const current = this.#typists.get(chatId)?.get(user.id);
     if (current !== typist) {
-      if (!current) await this.#forget(typist);
+      if (!current) await this.#forget(chatId, user.id);
       return;
     }
     await this.#publish({ type: "typing.changed", chatId, change, expiresInMs });
   }
 
-  async #forget({ chatId, user }: Typist): Promise<void> {
-    await whereReachable(this.#bus.expiringSets.remove(typistsOf(chatId), user.id), undefined);
+  async #forget(chatId: string, userId: string): Promise<void> {
+    await whereReachable(this.#bus.expiringSets.remove(typistsOf(chatId), userId), undefined);
   }
 
   #hold(session: Session, typist: Typist): void {
@@ -150,9 +177,7 @@ export class Typing implements SessionListener {
     if (ofChat.size === 0) this.#typists.delete(typist.chatId);
     clearTimeout(typist.timer);
     for (const session of typist.sessions) this.#bySession.get(session)?.delete(typist);
-    await this.#forget(typist);
-    const { chatId } = typist;
-    await this.#publish({ type: "typing.changed", chatId, change: toChange(typist, false) });
+    await this.#announce(typist.chatId, typist.user);
   }
 
   async #publish(event: TypingChanged): Promise<void> {

@@ -2,8 +2,14 @@
 import { whereReachable, type EventLog } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
-import { parseCursor, positionOfCreation, PUBLICATION_MARGIN_MS, type CursorPosition } from "../chat/cursor.ts";
 import type { Chats } from "../chat/chats.ts";
+import {
+  parseCursor,
+  positionOfCreation,
+  PUBLICATION_MARGIN_MS,
+  requirePast,
+  type CursorPosition,
+} from "../chat/cursor.ts";
 import type { Directory } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
@@ -80,6 +86,7 @@ export class Subscriptions {
     { chatId, resumable, after }: DurableArguments & { readonly after: string | undefined },
   ): Promise<DurableStream<"message.created">> {
     const cursor = after === undefined ? undefined : parseCursor(after, "after");
+    if (cursor) requirePast(cursor, "after");
     if (cursor && chatId !== undefined && cursor.chatId !== chatId) {
       throw badInput("after", "This cursor belongs to another chat.");
     }

@@ -1,12 +1,18 @@
 /** Within one operation nothing is asked for twice: DataLoaders, made anew for each operation. */
 import DataLoader from "dataloader";
 import type { HistoryArguments, HistoryPage } from "../chat/history.ts";
-import type { Chat, Presence, User } from "../chat/model.ts";
+import type { Chat, Presence, ReadReceipt, User } from "../chat/model.ts";
 import type { Caller } from "./caller.ts";
 import type { Services } from "./services.ts";
 
 interface HistoryKey extends HistoryArguments {
   readonly chatId: string;
+}
+
+/** What is marked as read: a message, or without one the whole chat. */
+interface ReadKey {
+  readonly chatId: string;
+  readonly messageId: string | undefined;
 }
 
 export interface Loaders {
@@ -16,6 +22,8 @@ export interface Loaders {
   readonly history: Pick<DataLoader<HistoryKey, HistoryPage, string>, "load">;
   /** Resolves when what has been asked of a chat's history so far is there, or could not be had. Never rejects. */
   readonly historyUnderWay: (chatId: string) => Promise<void>;
+  /** Marks as read: once in one operation, however many aliases ask for it. */
+  readonly read: Pick<DataLoader<ReadKey, ReadReceipt, string>, "load">;
   readonly presence: DataLoader<User, Presence, string>;
   /** The same, of anybody: offline where the viewer may not know, sharing no chat with them. */
   readonly visiblePresence: DataLoader<User, Presence, string>;
@@ -50,6 +58,10 @@ export function createLoaders(caller: Caller, services: Services): Loaders {
     async historyUnderWay(chatId) {
       await Promise.allSettled(underWay.get(chatId) ?? []);
     },
+    read: new DataLoader<ReadKey, ReadReceipt, string>(
+      each(async ({ chatId, messageId }) => services.receipts.mark(await caller.identity(), chatId, messageId)),
+      { cacheKeyFn: ({ chatId, messageId }) => JSON.stringify([chatId, messageId ?? null]) },
+    ),
     presence,
     visiblePresence: new DataLoader<User, Presence, string>(
       async (users) => {

@@ -29,15 +29,14 @@ builder.mutationFields((t) => ({
       messageId: t.arg.id({ required: true, description: "A message that somebody else has sent." }),
     },
     complexity: REQUEST_COST,
-    resolve: async (_root, { chatId, messageId }, { caller, services }) =>
-      services.receipts.mark(await caller.identity(), chatId, messageId),
+    resolve: (_root, { chatId, messageId }, { loaders }) => loaders.read.load({ chatId, messageId }),
   }),
   markChatRead: t.field({
     type: "ReadReceipt",
     description: "Marks every message of the chat as read; the receipt's messageId is null.",
     args: { chatId: t.arg.id({ required: true, description: "A chat of the viewer." }) },
     complexity: REQUEST_COST,
-    resolve: async (_root, { chatId }, { caller, services }) => services.receipts.mark(await caller.identity(), chatId),
+    resolve: (_root, { chatId }, { loaders }) => loaders.read.load({ chatId, messageId: undefined }),
   }),
 }));
 

@@ -8,6 +8,7 @@ import { fillIn, headerValue, requireBearer } from "./request-parts.ts";
 import { parseAnswer, refusalOf } from "./rest-answer.ts";
 import { RestClient, type RestClientOptions } from "./rest-client.ts";
 import { CHAT, CHATS, MARK_CHAT_READ, MARK_READ, MESSAGES, PROFILE, SEND, type Route } from "./rest-routes.ts";
+import { SharedPages } from "./shared-pages.ts";
 import type { WirePageOfRecords } from "./wire.ts";
 
 export type RestChatApiOptions = RestClientOptions;
@@ -42,6 +43,7 @@ class RestChatApi implements ChatApi {
   readonly capabilities = { receipts: true, unreadCounts: true, chat: true };
   readonly #client: RestClient;
   readonly #records: Records;
+  readonly #pages = new SharedPages();
 
   constructor(client: RestClient, records: Records) {
     this.#client = client;
@@ -71,7 +73,11 @@ class RestChatApi implements ChatApi {
     return (await this.#call(CHAT, token, { chatId })).chat;
   }
 
-  async messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
+  messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
+    return this.#pages.join(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
+  }
+
+  async #messages(token: string, chatId: string, limit: number, page: NextPage | undefined): Promise<MessagePage> {
     const query = { limit: String(limit), ...(page === undefined ? {} : { [page.parameter]: page.value }) };
     const answer = await this.#call(MESSAGES, token, { chatId }, { query });
     const messages = await this.#records.messages(nameOf(MESSAGES), chatId, answer.messages);
@@ -80,15 +86,17 @@ class RestChatApi implements ChatApi {
 
   async sendMessage(token: string, chatId: string, content: string, idempotencyKey: string) {
     const request = { body: { content }, idempotencyKey: headerValue(idempotencyKey) };
-    return (await this.#call(SEND, token, { chatId }, request)).message;
+    const sent = await this.#pages.afterWrite(token, () => this.#call(SEND, token, { chatId }, request));
+    return sent.message;
   }
 
   async markRead(token: string, chatId: string, messageId: string) {
-    return (await this.#call(MARK_READ, token, { chatId, messageId }))?.readAt ?? undefined;
+    const marked = await this.#pages.afterWrite(token, () => this.#call(MARK_READ, token, { chatId, messageId }));
+    return marked?.readAt ?? undefined;
   }
 
   async markChatRead(token: string, chatId: string) {
-    await this.#call(MARK_CHAT_READ, token, { chatId });
+    await this.#pages.afterWrite(token, () => this.#call(MARK_CHAT_READ, token, { chatId }));
   }
 
   detachReads(token: string): void {

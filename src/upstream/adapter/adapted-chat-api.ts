@@ -16,6 +16,7 @@ import type { Records } from "../records.ts";
 import { requireBearer } from "../request-parts.ts";
 import { fieldsOf } from "../rest-answer.ts";
 import type { RestClient } from "../rest-client.ts";
+import { SharedPages } from "../shared-pages.ts";
 import type { UpstreamStatistics } from "../statistics.ts";
 import { wireChat, wireMessage, wireUser } from "../wire.ts";
 import type { Adapter, AdapterApi } from "./adapter.ts";
@@ -52,6 +53,7 @@ export interface AdaptedChatApiOptions {
 export class AdaptedChatApi implements ChatApi {
   readonly capabilities: Capabilities;
   readonly #options: AdaptedChatApiOptions;
+  readonly #pages = new SharedPages();
 
   /** @throws TypeError where the adapter has not what it does not say that it lacks. */
   constructor(options: AdaptedChatApiOptions) {
@@ -103,6 +105,10 @@ export class AdaptedChatApi implements ChatApi {
   }
 
   messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
+    return this.#pages.join(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
+  }
+
+  #messages(token: string, chatId: string, limit: number, page: NextPage | undefined): Promise<MessagePage> {
     return this.#call(token, "messages", async (api) => {
       const { messages, next } = await api.messages(chatId, { limit, next: page?.value });
       const records = this.#list("messages", messages);
@@ -114,22 +120,28 @@ export class AdaptedChatApi implements ChatApi {
   }
 
   sendMessage(token: string, chatId: string, content: string, idempotencyKey: string): Promise<WireMessage> {
-    return this.#call(token, "sendMessage", async (api) =>
-      this.#check("sendMessage", wireMessage, await api.sendMessage(chatId, content, idempotencyKey)),
+    return this.#pages.afterWrite(token, () =>
+      this.#call(token, "sendMessage", async (api) =>
+        this.#check("sendMessage", wireMessage, await api.sendMessage(chatId, content, idempotencyKey)),
+      ),
     );
   }
 
   async markRead(token: string, chatId: string, messageId: string): Promise<string | undefined> {
     this.#requireReceipts();
-    return this.#call(token, "markRead", async (api) => {
-      const readAt = await api.markRead?.(chatId, messageId);
-      return typeof readAt === "string" ? normaliseInstant(readAt, "milliseconds") : undefined;
-    });
+    return this.#pages.afterWrite(token, () =>
+      this.#call(token, "markRead", async (api) => {
+        const readAt = await api.markRead?.(chatId, messageId);
+        return typeof readAt === "string" ? normaliseInstant(readAt, "milliseconds") : undefined;
+      }),
+    );
   }
 
   async markChatRead(token: string, chatId: string): Promise<void> {
     this.#requireReceipts();
-    await this.#call(token, "markChatRead", async (api) => api.markChatRead?.(chatId));
+    await this.#pages.afterWrite(token, () =>
+      this.#call(token, "markChatRead", async (api) => api.markChatRead?.(chatId)),
+    );
   }
 
   detachReads(token: string): void {

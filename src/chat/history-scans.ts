@@ -1,0 +1,205 @@
+/** Reads whole histories, once for all who want something of the same one at the same time. */
+import { LRUCache } from "lru-cache";
+import { GatewayError } from "../errors.ts";
+import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
+import type { Access } from "./access.ts";
+import { CreationOrder, type Ordered } from "./creation-order.ts";
+import type { KnownReads } from "./known-reads.ts";
+import type { Message } from "./model.ts";
+import type { Identity } from "./session.ts";
+
+/** Messages asked for in one request to the REST API, which may ignore it. */
+const UPSTREAM_PAGE_SIZE = 100;
+
+/** Pages read for one question at most, so that a backend whose paging runs in a circle is found out. */
+const MAX_UPSTREAM_PAGES = 1000;
+
+/** Histories that are read for one user at a time; the others wait. */
+const MAX_SCANS = 8;
+
+/** Histories that are read for one user in a while, at most. */
+const MAX_SCANS_PER_WINDOW = 5000;
+const WINDOW_MS = 60_000;
+
+const REMEMBERED_USERS = 20_000;
+
+/** Somebody who wants something of a history. */
+class Selection {
+  readonly #isWanted: (message: Message) => boolean;
+  readonly #limit: number;
+  readonly #result = Promise.withResolvers<readonly Ordered[]>();
+  #wanted: Ordered[] = [];
+  isDone = false;
+
+  constructor(isWanted: (message: Message) => boolean, limit: number) {
+    this.#isWanted = isWanted;
+    this.#limit = limit;
+  }
+
+  /** Whether it is wanted only where it is not too much. */
+  get isBounded(): boolean {
+    return this.#limit !== Infinity;
+  }
+
+  get result(): Promise<readonly Ordered[]> {
+    return this.#result.promise;
+  }
+
+  take(page: readonly Ordered[], order: CreationOrder): void {
+    if (this.isDone) return;
+    const found = page.filter(({ message }) => this.#isWanted(message));
+    if (found.length > 0) this.#wanted = order.ordered([...this.#wanted, ...found]);
+    if (this.#wanted.length > this.#limit) this.fail(new GatewayError("CURSOR_EXPIRED"));
+  }
+
+  finish(): void {
+    this.isDone = true;
+    this.#result.resolve(this.#wanted);
+  }
+
+  fail(error: unknown): void {
+    this.isDone = true;
+    this.#result.reject(error);
+  }
+}
+
+/** One reading of a history with the right of one token. */
+interface Scan {
+  readonly key: string;
+  readonly identity: Identity;
+  readonly chatId: string;
+  readonly selections: Selection[];
+  isRunning: boolean;
+  /** Of those who came after it had begun. */
+  next: Scan | undefined;
+}
+
+interface UserScans {
+  running: number;
+  readonly waiting: Set<Scan>;
+}
+
+export class HistoryScans {
+  readonly #api: ChatApi;
+  readonly #access: Access;
+  readonly #reads: KnownReads;
+  /** By token and chat: the answer is for whoever the REST API gave it to. */
+  readonly #scans = new Map<string, Scan>();
+  readonly #users = new Map<string, UserScans>();
+  readonly #begun = new LRUCache<string, number>({ max: REMEMBERED_USERS, ttl: WINDOW_MS });
+
+  constructor(api: ChatApi, access: Access, reads: KnownReads) {
+    this.#api = api;
+    this.#access = access;
+    this.#reads = reads;
+  }
+
+  /**
+   * Every message of a chat that `isWanted`, in order; each message once. It is read to its end, or until nobody wants more of it.
+   *
+   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or too many histories were read for the user lately; NOT_FOUND,
+   * NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
+  select(
+    identity: Identity,
+    chatId: string,
+    isWanted: (message: Message) => boolean,
+    limit: number,
+  ): Promise<readonly Ordered[]> {
+    const selection = new Selection(isWanted, limit);
+    const key = JSON.stringify([identity.tokenHash, chatId]);
+    const known = this.#scans.get(key);
+    if (known && !known.isRunning) known.selections.push(selection);
+    else if (known?.next) known.next.selections.push(selection);
+    else {
+      const scan: Scan = { key, identity, chatId, selections: [selection], isRunning: false, next: undefined };
+      if (known) known.next = scan;
+      else this.#enqueue(scan);
+    }
+    return selection.result;
+  }
+
+  /** Every message of a chat, a page of the API at a time. @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
+  async *pages(
+    identity: Identity,
+    chatId: string,
+    order: CreationOrder,
+  ): AsyncGenerator<readonly Ordered[], void, undefined> {
+    let next: NextPage | undefined;
+    const seen = new Set<string>();
+    for (let count = 0; count < MAX_UPSTREAM_PAGES; count++) {
+      const asked = next;
+      const page = await this.#access.call(identity, chatId, () =>
+        this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
+      );
+      const ordered = order.add(page.messages);
+      for (const { message } of ordered) this.#reads.learn(message);
+      yield ordered;
+      next = page.next;
+      if (!next) return;
+      if (seen.has(next.value)) break;
+      seen.add(next.value);
+    }
+    throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error("the pages of a chat's history have no end") });
+  }
+
+  #enqueue(scan: Scan): void {
+    const userId = scan.identity.user.id;
+    this.#scans.set(scan.key, scan);
+    let user = this.#users.get(userId);
+    if (!user) {
+      user = { running: 0, waiting: new Set() };
+      this.#users.set(userId, user);
+    }
+    user.waiting.add(scan);
+    this.#startNext(userId);
+  }
+
+  #startNext(userId: string): void {
+    const user = this.#users.get(userId);
+    if (!user) return;
+    while (user.running < MAX_SCANS) {
+      const [scan] = user.waiting;
+      if (!scan) break;
+      user.waiting.delete(scan);
+      user.running++;
+      void this.#run(scan).finally(() => {
+        user.running--;
+        this.#ended(scan);
+        this.#startNext(userId);
+      });
+    }
+    if (user.running === 0 && user.waiting.size === 0) this.#users.delete(userId);
+  }
+
+  /** Never rejects. */
+  async #run(scan: Scan): Promise<void> {
+    const { identity, chatId, selections } = scan;
+    // In a later turn, so that all who ask in this one are part of it.
+    await Promise.resolve();
+    scan.isRunning = true;
+    try {
+      if (selections.every(({ isBounded }) => isBounded)) this.#count(identity.user.id);
+      const order = new CreationOrder();
+      for await (const page of this.pages(identity, chatId, order)) {
+        for (const selection of selections) selection.take(page, order);
+        if (selections.every(({ isDone }) => isDone)) return;
+      }
+      for (const selection of selections) if (!selection.isDone) selection.finish();
+    } catch (error) {
+      for (const selection of selections) if (!selection.isDone) selection.fail(error);
+    }
+  }
+
+  #ended({ key, next }: Scan): void {
+    this.#scans.delete(key);
+    if (next) this.#enqueue(next);
+  }
+
+  #count(userId: string): void {
+    const begun = (this.#begun.get(userId) ?? 0) + 1;
+    // The window began with the first of them.
+    this.#begun.set(userId, begun, { noUpdateTTL: true });
+    if (begun > MAX_SCANS_PER_WINDOW) throw new GatewayError("CURSOR_EXPIRED");
+  }
+}

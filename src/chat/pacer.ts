@@ -1,0 +1,54 @@
+/** Bounds how often something is done for a key. */
+import { LRUCache } from "lru-cache";
+
+const REMEMBERED = 20_000;
+
+/** A token bucket, and the one time that is put off. */
+interface Pace {
+  tokens: number;
+  refilledAt: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * A few times at once, then once in an interval. What has to wait is done once, when its time has come, however often it was asked for
+ * meanwhile: for states, of which only the last one counts.
+ */
+export class Pacer {
+  readonly #burst: number;
+  readonly #intervalMs: number;
+  readonly #paces: LRUCache<string, Pace>;
+  #isClosed = false;
+
+  constructor(burst: number, intervalMs: number) {
+    this.#burst = burst;
+    this.#intervalMs = intervalMs;
+    // By then a bucket is full again.
+    this.#paces = new LRUCache({ max: REMEMBERED, ttl: burst * intervalMs });
+  }
+
+  /** Whether it may be done now. Otherwise `later` is called when it may. */
+  take(key: string, later: () => void): boolean {
+    const now = performance.now();
+    const pace = this.#paces.get(key) ?? { tokens: this.#burst, refilledAt: now, timer: undefined };
+    this.#paces.set(key, pace);
+    pace.tokens = Math.min(this.#burst, pace.tokens + (now - pace.refilledAt) / this.#intervalMs);
+    pace.refilledAt = now;
+    if (pace.timer !== undefined) return false;
+    pace.tokens--;
+    if (pace.tokens >= 0) return true;
+    const due = (): void => {
+      pace.timer = undefined;
+      if (!this.#isClosed) later();
+    };
+    // The token that is owed has come back by then.
+    pace.timer = setTimeout(due, -pace.tokens * this.#intervalMs).unref();
+    return false;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#paces.values()) clearTimeout(timer);
+    this.#paces.clear();
+  }
+}

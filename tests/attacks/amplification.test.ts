@@ -1,0 +1,96 @@
+/** One user who asks for little and makes the gateway ask the REST API for much. */
+import { expect, test, vi } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { cursorOf } from "../../src/chat/cursor.ts";
+import { positionAt } from "../../src/bus/position.ts";
+import { connect } from "../support/client.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { MessageAddedDocument, MeDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { openGraphQLSocket, type RawResults } from "../support/graphql-socket.ts";
+
+const [alice, bob] = DEMO_USERS;
+const { shop, team } = DEMO_CHATS;
+
+const AFTER = "subscription ($after: String) { messageAdded(after: $after) { content } }";
+
+function forged(createdAt: string, position?: string): string {
+  const fields = { id: "forged", chatId: shop, sender: alice, content: "", readAt: null, clientMessageId: null };
+  return cursorOf({ ...fields, createdAt, position });
+}
+
+/** Somebody whose deliveries all arrive, in order. */
+async function startControl(gateway: TestGateway) {
+  const control = connect(gateway.wsUrl, bob.token);
+  const received = control.subscribe(MessageAddedDocument, { chatId: team });
+  await control.run(MeDocument);
+  return {
+    async delivers(content: string): Promise<void> {
+      await control.run(SendMessageDocument, { chatId: team, content });
+      expect((await received.next()).messageAdded.content).toBe(content);
+    },
+    [Symbol.asyncDispose]: () => control[Symbol.asyncDispose](),
+  };
+}
+
+const histories = (gateway: TestGateway): number =>
+  gateway.api.faults.requests.filter({ method: "GET" }).filter(({ path }) => path.endsWith("/messages")).length;
+
+test.each([
+  ["of creation", forged("2999-01-01T00:00:00.000Z")],
+  ["in the log", forged(new Date().toISOString(), positionAt(Date.parse("2999-01-01T00:00:00.000Z"), 0))],
+])("a forged cursor of the year 2999 %s is refused without a request", async (_what, after) => {
+  await using gateway = await startGateway();
+  await using control = await startControl(gateway);
+  await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  await control.delivers("before");
+  const before = gateway.api.faults.requests.count();
+  const forgeries = Array.from({ length: 50 }, () => attacker.start({ query: AFTER, variables: { after } }));
+  for (const { ended } of forgeries) {
+    expect(await ended).toMatchObject([{ extensions: { code: "BAD_USER_INPUT", argument: "after" } }]);
+  }
+  expect(gateway.api.faults.requests.count()).toBe(before);
+  await control.delivers("after");
+});
+
+test("a hundred subscriptions with cursors from long ago have each history read once or twice", async () => {
+  await using gateway = await startGateway();
+  for (let count = 0; count < 20; count++) gateway.api.data.createChat({ participants: [alice.id, bob.id] });
+  for (let count = 0; count < 250; count++) {
+    gateway.api.data.addMessage({ chatId: shop, senderId: bob.id, content: `old ${count}` });
+  }
+  await using control = await startControl(gateway);
+  await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  const { chats } = (await attacker.run({ query: "{ chats { id } }" })) as { chats: { id: string }[] };
+  const before = histories(gateway);
+  const replays = Array.from({ length: 90 }, (_, index): RawResults => {
+    // Each another one: what is shared does not depend on the cursor.
+    const after = forged(new Date(Date.parse("2001-01-01T00:00:00.000Z") + index).toISOString());
+    return attacker.start({ query: AFTER, variables: { after } });
+  });
+  await control.delivers("meanwhile");
+  for (const replay of replays) await vi.waitFor(() => expect(replay.all.length).toBeGreaterThan(250), 50_000);
+  // Three pages of one chat, a page of each of the others: twice, where somebody came after the first had begun.
+  expect(histories(gateway) - before).toBeLessThanOrEqual(2 * (chats.length + 2));
+  await control.delivers("after");
+});
+
+test("a chat that is marked as read in many aliases at once is one request or two", async () => {
+  await using gateway = await startGateway();
+  await using control = await startControl(gateway);
+  await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  await using receipts = connect(gateway.wsUrl, bob.token);
+  await using received = receipts.subscribe(MessageAddedDocument, { chatId: team });
+  await receipts.run(MeDocument);
+  const aliases = Array.from({ length: 99 }, (_, index) => `m${index}: markChatRead(chatId: "${team}") { readAt }`);
+  using gate = gateway.api.faults.hold({ method: "PUT", times: 1 });
+  const first = attacker.run({ query: `mutation { ${aliases.join(" ")} }` });
+  await gate.arrived(1);
+  const others = Array.from({ length: 40 }, () => attacker.run({ query: `mutation { ${aliases.join(" ")} }` }));
+  await control.delivers("while it is held");
+  gate.release();
+  const answers = await Promise.all([first, ...others]);
+  expect(answers.map((answer) => Object.keys(answer).length)).toEqual(answers.map(() => 99));
+  expect(gateway.api.faults.requests.count({ method: "PUT" })).toBe(2);
+  await control.delivers("after");
+  expect((await received.next()).messageAdded.content).toBe("while it is held");
+});
