@@ -4,13 +4,12 @@ import { chmodSync, cpSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What the sources read beside themselves. */
-const ASSETS = ["src/**/*.lua", "src/server/{admin,graphiql}/*.{js,css}"];
-
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
 execFileSync(process.execPath, [compiler, "--project", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
-for (const path of globSync(ASSETS, { cwd: root })) cpSync(join(root, path), join(root, "dist", path));
+// What the sources read beside themselves: scripts of Redis, pages.
+const assets = globSync("src/**/*.*", { cwd: root, exclude: ["**/*.ts"] });
+for (const path of assets) cpSync(join(root, path), join(root, "dist", path), { force: false, errorOnExist: true });
 chmodSync(join(root, "dist/bin/graphql-chat-gateway.js"), 0o755);

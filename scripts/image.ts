@@ -154,15 +154,20 @@ async function tryOut(image: Stage): Promise<void> {
   const gateway = run(image, image.command, env);
   const port = await listening(gateway);
   process.stdout.write(`listens after ${Math.round(performance.now() - started)} ms\n`);
-  const [health] = (await once(run(image, image.healthCheck, { ...env, PORT: port }), "exit")) as [number];
+  const health = await exitCodeOf(run(image, image.healthCheck, { ...env, PORT: port }));
   gateway.kill("SIGTERM");
-  const [code] = (await once(gateway, "exit")) as [number];
+  const code = await exitCodeOf(gateway);
   process.stdout.write(`health check ${health}, exit code ${code}\n`);
   process.exitCode = health === 0 && code === 0 ? 0 : 1;
 }
 
 function run(image: Stage, [program = "", ...args]: readonly string[], env: Record<string, string>): ChildProcess {
   return spawn(program, args, { cwd: image.workdir, env, stdio: ["ignore", "pipe", "inherit"], ...USER });
+}
+
+async function exitCodeOf(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null) await once(child, "exit");
+  return child.exitCode;
 }
 
 async function listening({ stdout }: ChildProcess): Promise<string> {

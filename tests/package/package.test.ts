@@ -11,8 +11,16 @@ import { startRedis } from "../support/redis.ts";
 import { installPackages, type Installation } from "./installed.ts";
 
 const FAR = { PORT: "0", HOST: "127.0.0.1", DRAIN_WINDOW: "0" };
+const ADMIN = "an-admin-token-of-thirty-two-characters";
 const CLEAN = { code: 0, signal: null };
 const NODE_MODULES = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+
+async function packageVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return version;
+}
 
 /** An embedding program and an adapter, in TypeScript with the types of the package. */
 const PROGRAM = `
@@ -96,10 +104,7 @@ test("the command prints its version and its help", async () => {
     CLEAN,
     { code: 2, signal: null },
   ]);
-  const { version: expected } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  expect(version.output).toBe(`${expected}\n`);
+  expect(version.output).toBe(`${await packageVersion()}\n`);
   for (const word of ["doctor", "--dev", "--version", "HTTP_API_URL"]) expect(help.output).toContain(word);
   expect(wrong.errors).toContain("--help");
 });
@@ -129,9 +134,27 @@ test("the command runs a gateway, with Redis, GraphiQL and an adapter", async ()
          unwrap(await http.post("/chats/:chatId/messages", { params: { chatId }, body: { content } }), "message"),
      }), { lacks: ["receipts", "chat"] });`,
   );
-  const env = { ...FAR, HTTP_API_URL: api.url, REDIS_URL: redis.url, HTTP_API_ADAPTER: "./adapter.ts" };
-  await using gateway = await startProcess({ command: installed.command(), env, cwd: installed.path });
+  const env = {
+    ...FAR,
+    HTTP_API_URL: api.url,
+    REDIS_URL: redis.url,
+    HTTP_API_ADAPTER: "./adapter.ts",
+    ADMIN_PORT: "0",
+  };
+  const admins = { ADMIN_PORT: "0", ADMIN_TOKEN: ADMIN };
+  await using gateway = await startProcess({
+    command: installed.command(),
+    env: { ...env, ...admins },
+    cwd: installed.path,
+  });
   const url = await gateway.url();
+  const { admin } = await gateway.logged("listening");
+  const metrics = await (await fetch(new URL("/metrics", String(admin)))).text();
+  expect(metrics).toContain(`chat_gateway_build_info{version="${await packageVersion()}"} 1`);
+  const status = await fetch(new URL("/status", String(admin)), {
+    headers: { accept: "text/html", authorization: `Bearer ${ADMIN}` },
+  });
+  expect([status.status, await status.text()]).toEqual([200, expect.stringContaining("<script>")]);
   const page = await fetch(url, { headers: { accept: "text/html" } });
   expect(await page.text()).toContain("graphiql");
   await using client = connect(url.replace(/^http/, "ws"), api.users[0]?.token);

@@ -9,7 +9,7 @@ export function wantsPage({ headers }: IncomingMessage): boolean {
 }
 
 export function respondWithPage(response: ServerResponse): void {
-  const [script, style] = ["status-page.js", "status-page.css"].map((name) =>
+  const [script, style] = ["status-page-script.js", "status-page.css"].map((name) =>
     readFileSync(new URL(name, import.meta.url), "utf8"),
   );
   response.setHeader("content-security-policy", policyFor(script ?? "", style ?? ""));
