@@ -6,8 +6,8 @@ import type { ChatClientOptions, ConnectionState } from "./types.js";
 /** A subscription that goes on over all connections. */
 export interface Subscription {
     /** Whether everything until now has been delivered. */
-    readonly isLive: boolean;
-    readonly stop: () => void;
+    isLive: boolean;
+    stop: () => void;
 }
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export declare class Connection {
@@ -27,5 +27,7 @@ export declare class Connection {
     subscribe<Data>(query: string, variables: Variables, next: (data: Data) => void, ended?: (failure: Failure) => void, live?: (isNew: boolean) => void): Subscription;
     /** Something else than a subscription is behind, until the result is called. */
     hold(): () => void;
+    /** Its events themselves have told that it is up to date. */
+    caughtUp(followed: Subscription): void;
     close(): Promise<void>;
 }

@@ -100,6 +100,11 @@ export class Connection {
         this.#follow(held);
         return () => this.#unfollow(held);
     }
+    /** Its events themselves have told that it is up to date. */
+    caughtUp(followed) {
+        followed.isLive = true;
+        this.#update();
+    }
     #follow(payload, onLive) {
         const followed = { id: "", isLive: false, onLive, stop: () => undefined };
         this.#followed.set(payload, followed);

@@ -16,7 +16,11 @@ export class ChatList {
         this.#onPeople = onPeople;
         // The gateway begins with who is online now.
         connection.listeners.add((isConnected) => isConnected && this.#online.clear());
-        connection.subscribe(CHATS, {}, ({ chatsChanged }) => this.#change(chatsChanged));
+        const list = connection.subscribe(CHATS, {}, ({ chatsChanged }) => {
+            this.#change(chatsChanged);
+            // The first event is the whole list.
+            connection.caughtUp(list);
+        });
         connection.subscribe(PRESENCE, {}, ({ presenceChanged }) => {
             const { user, online } = presenceChanged;
             if (online)

@@ -28,14 +28,12 @@ const ACCEPTED_MS = 1000;
 /** A subscription that goes on over all connections. */
 export interface Subscription {
   /** Whether everything until now has been delivered. */
-  readonly isLive: boolean;
-  readonly stop: () => void;
+  isLive: boolean;
+  stop: () => void;
 }
 
 interface Followed extends Subscription {
   id: string;
-  isLive: boolean;
-  stop: () => void;
   readonly onLive: ((isNew: boolean) => void) | undefined;
 }
 
@@ -130,6 +128,12 @@ export class Connection {
     const held = {};
     this.#follow(held);
     return () => this.#unfollow(held);
+  }
+
+  /** Its events themselves have told that it is up to date. */
+  caughtUp(followed: Subscription): void {
+    followed.isLive = true;
+    this.#update();
   }
 
   #follow(payload: object, onLive?: (isNew: boolean) => void): Followed {

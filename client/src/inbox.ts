@@ -20,9 +20,11 @@ export class ChatList {
     this.#onPeople = onPeople;
     // The gateway begins with who is online now.
     connection.listeners.add((isConnected) => isConnected && this.#online.clear());
-    connection.subscribe<{ chatsChanged: WireChatsChange }>(CHATS, {}, ({ chatsChanged }) =>
-      this.#change(chatsChanged),
-    );
+    const list = connection.subscribe<{ chatsChanged: WireChatsChange }>(CHATS, {}, ({ chatsChanged }) => {
+      this.#change(chatsChanged);
+      // The first event is the whole list.
+      connection.caughtUp(list);
+    });
     connection.subscribe<{ presenceChanged: { user: User; online: boolean } }>(PRESENCE, {}, ({ presenceChanged }) => {
       const { user, online } = presenceChanged;
       if (online) this.#online.set(user.id, user);

@@ -114,7 +114,7 @@ describe("a room shows", () => {
     expect(texts(room)).toEqual(["first", "second"]);
   });
 
-  test("who types, who has read", async () => {
+  test("who is there, who types, who has read", async () => {
     await using world = await startWorld({ PRESENCE_GRACE: "0", TYPING_TIMEOUT: "600000" });
     const client = world.open();
     const room = client.room(world.chatId);
@@ -122,8 +122,11 @@ describe("a room shows", () => {
     expect(room.people.get()).toEqual({ online: [], typing: [] });
     const friend = world.connect("bob-token");
     await friend.run(SetTypingDocument, { chatId: world.chatId, isTyping: true });
-    const { typing: typists } = await until(room.people, ({ typing }) => typing.length === 1);
-    expect(typists).toEqual([{ id: bob.id, name: bob.name }]);
+    await until(room.people, ({ online, typing }) => online.length === 1 && typing.length === 1);
+    expect(room.people.get()).toEqual({
+      online: [{ id: bob.id, name: bob.name }],
+      typing: [{ id: bob.id, name: bob.name }],
+    });
     await send(friend, world.chatId, "typed");
     await until(room.people, ({ typing }) => typing.length === 0);
     room.send("Read this");
@@ -134,6 +137,8 @@ describe("a room shows", () => {
     expect(items.at(-1)?.readBy).toEqual([{ id: bob.id, name: bob.name }]);
     // Nobody reads what he wrote himself.
     expect(items.at(-2)?.readBy.map(({ name }) => name)).not.toContain(bob.name);
+    await friend[Symbol.asyncDispose]();
+    await until(room.people, ({ online }) => online.length === 0);
   });
 
   test("receipts that were made while its connection was away", async () => {
@@ -167,7 +172,7 @@ describe("a message that is sent", () => {
     const gate = world.api.faults.hold({ method: "POST", times: 1 });
     const shown = room.send("mine");
     room.send("mine too");
-    expect(shown).toMatchObject({ text: "mine", mine: true, readBy: [] });
+    expect(shown).toMatchObject({ text: "mine", mine: true, sender: { id: alice.id, name: alice.name }, readBy: [] });
     expect(texts(room).slice(-2)).toEqual(["mine (sending)", "mine too (queued)"]);
     gate.release();
     await showing(room, "mine", "mine too");
