@@ -103,7 +103,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const adminStack = starting.use(new AsyncDisposableStack());
   // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
   const secrets = config.EVENTS_SECRET ?? (devApi && [`whsec_${randomBytes(24).toString("base64")}`]);
-  const policy = new RequestPolicy(config, log);
+  const policy = new RequestPolicy(config, log, devApi !== undefined);
   const http = await startHttpServer({
     config,
     policy,

@@ -2,7 +2,8 @@
 import type { Data, DemoUser } from "./data.ts";
 import { EventSender, type EventsTarget } from "./events.ts";
 import { Faults } from "./faults.ts";
-import { route, type PagingDialect, type Settings } from "./routes.ts";
+import type { PagingDialect, Settings } from "./call.ts";
+import { route } from "./routes.ts";
 import { DEMO_CHATS, DEMO_USERS, seed } from "./seed.ts";
 import { ApiServer } from "./server.ts";
 import { dataOf, Store } from "./store.ts";

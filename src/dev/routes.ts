@@ -1,45 +1,11 @@
 /** The endpoints of the REST API's contract, one row each. */
 import { z } from "zod";
+import { openChat, parseJson, Refusal, type Call, type PagingDialect, type Route, type Settings } from "./call.ts";
+import { DEVELOPMENT_ROUTES } from "./development-routes.ts";
 import type { Reply } from "./faults.ts";
 import type { ReceivedRequest } from "./requests.ts";
 import type { Profile } from "./rows.ts";
 import type { Store } from "./store.ts";
-
-/** `nextToken`: an opaque token; `lastEvaluatedKey`: the key of the page's last message. */
-export type PagingDialect = "nextToken" | "lastEvaluatedKey";
-
-/** In what the contract leaves a deployment free. May be changed while the API runs. */
-export interface Settings {
-  paging: PagingDialect;
-  /** Whether every page has 50 messages, whatever `limit` asks for. */
-  ignoreLimit: boolean;
-}
-
-/** One request whose sender is known. */
-interface Call {
-  readonly store: Store;
-  readonly settings: Settings;
-  readonly viewer: Profile;
-  readonly query: URLSearchParams;
-  readonly request: ReceivedRequest;
-}
-
-/** Ends a request with an error of the contract. */
-class Refusal extends Error {
-  override readonly name = "Refusal";
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-interface Route {
-  readonly method: string;
-  readonly path: RegExp;
-  readonly handle: (call: Call, chatId: string, messageId: string) => Reply;
-}
 
 const ROUTES: readonly Route[] = [
   { method: "GET", path: /^\/auth\/profile$/, handle: ({ viewer }) => ({ body: { user: viewer } }) },
@@ -53,6 +19,7 @@ const ROUTES: readonly Route[] = [
   { method: "POST", path: /^\/chats\/([^/]+)\/messages$/, handle: sendMessage },
   { method: "PUT", path: /^\/chats\/([^/]+)\/messages\/([^/]+)\/read$/, handle: markRead },
   { method: "PUT", path: /^\/chats\/([^/]+)\/read-all$/, handle: markChatRead },
+  ...DEVELOPMENT_ROUTES,
 ];
 
 const DEFAULT_LIMIT = 50;
@@ -95,14 +62,6 @@ function decode(parameter = ""): string {
   }
 }
 
-/** The chat, if the viewer takes part in it. */
-function openChat({ store, viewer }: Call, chatId: string) {
-  const chat = store.chats.find(chatId);
-  if (chat === undefined) throw new Refusal(404, "Chat not found");
-  if (!chat.participants.includes(viewer.userId)) throw new Refusal(403, "You are not a participant of this chat");
-  return chat;
-}
-
 function listMessages(call: Call, chatId: string): Reply {
   openChat(call, chatId);
   const { store, settings, query } = call;
@@ -138,14 +97,6 @@ function sendMessage(call: Call, chatId: string): Reply {
   const key = call.request.idempotencyKey;
   const stored = key === undefined ? call.store.messages.add(message) : call.store.messages.addOnce(message, key);
   return { status: 201, body: { message: stored } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Refusal(400, "The body is not JSON");
-  }
 }
 
 function markRead(call: Call, chatId: string, messageId: string): Reply {

@@ -20,6 +20,10 @@ export class Users {
     return this.#database.get(idRow, sql`select id from users limit 1`) !== undefined;
   }
 
+  has(userId: string): boolean {
+    return this.#database.get(idRow, sql`select id from users where id = ${userId}`) !== undefined;
+  }
+
   create({ name, id = randomUUID(), token }: NewUser): DemoUser {
     const email = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, ".")}@example.com`;
     this.#database.run(sql`insert into users (id, name, email, role) values (${id}, ${name}, ${email}, 'user')`);
@@ -46,9 +50,7 @@ export class Users {
   }
 
   signOut(userId: string): void {
-    if (this.#database.get(idRow, sql`select id from users where id = ${userId}`) === undefined) {
-      throw new Error(`There is no user ${userId}.`);
-    }
+    if (!this.has(userId)) throw new Error(`There is no user ${userId}.`);
     this.#database.run(sql`delete from tokens where userId = ${userId}`);
     this.#announce({ type: "user.signed_out", data: { userId } });
   }

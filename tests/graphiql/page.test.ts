@@ -100,8 +100,11 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     await expect(page.title()).resolves.toBe("Chat gateway — GraphiQL");
     await expect(tabTitles(page)).resolves.toEqual([
       "MeAndChats",
+      "ChatsChanged",
       "SendMessage",
       "MessageAdded",
+      "MarkChatRead",
+      "ReadReceipt",
       "SetTyping",
       "TypingChanged",
       "PresenceChanged",

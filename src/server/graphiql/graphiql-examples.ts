@@ -53,6 +53,52 @@ const MESSAGE_FIELDS = `    id
     createdAt
     cursor`;
 
+const CHATS_CHANGED = `# Needs a token in Headers, below. Runs until you stop it or
+# change to another tab: act from a second browser window.
+# The whole list comes first, then what has changed in it.
+subscription ChatsChanged {
+  chatsChanged {
+    isSnapshot
+    changed {
+      id
+      title
+      unreadCount
+      lastMessage {
+        content
+        createdAt
+      }
+    }
+    removedIds
+  }
+}
+`;
+
+const READ_RECEIPT = `${STREAM_HINT}
+# MarkChatRead in a second browser window makes one.
+subscription ReadReceipt($chatId: ID) {
+  readReceipt(chatId: $chatId) {
+    id
+    chatId
+    messageId
+    reader {
+      id
+      name
+    }
+    readAt
+  }
+}
+`;
+
+const MARK_CHAT_READ = `${CHAT_HINT}
+# The others see it in ReadReceipt.
+mutation MarkChatRead($chatId: ID!) {
+  markChatRead(chatId: $chatId) {
+    id
+    readAt
+  }
+}
+`;
+
 const SEND_MESSAGE = `${CHAT_HINT}
 # MessageAdded in a second browser window shows it arrive.
 mutation SendMessage($chatId: ID!, $content: String!) {
@@ -118,8 +164,11 @@ subscription PresenceChanged($chatId: ID) {
 export function exampleTabs(chatId = ""): readonly ExampleTab[] {
   return [
     { query: ME_AND_CHATS },
+    { query: CHATS_CHANGED },
     { query: SEND_MESSAGE, variables: indented({ chatId, content: "Hello from GraphiQL" }) },
     { query: MESSAGE_ADDED },
+    { query: MARK_CHAT_READ, variables: indented({ chatId }) },
+    { query: READ_RECEIPT },
     { query: SET_TYPING, variables: indented({ chatId }) },
     { query: TYPING_CHANGED },
     { query: PRESENCE_CHANGED },

@@ -14,10 +14,17 @@ const MAX_REPORTED_CHARACTERS = 200;
 export class RequestPolicy {
   readonly #origins: Config["CORS_ORIGIN"];
   readonly #hosts: Config["ALLOWED_HOSTS"];
+  readonly #allowsLoopback: boolean;
   readonly #log: Log;
   readonly #reported = new Set<string>();
 
-  constructor({ CORS_ORIGIN, ALLOWED_HOSTS }: Pick<Config, "ALLOWED_HOSTS" | "CORS_ORIGIN">, log: Log) {
+  /** @param allowsLoopback whether pages of this machine may come, from whatever port: a frontend under development. */
+  constructor(
+    { CORS_ORIGIN, ALLOWED_HOSTS }: Pick<Config, "ALLOWED_HOSTS" | "CORS_ORIGIN">,
+    log: Log,
+    allowsLoopback = false,
+  ) {
+    this.#allowsLoopback = allowsLoopback;
     this.#origins = CORS_ORIGIN;
     this.#hosts = ALLOWED_HOSTS;
     this.#log = log;
@@ -27,9 +34,13 @@ export class RequestPolicy {
   allowsOrigin({ origin, host }: Pick<IncomingHttpHeaders, "host" | "origin">): boolean {
     if (origin === undefined || this.#origins === "*") return true;
     const normalised = normaliseOrigin(origin);
-    if (normalised !== undefined && (this.#origins.includes(normalised) || isOwn(normalised, host))) return true;
+    if (normalised !== undefined && this.#allows(normalised, host)) return true;
     this.#report("origin", origin, "a page's origin is refused: if the page is yours, add its origin to CORS_ORIGIN");
     return false;
+  }
+
+  #allows(origin: string, host: string | undefined): boolean {
+    return this.#origins.includes(origin) || isOwn(origin, host) || (this.#allowsLoopback && isLoopback(origin));
   }
 
   /** Whether `ALLOWED_HOSTS`, where it is set, has the host that a request is for. */
@@ -48,6 +59,15 @@ export class RequestPolicy {
     this.#reported.add(key);
     this.#log.warn({ [kind]: shown }, message);
   }
+}
+
+/** Whether a page was loaded from this machine, as far as its origin tells: RFC 6761 reserves the name `localhost` and those below it. */
+function isLoopback(origin: string): boolean {
+  const authority = /^https?:\/\/(.+)$/.exec(origin)?.[1];
+  const name = authority === undefined ? undefined : parseHost(authority)?.name;
+  return (
+    name !== undefined && (/^(.+\.)?localhost$/.test(name) || /^127(\.\d{1,3}){3}$/.test(name) || name === "[::1]")
+  );
 }
 
 /** Whether a page was loaded from `host`. A proxy in front may be what speaks TLS, so that the scheme is the page's own. */
