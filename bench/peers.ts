@@ -164,6 +164,7 @@ function gatewayEnvironment(env: Readonly<Record<string, string>>, port: number)
     HTTP_API_URL: env["REST_URL"] ?? "",
     RATE_LIMIT_MESSAGES: "999999999/1s",
     RATE_LIMIT_OPERATIONS: "999999999/1s",
+    MAX_CONNECTIONS_PER_USER: "100000",
     LOG_LEVEL: "warn",
   };
 }

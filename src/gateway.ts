@@ -21,6 +21,7 @@ import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
 import { createLog, type Log } from "./log.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
+import { ConnectionLimits } from "./server/connection-limits.ts";
 import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
@@ -84,20 +85,18 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const replayed = new Counts<ReplaySource>(["log", "history"]);
   const subscriptions = createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
 
+  const operationLimit = new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited);
   const operations = new Operations({
     schema,
     introspection: config.INTROSPECTION,
     trustedDocuments,
-    services: {
-      ...chat,
-      operationLimit: new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited),
-      subscriptions,
-    },
+    services: { ...chat, operationLimit, subscriptions },
     log,
   });
-  const rejections = new Counts(["draining", "full", "host", "origin", "path"]);
+  const rejections = new Counts(["address", "draining", "full", "host", "origin", "path", "user"]);
   const origins = new ClientOrigins(config.TRUST_PROXY, log);
-  const webSockets = new WebSockets({ config, origins, sessions: chat.sessions, operations, rejections, log });
+  const limits = new ConnectionLimits({ config, rejections, log });
+  const webSockets = new WebSockets({ config, origins, limits, sessions: chat.sessions, operations, log });
   const events = new EventsStatistics();
   // The admin listener goes on until the others have ended.
   const adminStack = starting.use(new AsyncDisposableStack());
@@ -107,11 +106,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const http = await startHttpServer({
     config,
     policy,
-    graphql: createGraphQLHttp({ config, policy, origins, sessions: chat.sessions, operations, log }),
+    graphql: createGraphQLHttp({ config, policy, origins, limits, sessions: chat.sessions, operations, log }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events: secrets && eventsEndpoint(config, secrets, chat, events, log),
     webSockets,
-    notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(webSockets.isFull ? ["full"] : [])],
+    notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(limits.isFull ? ["full"] : [])],
     rejections,
     log,
   });

@@ -5,14 +5,17 @@
 import { existsSync } from "node:fs";
 import { loadEnvFile } from "node:process";
 import { z } from "zod";
+import { ConfigError, parseVariable } from "./parse.ts";
 import {
   allowedHeaders,
   allowedHosts,
   choice,
   duration,
+  adminPort,
   eventsSecrets,
   flag,
   httpApiUrl,
+  maxConnectionsPerAddress,
   optional,
   origins,
   rate,
@@ -22,6 +25,7 @@ import {
   type Variable,
 } from "./variables.ts";
 
+export { ConfigError } from "./parse.ts";
 export type { Rate } from "./variables.ts";
 
 const VARIABLES = {
@@ -74,7 +78,19 @@ const VARIABLES = {
     false,
     "Offers `permessage-deflate` to WebSocket clients: less traffic, more processor time and memory.",
   ),
-  MAX_CONNECTIONS: whole(50_000, 1, 10_000_000, "WebSocket connections of this process; more are closed with 1013."),
+  MAX_CONNECTIONS: whole(
+    50_000,
+    1,
+    10_000_000,
+    "Connections of this process, WebSocket and SSE together; more are closed with 1013, or answered with 503. A fifth is for clients whose user is known.",
+  ),
+  MAX_CONNECTIONS_PER_USER: whole(50, 1, 10_000_000, "The same for each user, on each instance."),
+  MAX_CONNECTIONS_PER_ADDRESS: maxConnectionsPerAddress,
+  REQUEST_TIMEOUT: duration(
+    15_000,
+    "Milliseconds that the headers and the body of a request, or of an upgrade, may take to arrive; the connection is cut then.",
+    100,
+  ),
   HTTP_API_ADAPTER: text<string | undefined>(
     undefined,
     "A module that adapts a REST API of another shape, from the working directory on, like `./my-adapter.ts`: see docs/BACKEND.md.",
@@ -134,13 +150,7 @@ const VARIABLES = {
     "100/10s",
     "Refused tokens per address (IPv6: per /64), over all instances, transports and `refreshToken`; beyond it unknown tokens are refused without asking the REST API. Known ones are not affected.",
   ),
-  ADMIN_PORT: {
-    default: undefined,
-    expected: "a whole number from 0 to 65535",
-    parse: optional(z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(0).max(65_535))),
-    sentence:
-      "A listener of its own for `/metrics`, `/status`, `/users`, `/health` and `/ready`; 0 takes a free port. Unset: there is none.",
-  },
+  ADMIN_PORT: adminPort,
   ADMIN_HOST: text("127.0.0.1", "The address that it listens on."),
   ADMIN_TOKEN: {
     default: undefined,
@@ -192,26 +202,6 @@ export type Config = Readonly<
 
 /** On or off where nothing is given, depending on the rest. */
 type Switch = "GRAPHIQL" | "INTROSPECTION";
-
-/** Everything that is wrong with an environment, a line each. Written for who starts the process. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
-
-function parseVariable(
-  name: string,
-  variable: Variable<unknown>,
-  given: string | undefined,
-  problems: string[],
-): unknown {
-  const source = given ?? variable.default;
-  if (source === undefined) return undefined;
-  const parsed = variable.parse.safeParse(source);
-  if (parsed.success) return parsed.data;
-  const reason = parsed.error.issues.find(({ code }) => code === "custom")?.message ?? "something else";
-  problems.push(`${name}: expected ${variable.expected}, got ${variable.secret ? reason : JSON.stringify(source)}`);
-  return undefined;
-}
 
 /**
  * Reads a configuration from variables; empty ones count as unset.

@@ -47,6 +47,12 @@ export function whole(fallback: number, min: number, max: number, sentence: stri
   };
 }
 
+/** One that has no default. */
+function optionalWhole(min: number, max: number, sentence: string): Variable<number | undefined> {
+  const { expected, parse } = whole(min, min, max, sentence);
+  return { default: undefined, expected, parse: optional(parse), sentence };
+}
+
 export function duration(fallbackMs: number, sentence: string, minMs = 1): Variable<number> {
   return whole(fallbackMs, minMs, MAX_TIMER_MS, sentence);
 }
@@ -219,3 +225,15 @@ export const eventsSecrets: Variable<readonly string[] | undefined> = {
   sentence:
     "The secret with which the backend signs what it posts to `/events`, of at least 24 bytes; two, comma-separated, while it is being changed. Unset: the route answers 404.",
 };
+
+export const maxConnectionsPerAddress: Variable<number | undefined> = optionalWhole(
+  1,
+  10_000_000,
+  "The same for each address (IPv6: each /64), on each instance. Unset: without limit, since all clients behind a proxy may share one.",
+);
+
+export const adminPort: Variable<number | undefined> = optionalWhole(
+  0,
+  65_535,
+  "A listener of its own for `/metrics`, `/status`, `/users`, `/health` and `/ready`; 0 takes a free port. Unset: there is none.",
+);

@@ -67,9 +67,12 @@ function clientError(
   });
 }
 
-/** An operation that is refused since its user's allowance is used up. */
-export function rateLimited(retryAfterMs: number): GraphQLError {
-  return clientError("RATE_LIMITED", ERROR_CATALOGUE.RATE_LIMITED.message, undefined, { retryAfterMs });
+/** An operation that is refused for a while: its user's allowance is used up, or there is another limit, which `message` names. */
+export function rateLimited(
+  retryAfterMs: number,
+  message: string = ERROR_CATALOGUE.RATE_LIMITED.message,
+): GraphQLError {
+  return clientError("RATE_LIMITED", message, undefined, { retryAfterMs });
 }
 
 /** Codes of Yoga's own refusals, in the catalogue's terms. */

@@ -17,6 +17,7 @@ const QUICK = {
   DRAIN_WINDOW: "0",
   RATE_LIMIT_MESSAGES: "100000/1s",
   RATE_LIMIT_OPERATIONS: "100000/1s",
+  MAX_CONNECTIONS_PER_USER: "100000",
 };
 
 /** Resolves when it listens. */

@@ -2,12 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OperationTypeNode, type ExecutionResult, type GraphQLError } from "graphql";
 import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from "graphql-yoga";
-import type { ClientOrigin } from "../../call-origin.ts";
-import type { Identity, Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Config } from "../../config/config.ts";
-import { badInput, GatewayError } from "../../errors.ts";
-import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";
 import { documentError, rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Operations } from "../../graphql/operations.ts";
@@ -17,13 +13,15 @@ import { HASH_PARAMETERS, useParameters } from "./graphql-parameters.ts";
 import { BARE_REFUSALS, notAnOperation, withHttp } from "./refusals.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import type { RequestPolicy } from "./request-policy.ts";
+import { RETRY_AFTER_MS, type ConnectionLimits, type Refusal } from "../connection-limits.ts";
+import { HttpCaller } from "./http-caller.ts";
 import type { ClientOrigins } from "../client-origin.ts";
-import { bearerToken } from "../token.ts";
 
 interface GraphQLHttpOptions {
   readonly config: Pick<Config, "CORS_ALLOWED_HEADERS" | "MAX_PAYLOAD_SIZE">;
   readonly policy: RequestPolicy;
   readonly origins: ClientOrigins;
+  readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
   readonly operations: Operations;
   readonly log: Log;
@@ -93,7 +91,7 @@ function useSpokenRefusals(): Plugin {
 }
 
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
-function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
+function usePipeline({ origins, limits, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
@@ -101,7 +99,7 @@ function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plu
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
         }
-        const caller = httpCaller(sessions, request, origins.of(req));
+        const caller = new HttpCaller(sessions, request, origins.of(req));
         const operationRequest = { ...params, query: params.query ?? "" };
         // Before anything is validated: what that costs is for callers that are known.
         const unknown = await operations.refuseUnknown(caller, operationRequest);
@@ -120,6 +118,11 @@ function usePipeline({ origins, sessions, operations }: GraphQLHttpOptions): Plu
         }
         const context = operations.context(operation, caller);
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
+        const noPlace = await caller.connect(limits);
+        if (noPlace !== undefined) {
+          caller.release();
+          return { errors: [asUnavailable(noPlace)] };
+        }
         const result = await operations.subscribe(context);
         if (!(Symbol.asyncIterator in result)) return withStatus(result);
         await endWith(request.signal, result);
@@ -152,39 +155,18 @@ async function endWith(signal: AbortSignal, results: AsyncGenerator<ExecutionRes
   else signal.addEventListener("abort", () => void results.return(undefined), { once: true });
 }
 
-/** The caller of one HTTP request. Only a subscription over SSE opens a session, which ends with its stream. */
-function httpCaller(sessions: Sessions, request: Request, client: ClientOrigin): Caller {
-  const token = bearerToken(request.headers.get("authorization"));
-  let opened: Session | undefined;
-  let identity: Promise<Identity> | undefined;
-  let released = false;
-  // Each field asks, and so does what counts the user's operations: a REST API that is down is asked once for all of them.
-  const identify = (): Promise<Identity> => (identity ??= sessions.identify(token, client));
-  return {
-    identity: identify,
-    async session() {
-      await identify();
-      opened ??= await sessions.open(token, client, () => !released && !request.signal.aborted);
-      if (!opened) throw new GatewayError("UNAUTHENTICATED");
-      return opened;
-    },
-    async refresh() {
-      throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
-    },
-    // An event source remembers by itself what it got last.
-    resumable: undefined,
-    lastEventId: request.headers.get("last-event-id") || undefined,
-    client,
-    release() {
-      released = true;
-      if (opened) sessions.close(opened);
-    },
-  };
+function asTooManyRequests(error: GraphQLError, retryAfterMs: number): GraphQLError {
+  return withHttp(error, { status: 429, headers: retryAfter(retryAfterMs) });
 }
 
-function asTooManyRequests(error: GraphQLError, retryAfterMs: number): GraphQLError {
-  const headers = { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) };
-  return withHttp(error, { status: 429, headers });
+/** A stream for which there is no place. */
+function asUnavailable(reason: Refusal): GraphQLError {
+  const error = rateLimited(RETRY_AFTER_MS, reason);
+  return withHttp(error, { status: 503, headers: retryAfter(RETRY_AFTER_MS) });
+}
+
+function retryAfter(ms: number): Readonly<Record<string, string>> {
+  return { "Retry-After": String(Math.ceil(ms / 1000)) };
 }
 
 /** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */

@@ -42,9 +42,19 @@ async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
   if (mediaType !== "application/json") {
     throw withHttp(documentError("BAD_USER_INPUT", NOT_JSON), { status: 415 });
   }
-  const body: unknown = await request.json();
+  const body = await readBody(request);
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw notAnOperation("The request's body is a JSON object.");
   }
   return Object.fromEntries(Object.entries(body).filter(([name]) => PARAMETERS.has(name)));
+}
+
+/** What the client has cut off, or was too slow with, is its own fault. */
+async function readBody(request: Request): Promise<unknown> {
+  try {
+    return await request.json();
+  } catch (error) {
+    const isCutOff = error instanceof Error && "code" in error && error.code === "ECONNRESET";
+    throw isCutOff ? notAnOperation("The request's body has not arrived.") : error;
+  }
 }

@@ -1,5 +1,5 @@
 /** The one port: GraphQL, GraphiQL, health, and the upgrade to WebSocket. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Config } from "../../config/config.ts";
@@ -19,7 +19,7 @@ const GRAPHQL_PATH = "/graphql";
 const ANY_HOST_PATHS: ReadonlySet<string> = new Set(["/health", "/ready", "/events"]);
 
 interface HttpServerOptions {
-  readonly config: Pick<Config, "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT">;
+  readonly config: Pick<Config, "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT" | "REQUEST_TIMEOUT">;
   readonly policy: RequestPolicy;
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
   /** Undefined: the backend has no secret to sign events with. */
@@ -58,8 +58,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const sockets = new Set<Socket>();
   /** Connections on which nothing has been asked yet. */
   const silent = new Set<Socket>();
-  const serverOptions = { shouldUpgradeCallback: asksForWebSocket, keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT };
-  const server = createServer(serverOptions, (request, response) => {
+  const server = createServer(serverOptions(config), (request, response) => {
     silent.delete(request.socket);
     underWay.add(response);
     response.once("close", () => {
@@ -108,6 +107,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     terminate() {
       for (const socket of sockets) socket.destroy();
     },
+  };
+}
+
+function serverOptions({ KEEP_ALIVE_TIMEOUT, REQUEST_TIMEOUT }: HttpServerOptions["config"]): ServerOptions {
+  return {
+    shouldUpgradeCallback: asksForWebSocket,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    headersTimeout: REQUEST_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    // How late a slow request may be noticed.
+    connectionsCheckingInterval: Math.min(1000, Math.ceil(REQUEST_TIMEOUT / 4)),
   };
 }
 

@@ -9,6 +9,7 @@ import { GatewayError } from "../../errors.ts";
 import type { ResumePoint } from "../../recovery/resume.ts";
 import type { Rate } from "../../config/config.ts";
 import { Arrivals, type Turns } from "./arrivals.ts";
+import type { Slot } from "../connection-limits.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Inbox } from "./inbox.ts";
@@ -23,6 +24,7 @@ const MAX_REASON_BYTES = 123;
 interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
   readonly authorization: string | undefined;
   readonly client: ClientOrigin;
+  readonly slot: Slot;
   readonly sessions: Sessions;
   readonly heartbeatMs: number;
   readonly turns: Turns;
@@ -32,6 +34,8 @@ interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher
 
 export class Connection {
   readonly socket: WebSocket;
+  /** Its place among the connections that this instance takes. */
+  readonly slot: Slot;
   readonly outbox: Outbox;
   readonly heartbeat: Heartbeat;
   /** What the client sends goes through both. */
@@ -69,6 +73,8 @@ export class Connection {
     const { socket, transport, flusher, budgetBytes, authorization, client, sessions, heartbeatMs } = options;
     this.#sessions = sessions;
     this.socket = socket;
+    this.slot = options.slot;
+    this.slot.wait(this);
     this.authorization = authorization;
     this.client = client;
     const onRoom = (): void => {
@@ -129,6 +135,12 @@ export class Connection {
   begin(session: Session): void {
     this.#session = session;
     session.onEnd(({ reason }) => this.#revoke(reason));
+  }
+
+  /** Another connection needs the place: this one has not said who it is. A client that does not end its closing is cut off. */
+  evict(): void {
+    if (this.isOpen) this.close(CloseCode.tryAgainLater, "Too many connections");
+    else this.socket.terminate();
   }
 
   /** Does nothing where the socket is closing already: the first reason counts. */

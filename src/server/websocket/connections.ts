@@ -1,35 +1,13 @@
-/** The connections of this instance: how many it takes, and how they end with it. */
-import type { Log } from "../../log.ts";
+/** The connections of this instance, and how they end with it. */
 import { CloseCode } from "./close-codes.ts";
 import { connectionsOf, countConnections, type ConnectionCounts, type ConnectionReport } from "./connection-counts.ts";
 import type { Connection } from "./connection.ts";
 
-/** A full instance has room again below this part of its maximum: one that leaves must not be announced each time. */
-const ROOM_BELOW = 0.9;
-
 export class Connections {
-  readonly #max: number;
-  readonly #log: Log;
   readonly #open = new Set<Connection>();
-  #isFull = false;
-
-  constructor(max: number, log: Log) {
-    this.#max = max;
-    this.#log = log;
-  }
 
   get size(): number {
     return this.#open.size;
-  }
-
-  /** Whether a load balancer should choose another instance. */
-  get isFull(): boolean {
-    return this.#isFull;
-  }
-
-  /** Whether one more is one too many. */
-  get isAtMaximum(): boolean {
-    return this.#open.size >= this.#max;
   }
 
   of(userId: string): readonly ConnectionReport[] {
@@ -42,12 +20,10 @@ export class Connections {
 
   add(connection: Connection): void {
     this.#open.add(connection);
-    this.#update();
   }
 
   delete(connection: Connection): void {
     this.#open.delete(connection);
-    this.#update();
   }
 
   /** As `WebSockets.drain`. */
@@ -72,16 +48,5 @@ export class Connections {
 
   terminate(): void {
     for (const { socket } of this.#open) socket.terminate();
-  }
-
-  /** Logs when the instance becomes full, and when there is room again: once each, however many connections are refused. */
-  #update(): void {
-    const connections = this.#open.size;
-    const isFull = connections >= this.#max || (this.#isFull && connections > this.#max * ROOM_BELOW);
-    if (isFull === this.#isFull) return;
-    this.#isFull = isFull;
-    if (isFull)
-      this.#log.warn({ connections }, "full: MAX_CONNECTIONS is reached, and further connections are refused");
-    else this.#log.info({ connections }, "there is room for connections again");
   }
 }

@@ -21,7 +21,6 @@ import { rateLimited, toClientError } from "../../graphql/errors.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
-import type { Counts } from "../../measures.ts";
 import { Turns } from "./arrivals.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
@@ -36,6 +35,7 @@ import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
 import { overLimit } from "./operation-limits.ts";
+import type { ConnectionLimits } from "../connection-limits.ts";
 import { connectionOrigin, type ClientOrigins } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
 
@@ -51,8 +51,7 @@ interface WebSocketsOptions {
   readonly origins: ClientOrigins;
   readonly sessions: Sessions;
   readonly operations: Operations;
-  /** Counts connections that are refused, by reason. */
-  readonly rejections: Counts;
+  readonly limits: ConnectionLimits;
   readonly log: Log;
 }
 
@@ -62,7 +61,7 @@ export class WebSockets {
   readonly #options: WebSocketsOptions;
   readonly #server: WebSocketServer;
   readonly #protocol: Server<Connection>;
-  readonly #connections: Connections;
+  readonly #connections = new Connections();
   readonly #flusher = new Flusher();
   readonly #turns = new Turns();
   readonly closes = new Closes();
@@ -70,7 +69,6 @@ export class WebSockets {
   constructor(options: WebSocketsOptions) {
     this.#options = options;
     const { config } = options;
-    this.#connections = new Connections(config.MAX_CONNECTIONS, options.log);
     this.#server = new WebSocketServer(socketOptions(config));
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
@@ -89,11 +87,6 @@ export class WebSockets {
   /** Open connections. */
   get size(): number {
     return this.#connections.size;
-  }
-
-  /** Whether MAX_CONNECTIONS is reached. */
-  get isFull(): boolean {
-    return this.#connections.isFull;
   }
 
   /** A user's connections. Looks at each of all. */
@@ -130,11 +123,12 @@ export class WebSockets {
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
-    const { log, config, rejections } = this.#options;
+    const { log, config } = this.#options;
     socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
-    if (this.#connections.isAtMaximum) {
-      rejections.add("full");
-      socket.close(CloseCode.tryAgainLater, "Too many connections");
+    const client = this.#options.origins.of(request);
+    const slot = this.#options.limits.take(client.address);
+    if (typeof slot === "string") {
+      socket.close(CloseCode.tryAgainLater, slot);
       return;
     }
     const connection = new Connection({
@@ -143,7 +137,8 @@ export class WebSockets {
       flusher: this.#flusher,
       budgetBytes: config.MAX_SEND_BUFFER,
       authorization: request.headers.authorization,
-      client: this.#options.origins.of(request),
+      client,
+      slot,
       sessions: this.#options.sessions,
       heartbeatMs: config.HEARTBEAT_INTERVAL,
       turns: this.#turns,
@@ -162,6 +157,7 @@ export class WebSockets {
     socket.once("close", (code, reason) => {
       this.#connections.delete(connection);
       this.closes.note(code);
+      slot.release();
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
@@ -218,11 +214,19 @@ export class WebSockets {
     discard(connectionParams);
     try {
       const origin = { requestId: client.requestId ?? randomUUID(), client };
+      connection.slot.begin();
+      const { user } = await onBehalfOf(origin, () => sessions.identify(token, client));
+      const refusal = connection.slot.identify(user.id);
+      if (refusal !== undefined) {
+        connection.close(CloseCode.tryAgainLater, refusal);
+        return false;
+      }
       const session = await onBehalfOf(origin, () => sessions.open(token, client, () => connection.isOpen));
       if (!session) return false;
       connection.begin(session);
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
     } catch (error) {
+      connection.slot.wait(connection);
       // NOT_PARTICIPANT: the REST API refuses the very list of the user's chats.
       if (hasCode(error, "UNAUTHENTICATED", "NOT_PARTICIPANT")) {
         connection.close(CloseCode.forbidden, error instanceof Unauthenticated ? error.reason : "Token refused");

@@ -1,0 +1,63 @@
+import type { ClientOrigin } from "../../call-origin.ts";
+import type { Me } from "../../chat/model.ts";
+import type { Identity, Session } from "../../chat/session.ts";
+import type { Sessions } from "../../chat/sessions.ts";
+import { badInput, GatewayError } from "../../errors.ts";
+import type { Caller } from "../../graphql/caller.ts";
+import type { ConnectionLimits, Refusal, Slot } from "../connection-limits.ts";
+import { bearerToken } from "../token.ts";
+
+/** The caller of one HTTP request. Only a subscription over SSE opens a session, which ends with its stream. */
+export class HttpCaller implements Caller {
+  /** An event source remembers by itself what it got last. */
+  readonly resumable = undefined;
+  readonly lastEventId: string | undefined;
+  readonly client: ClientOrigin;
+  readonly #sessions: Sessions;
+  readonly #signal: AbortSignal;
+  readonly #token: string | undefined;
+  #identity: Promise<Identity> | undefined;
+  #session: Session | undefined;
+  #slot: Slot | undefined;
+  #isReleased = false;
+
+  constructor(sessions: Sessions, { headers, signal }: Request, client: ClientOrigin) {
+    this.#sessions = sessions;
+    this.#signal = signal;
+    this.#token = bearerToken(headers.get("authorization"));
+    this.lastEventId = headers.get("last-event-id") || undefined;
+    this.client = client;
+  }
+
+  /** Each field asks, and so does what counts the user's operations: a REST API that is down is asked once for all of them. */
+  identity(): Promise<Identity> {
+    return (this.#identity ??= this.#sessions.identify(this.#token, this.client));
+  }
+
+  /** Takes a place for a stream, until this is released. Resolves to why there is none. Rejects as `identity`. */
+  async connect(limits: ConnectionLimits): Promise<Refusal | undefined> {
+    const slot = limits.take(this.client.address);
+    if (typeof slot === "string") return slot;
+    this.#slot = slot;
+    const { user } = await this.identity();
+    return slot.identify(user.id);
+  }
+
+  async session(): Promise<Session> {
+    await this.identity();
+    const isWanted = (): boolean => !this.#isReleased && !this.#signal.aborted;
+    this.#session ??= await this.#sessions.open(this.#token, this.client, isWanted);
+    if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
+    return this.#session;
+  }
+
+  async refresh(): Promise<Me> {
+    throw badInput("token", "There is no connection to refresh: every HTTP request brings its own token.");
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.#slot?.release();
+    if (this.#session) this.#sessions.close(this.#session);
+  }
+}
