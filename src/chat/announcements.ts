@@ -61,6 +61,9 @@ export class Announcements {
       case "user.signed_out":
         this.#sessions.signOut(event.userId);
         break;
+      case "user.lookup":
+        // A question, which the operator's listener answers.
+        break;
     }
   }
 }
