@@ -1,6 +1,6 @@
 /**
  * Writes every generated file: the printed schema, the typed documents of its operations, `.env.example`, the configuration's
- * table in README, and the client kit as JavaScript. With `--check` it writes nothing, names the files that differ and exits with 1.
+ * table in README, the client kit as JavaScript, and the demo's page. With `--check` it writes nothing, names the files that differ and exits with 1.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -10,6 +10,7 @@ import codegen from "../codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { buildClientKit } from "./client-kit.ts";
+import { buildDemoPage } from "./demo-page.ts";
 import { envExample, printPublishedSchema, withConfigurationTable } from "./generated.ts";
 import { thirdPartyNotices } from "./notices.ts";
 
@@ -29,6 +30,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
     ["README.md", withConfigurationTable(readFileSync("README.md", "utf8"), CONFIG_TABLE)],
     ...documents.map(({ filename, content }) => [filename, content] as const),
     ...buildClientKit(),
+    ["src/server/demo/demo.html", await buildDemoPage()],
   ]);
 }
 

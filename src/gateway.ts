@@ -25,6 +25,7 @@ import { ConnectionLimits } from "./server/connection-limits.ts";
 import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
+import { createDemo, type DemoParts } from "./server/demo/demo.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
 import { startHttpServer, type HttpServer } from "./server/http/http-server.ts";
 import { RequestPolicy } from "./server/http/request-policy.ts";
@@ -107,6 +108,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     config,
     policy,
     graphql: createGraphQLHttp({ config, policy, origins, limits, sessions: chat.sessions, operations, log }),
+    demo: devApi && createDemo({ ...demoParts(devApi), restartSockets: () => webSockets.drain(0) }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events: secrets && eventsEndpoint(config, secrets, chat, events, log),
     webSockets,
@@ -271,6 +273,10 @@ async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, w
   http.terminate();
   // What is cut off tells the domain of it by closing.
   await Promise.all([webSockets.closed(), http.closed()]);
+}
+
+function demoParts({ users, data }: DevApi): Omit<DemoParts, "restartSockets"> {
+  return { users, issueToken: (userId, options) => data.issueToken(userId, options) };
 }
 
 /** Demo tokens are public: they may stand in a page that anybody can load. */

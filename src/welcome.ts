@@ -13,6 +13,7 @@ export function welcome(url: string, { url: apiUrl, users, demoChatId }: Demo): 
   return `
   The gateway runs, on an embedded development API with demo data.
 
+  Demo          ${new URL("/demo", url).href}
   GraphiQL      ${url}
   WebSocket     ${url.replace(/^http/, "ws")}   (graphql-transport-ws)
   REST API      ${apiUrl}

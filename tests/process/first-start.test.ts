@@ -54,6 +54,7 @@ test(
     await using first = await startProcess({ cwd: directory.path, env });
     const welcome = await read(first);
 
+    expect(first.output).toMatch(/demo data\.\n\n {2}Demo +http\S+\/demo\n/);
     const page = await fetch(welcome.graphiql, { headers: { accept: "text/html" } });
     expect(page.headers.get("content-type")).toMatch(/^text\/html/);
     await page.body?.cancel();

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { Config } from "../../config/config.ts";
 import type { Log } from "../../log.ts";
 import type { Counts } from "../../measures.ts";
+import type { Demo } from "../demo/demo.ts";
 import { wantsGraphiQL, type GraphiQL } from "../graphiql/graphiql.ts";
 import { byQuality } from "./accept.ts";
 import { answer, answerReady } from "./answer.ts";
@@ -26,6 +27,8 @@ interface HttpServerOptions {
   readonly events: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
   /** Undefined: browsers get no page. */
   readonly graphiql: GraphiQL | undefined;
+  /** Undefined: there is no embedded development API. */
+  readonly demo: Demo | undefined;
   readonly webSockets: WebSockets;
   /** Of the other parts, those for which nobody should be sent here. Who is connected is served all the same. */
   readonly notReady: () => readonly string[];
@@ -122,7 +125,7 @@ function serverOptions({ KEEP_ALIVE_TIMEOUT, REQUEST_TIMEOUT }: HttpServerOption
 }
 
 async function respond(
-  { graphql, graphiql, events, policy }: HttpServerOptions,
+  { graphql, graphiql, demo, events, policy }: HttpServerOptions,
   isDraining: boolean,
   notReady: () => readonly string[],
   request: IncomingMessage,
@@ -146,6 +149,11 @@ async function respond(
   switch (path) {
     case GRAPHQL_PATH:
       await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
+      return;
+    case "/demo":
+    case "/demo/token":
+    case "/demo/restart":
+      await (demo ? demo.respond(request, response) : answer(response, 404, { error: "not found" }));
       return;
     case "/events":
       if (events) await events(request, response);
