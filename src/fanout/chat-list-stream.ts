@@ -8,6 +8,7 @@ import { LiveChatList } from "../chat/live-chat-list.ts";
 import type { Chat } from "../chat/model.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import { GatewayError, hasCode } from "../errors.ts";
+import type { StreamState } from "./sink.ts";
 import type { SubscriberSet } from "./stream.ts";
 import type { Subscriber } from "./subscriber.ts";
 
@@ -74,6 +75,9 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   /** Runs from the first change on; what has changed is given when it has run out. */
   #timer: NodeJS.Timeout | undefined;
   #waiting: PromiseWithResolvers<IteratorResult<ChatsChange, undefined>> | undefined;
+  #onState: ((state: StreamState) => void) | undefined;
+  /** What the reader is to be told when it has taken what was given. */
+  #state: StreamState | undefined = { state: "live", start: "new" };
   #isDone = false;
   #error: Error | undefined;
 
@@ -155,9 +159,20 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   /** Every change comes by the log, which is read when the bus is connected again. */
-  busLost(): void {}
+  busLost(): void {
+    this.#state = { state: "catching-up" };
+    this.#tellState();
+  }
 
-  busRestored(): void {}
+  busRestored(): void {
+    this.#state = { state: "live", start: "new" };
+    this.#tellState();
+  }
+
+  /** Where the stream stands, told when the reader has taken the events before. */
+  watchStates(onState: (state: StreamState) => void): void {
+    this.#onState = onState;
+  }
 
   end(error?: Error): void {
     if (this.#isDone) return;
@@ -174,6 +189,7 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   next(): Promise<IteratorResult<ChatsChange, undefined>> {
     const waiting = (this.#waiting = Promise.withResolvers<IteratorResult<ChatsChange, undefined>>());
     this.#settle();
+    this.#tellState();
     return waiting.promise;
   }
 
@@ -260,6 +276,13 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
       this.#settle();
     };
     this.#timer = setTimeout(settle, COALESCING_MS).unref();
+  }
+
+  #tellState(): void {
+    const state = this.#state;
+    if (!state || !this.#waiting || this.#isSnapshotDue) return;
+    this.#state = undefined;
+    this.#onState?.(state);
   }
 
   #settle(): void {

@@ -1,7 +1,7 @@
 /** The sink of a reader that iterates: a bounded queue. */
 import { justBefore, type Position } from "../bus/position.ts";
 import { topicOf, type DeliveredEvent } from "../chat/events/registry.ts";
-import type { Sink } from "./sink.ts";
+import type { Sink, StreamState } from "./sink.ts";
 
 interface Queued<Event> {
   readonly event: Event;
@@ -11,16 +11,23 @@ interface Queued<Event> {
 export class EventQueue<Event extends DeliveredEvent> implements Sink {
   readonly #capacity: number;
   readonly #onRoom: () => void;
+  readonly #onState: (state: StreamState) => void;
+  /** What the reader is to be told when it has taken everything before. */
+  #state: StreamState | undefined;
   readonly #queued: Queued<Event>[] = [];
   /** What the reader was given last: it is done with it when it asks for the next one. */
   #inHand: Queued<Event> | undefined;
   #waiting: PromiseWithResolvers<IteratorResult<Event, undefined>> | undefined;
   #ended: { error: Error | undefined } | undefined;
 
-  /** @param onRoom the reader has read, and the queue can take more again. */
-  constructor(capacity: number, onRoom: () => void) {
+  /**
+   * @param onRoom the reader has read, and the queue can take more again.
+   * @param onState the reader has everything that came before the state.
+   */
+  constructor(capacity: number, onRoom: () => void, onState: (state: StreamState) => void = () => undefined) {
     this.#capacity = capacity;
     this.#onRoom = onRoom;
+    this.#onState = onState;
   }
 
   get isLagging(): boolean {
@@ -31,6 +38,11 @@ export class EventQueue<Event extends DeliveredEvent> implements Sink {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a stream writes events of its own type
     this.#queued.push({ event: event as Event, position });
     this.#settle();
+  }
+
+  state(state: StreamState): void {
+    this.#state = state;
+    this.#tellState();
   }
 
   end(error: Error | undefined): void {
@@ -46,6 +58,7 @@ export class EventQueue<Event extends DeliveredEvent> implements Sink {
     const waiting = (this.#waiting = Promise.withResolvers<IteratorResult<Event, undefined>>());
     this.#settle();
     if (wasFull && !this.#isFull()) this.#onRoom();
+    this.#tellState();
     return waiting.promise;
   }
 
@@ -71,6 +84,13 @@ export class EventQueue<Event extends DeliveredEvent> implements Sink {
       positions[topicOf(event)] ??= justBefore(position);
     }
     return positions;
+  }
+
+  #tellState(): void {
+    const state = this.#state;
+    if (!state || !this.#waiting || this.#queued.length > 0) return;
+    this.#state = undefined;
+    this.#onState(state);
   }
 
   #isFull(): boolean {

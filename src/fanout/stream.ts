@@ -3,7 +3,7 @@ import type { Position } from "../bus/position.ts";
 import type { EventOf, EventType } from "../chat/events/registry.ts";
 import type { Session } from "../chat/session.ts";
 import { EventQueue } from "./event-queue.ts";
-import type { Sink } from "./sink.ts";
+import type { Sink, StreamState } from "./sink.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** What one subscription receives. */
@@ -37,6 +37,7 @@ export abstract class Stream<Type extends EventType = EventType>
   protected queue: EventQueue<EventOf<Type>> | undefined;
   protected isDone = false;
   readonly #subscribers: SubscriberSet;
+  #onState: ((state: StreamState) => void) | undefined;
   #error: Error | undefined;
 
   constructor(subscribers: SubscriberSet, spec: StreamSpec<Type>) {
@@ -84,6 +85,11 @@ export abstract class Stream<Type extends EventType = EventType>
   /** There is a sink. */
   protected abstract begin(): void;
 
+  /** Where the stream stands, for a reader that iterates: told when it has taken the events before. Call it before the first `next`. */
+  watchStates(onState: (state: StreamState) => void): void {
+    this.#onState = onState;
+  }
+
   /** Ends the stream. */
   end(error?: Error): void {
     if (this.isDone) return;
@@ -99,7 +105,9 @@ export abstract class Stream<Type extends EventType = EventType>
 
   next(): Promise<IteratorResult<EventOf<Type>, undefined>> {
     if (!this.queue) {
-      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, () => this.resume());
+      const onRoom = (): void => this.resume();
+      const onState = (state: StreamState): void => this.#onState?.(state);
+      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, onRoom, onState);
       this.pipe(this.queue);
     }
     return this.queue.next();

@@ -2,6 +2,9 @@
 import { execute, type ExecutionArgs, type ExecutionResult } from "graphql";
 import { onBehalfOf } from "../call-origin.ts";
 import { cursorAfter, isDelivered } from "../chat/events/registry.ts";
+import { ChatListStream } from "../fanout/chat-list-stream.ts";
+import type { StreamState } from "../fanout/sink.ts";
+import { Stream } from "../fanout/stream.ts";
 import type { Context } from "./context.ts";
 import { toClientError } from "./errors.ts";
 import type { FieldStatistics } from "./statistics.ts";
@@ -10,6 +13,8 @@ import type { FieldStatistics } from "./statistics.ts";
 export interface Results extends AsyncGenerator<ExecutionResult, void, undefined> {
   /** From where the subscription goes on that has delivered what was taken last; undefined where clients cannot say so. */
   readonly cursor: string | undefined;
+  /** Where the subscription stands, told when the results before have been taken. Call it before the first `next`. */
+  watchStates(onState: (state: StreamState) => void): void;
 }
 
 /** Each event of a source, executed. An object of its own rather than an async generator: `return` has to act while `next` waits. */
@@ -39,6 +44,10 @@ export class ResultStream implements Results {
 
   get cursor(): string | undefined {
     return isDelivered(this.#event) ? cursorAfter(this.#event) : undefined;
+  }
+
+  watchStates(onState: (state: StreamState) => void): void {
+    if (this.#source instanceof Stream || this.#source instanceof ChatListStream) this.#source.watchStates(onState);
   }
 
   async next(): Promise<IteratorResult<ExecutionResult, void>> {

@@ -46,6 +46,29 @@ describe("a subscription is live", () => {
     expect(received(client)).toEqual([live(field, "new")]);
   });
 
+  test("after the snapshot of a list of chats", async () => {
+    await using scene = await createScene();
+    await using client = await visit(scene.gateway.wsUrl, alice.token, ASKING);
+    const query = "subscription { chatsChanged { isSnapshot changed { id } } }";
+    await client.follow("chats", { query });
+    await expect.poll(() => received(client)).toEqual([live("chats", "new")]);
+    const before = client.socket.messages.slice(
+      0,
+      client.socket.messages.findIndex((text) => text.includes('"ping"')),
+    );
+    expect(before.some((text) => text.includes('"isSnapshot":true'))).toBe(true);
+  });
+
+  test("of one that is executed for its subscriber alone", async () => {
+    await using scene = await createScene();
+    await using client = await visit(scene.gateway.wsUrl, alice.token, ASKING);
+    const query = `subscription { messageAdded(chatId: "${team}") { content sender { presence { online } } } }`;
+    const messages = await client.follow("1", { query });
+    await send(scene.writer, ["a1"]);
+    await messages.has("a1");
+    expect(received(client)).toEqual([live("1", "new"), "a1"]);
+  });
+
   test("behind everything since its cursor", async () => {
     await using scene = await createScene();
     const { sendMessage } = await scene.writer.run(SendMessageDocument, { chatId: team, content: "a1" });

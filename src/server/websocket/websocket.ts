@@ -29,6 +29,7 @@ import { Closes, type ConnectionCounts, type ConnectionReport } from "./connecti
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
+import { idText, stateMessage } from "./frames.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { discard } from "./messages.ts";
 import { RefusedOperations } from "./refused-operations.ts";
@@ -282,7 +283,12 @@ export class WebSockets {
   }: Accepted): Promise<AsyncGenerator<ExecutionResult, void>> {
     const result = await this.#options.operations.subscribeShared(context);
     if ("stream" in result) return new LiveSubscription(connection, result, id, context);
-    if (Symbol.asyncIterator in result) return result;
+    if (Symbol.asyncIterator in result) {
+      if (connection.wantsStates) {
+        result.watchStates((state) => connection.outbox.send(stateMessage(idText(id), state)));
+      }
+      return result;
+    }
     return rejected(toClientError(result.errors?.[0], context));
   }
 }

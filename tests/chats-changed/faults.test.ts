@@ -1,0 +1,189 @@
+/** The list of chats when something fails, is large, or is read slowly. */
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { connect } from "../support/client.ts";
+import { EVENTS_SECRET, tell } from "../support/events.ts";
+import {
+  ChatsChangedDocument,
+  MarkChatReadDocument,
+  MeDocument,
+  SendMessageDocument,
+  type ChatsChangedSubscription,
+} from "../support/generated/graphql.ts";
+import { openGraphQLSocket } from "../support/graphql-socket.ts";
+import { openRawEventStream } from "../support/raw-event-stream.ts";
+import { startRedis } from "../support/redis.ts";
+import { overHttp } from "../support/runner.ts";
+
+type Change = ChatsChangedSubscription["chatsChanged"];
+
+const [alice, bob] = DEMO_USERS;
+const { shop, team } = DEMO_CHATS;
+
+const LIST = { method: "GET", path: "/chats" };
+
+test("a list of 5,000 chats costs one request, and a change of one of them none", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { data, faults } = gateway.api;
+  const user = data.createUser({ name: "Busy" });
+  const ids = Array.from({ length: 5000 }, () => data.createChat({ participants: [user.id, bob.id] }).id);
+  await using client = connect(gateway.wsUrl, user.token);
+  await client.acknowledged;
+  const before = faults.requests.count({ ...LIST, token: user.token });
+  const others = faults.requests.count({ path: /^\/chats\//, token: user.token });
+  await using received = client.subscribe(ChatsChangedDocument);
+  const { isSnapshot, changed } = (await received.next()).chatsChanged;
+  expect([isSnapshot, changed.length]).toEqual([true, 5000]);
+  const [chatId = ""] = ids;
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId, content: "one" });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: chatId, unreadCount: 1 }]);
+  await tell(gateway, {
+    type: "chat.updated",
+    data: { chat: { ...data.renameChat(chatId, "Named"), participantNames: ["Busy", bob.name] } as never },
+  });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: chatId, title: "Named", unreadCount: 1 }]);
+  await client.run(MarkChatReadDocument, { chatId });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: chatId, unreadCount: 0 }]);
+  expect(faults.requests.count({ ...LIST, token: user.token })).toBe(before + 1);
+  expect(faults.requests.count({ path: /^\/chats\//, token: user.token })).toBe(others + 1);
+});
+
+test("a list that cannot be read ends the subscription with its code, and nothing else", async () => {
+  await using gateway = await startGateway({ HTTP_API_RETRIES: "1" });
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using control = client.subscribe(ChatsChangedDocument);
+  await control.next();
+  const fault = gateway.api.faults.unavailable(LIST);
+  const refused = client.subscribe(ChatsChangedDocument);
+  expect(await refused.ended).toMatchObject([{ extensions: { code: "UPSTREAM_UNAVAILABLE" } }]);
+  fault.lift();
+  await client.run(MeDocument);
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: shop, content: "felt nothing" });
+  expect((await control.next()).chatsChanged.changed).toMatchObject([{ lastMessage: { content: "felt nothing" } }]);
+  await using again = client.subscribe(ChatsChangedDocument);
+  expect((await again.next()).chatsChanged.isSnapshot).toBe(true);
+});
+
+test("a chat whose record cannot be read when it is joined arrives when it can", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET, HTTP_API_RETRIES: "1" });
+  const { data, faults } = gateway.api;
+  gateway.api.sendEventsTo({ url: new URL("/events", gateway.url).href, secret: EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using received = client.subscribe(ChatsChangedDocument);
+  await received.next();
+  faults.unavailable({ method: "GET", path: /^\/chats\/[^/]+$/, token: alice.token, times: 1 });
+  const { id } = data.createChat({ participants: [alice.id, bob.id], storeName: "Late" });
+  await faults.requests.arrived(1, { method: "GET", path: `/chats/${id}`, token: alice.token });
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: id, content: "meanwhile" });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([
+    { id, title: "Late", unreadCount: 1, lastMessage: { content: "meanwhile" } },
+  ]);
+});
+
+test("events during the request of the list are neither lost nor counted twice", async () => {
+  await using gateway = await startGateway();
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.acknowledged;
+  const sender = overHttp(gateway.url, bob.token);
+  for (const when of ["received", "processed"] as const) {
+    using gate = gateway.api.faults.hold({ ...LIST, token: alice.token, when });
+    await using received = client.subscribe(ChatsChangedDocument);
+    await gate.arrived();
+    await sender.run(SendMessageDocument, { chatId: shop, content: `while ${when}` });
+    gate.release();
+    const { changed } = (await received.next()).chatsChanged;
+    const unread = gateway.api.data.messages(shop).filter(({ senderId, readAt }) => senderId === bob.id && !readAt);
+    expect(changed.find(({ id }) => id === shop)).toMatchObject({
+      unreadCount: unread.length,
+      lastMessage: { content: `while ${when}` },
+    });
+  }
+});
+
+test("a reader that stands still gets what it comes to, and nothing of a chat that it was removed from", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET, MAX_SEND_BUFFER: "16384" });
+  const { data } = gateway.api;
+  const big = "x".repeat(5000);
+  await using slow = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  await using control = connect(gateway.wsUrl, bob.token);
+  await using felt = control.subscribe(ChatsChangedDocument);
+  await felt.next();
+  const query =
+    "subscription { chatsChanged { isSnapshot changed { id unreadCount lastMessage { content } } removedIds } }";
+  const results = slow.start({ query });
+  await results.next();
+  slow.transport.pause();
+  const sender = overHttp(gateway.url, bob.token);
+  const count = 400;
+  for (let n = 1; n <= count; n++) {
+    await sender.run(SendMessageDocument, { chatId: shop, content: `${n} ${big}` });
+    // So that the kernel's buffers fill up as well.
+    if (n % 2 === 0) await sender.run(SendMessageDocument, { chatId: team, content: `secret ${n} ${big}` });
+  }
+  data.removeMember(team, alice.id);
+  await tell(gateway, { type: "chat.deleted", data: { chatId: team } });
+  await sender.run(SendMessageDocument, { chatId: shop, content: "last" });
+  slow.transport.resume();
+  const changes: Change[] = [];
+  while (changes.at(-1)?.changed.find(({ id }) => id === shop)?.lastMessage?.content !== "last") {
+    changes.push((JSON.parse(await results.next()) as { data: ChatsChangedSubscription }).data.chatsChanged);
+  }
+  const removal = changes.findIndex(({ removedIds }) => removedIds.includes(team));
+  expect(removal).not.toBe(-1);
+  const after = changes.slice(removal).flatMap(({ changed }) => changed.map(({ id }) => id));
+  expect(after).not.toContain(team);
+  expect(changes.at(-1)?.changed.find(({ id }) => id === shop)?.unreadCount).toBe(2 + count + 1);
+  expect(changes.length).toBeLessThan(count);
+  await expect.poll(() => felt.waiting.length).toBeGreaterThan(0);
+});
+
+test("over Server-Sent Events the list begins with a snapshot, too, and goes on", async () => {
+  await using gateway = await startGateway();
+  const query = "subscription { chatsChanged { isSnapshot changed { id unreadCount } removedIds } }";
+  await using stream = await openRawEventStream(gateway.url, alice.token, { query });
+  const first = JSON.parse(await stream.next()) as { data: { chatsChanged: Change } };
+  expect(first.data.chatsChanged).toMatchObject({ isSnapshot: true, removedIds: [] });
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: shop, content: "by SSE" });
+  expect(JSON.parse(await stream.next())).toEqual({
+    data: { chatsChanged: { isSnapshot: false, changed: [{ id: shop, unreadCount: 3 }], removedIds: [] } },
+  });
+});
+
+test("on two instances the lists agree, also when Redis has stood still meanwhile", async () => {
+  await using redis = await startRedis();
+  const common = { REDIS_URL: redis.url, REDIS_PREFIX: "list:" };
+  await using one = await startGateway(common);
+  await using other: TestGateway = await startGateway({ ...common, HTTP_API_URL: one.api.url });
+  await using here = connect(one.wsUrl, alice.token);
+  await using there = connect(other.wsUrl, alice.token);
+  const lists = [here.subscribe(ChatsChangedDocument), there.subscribe(ChatsChangedDocument)];
+  for (const list of lists) await list.next();
+  const lastOf = async (content: string): Promise<unknown[]> =>
+    Promise.all(
+      lists.map(async (list) => {
+        for (;;) {
+          const [chat] = (await list.next()).chatsChanged.changed;
+          if (chat?.lastMessage?.content === content) return [chat.id, chat.unreadCount, chat.lastMessage.content];
+        }
+      }),
+    );
+  const sender = overHttp(other.url, bob.token);
+  await sender.run(SendMessageDocument, { chatId: shop, content: "before" });
+  expect(await lastOf("before")).toEqual(Array.from(lists, () => [shop, 3, "before"]));
+  redis.pause();
+  const sent = Promise.all(
+    ["a", "b", "c"].map((content) => sender.run(SendMessageDocument, { chatId: shop, content })),
+  );
+  // That long is the fault.
+  await delay(1500);
+  redis.resume();
+  await sent;
+  await sender.run(SendMessageDocument, { chatId: shop, content: "after" });
+  expect(await lastOf("after")).toEqual(Array.from(lists, () => [shop, 7, "after"]));
+  await there.run(MarkChatReadDocument, { chatId: shop });
+  for (const list of lists) {
+    expect((await list.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 0 }]);
+  }
+});
