@@ -16,7 +16,7 @@ import { Subscriptions } from "./fanout/subscriptions.ts";
 import type { DevApi } from "./dev/api.ts";
 import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
-import { createInstance } from "./instance.ts";
+import { createInstance, type Instance } from "./instance.ts";
 import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
 import { createLog, type Log } from "./log.ts";
 import { Counts } from "./measures.ts";
@@ -71,13 +71,15 @@ export interface Overrides {
   /** For when tokens expire and are asked about again. */
   readonly clock?: Clock;
   readonly statisticsIntervalMs?: number;
+  /** What this instance is called. */
+  readonly instance?: Instance;
 }
 
 /** Starts a gateway. Any number of them may run in one process. Rejects where it cannot start, with nothing left running. */
 export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
-  const log = overrides.log ?? createLog(config);
-  const instance = createInstance();
+  const instance = overrides.instance ?? createInstance();
+  const log = withInstance(overrides.log ?? createLog(config, undefined, instance), instance);
   const schema = buildSchema();
   const trustedDocuments = await loadTrustedDocuments(config.TRUSTED_DOCUMENTS, schema, config.INTROSPECTION);
   const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
@@ -140,6 +142,11 @@ function eventsEndpoint(
   log: Log,
 ): ReturnType<typeof createEventsEndpoint> {
   return createEventsEndpoint({ secrets, maxBytes, events, statistics, log });
+}
+
+/** Each line says where it comes from, in a log that others may write to as well. */
+function withInstance(log: Log, { name, version }: Instance): Log {
+  return "instance" in log.bindings() ? log : log.child({ instance: name, version });
 }
 
 /** The REST API: somebody's, or the embedded one. */

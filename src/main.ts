@@ -26,21 +26,26 @@ export async function main({ embeddedApi }: MainOptions): Promise<void> {
   // First of all: process 1 of a container gets no signal that it does not listen to, and loading takes a while.
   const stopping = new Stopping();
   module.enableCompileCache();
-  const [{ ConfigError, isRunByNpm, readConfig }, { createGateway }, { createLog }] = await Promise.all([
-    import("./config/config.ts"),
-    import("./gateway.ts"),
-    import("./log.ts"),
-  ]);
+  const [{ ConfigError, isRunByNpm, readConfig }, { createGateway }, { createLog }, { createInstance }] =
+    await Promise.all([
+      import("./config/config.ts"),
+      import("./gateway.ts"),
+      import("./log.ts"),
+      import("./instance.ts"),
+    ]);
   if (isRunByNpm()) stopping.followNpm();
   try {
     const config = readConfig();
     if (config.HTTP_API_URL === undefined && !embeddedApi) return endWith(NO_API);
-    const log = createLog(config);
+    const instance = createInstance();
+    const log = createLog(config, undefined, instance);
     process.on("uncaughtException", (error) => {
       log.fatal({ err: error }, "a defect ended the process");
       process.exit(1);
     });
-    const starting = createGateway(config, { log }).catch((error: unknown) => failToStart(error, config.PORT, log));
+    const starting = createGateway(config, { log, instance }).catch((error: unknown) =>
+      failToStart(error, config.PORT, log),
+    );
     stopping.stops(starting, log);
     const { devApi, url } = await starting;
     if (devApi) process.stdout.write((await import("./welcome.ts")).welcome(url, devApi));
@@ -99,11 +104,17 @@ class Stopping {
     void this.#stop();
   }
 
+  async #flush(): Promise<void> {
+    const log = this.#log;
+    if (log) await Promise.race([new Promise<void>((resolve) => log.flush(() => resolve())), delay(FLUSH_MS)]);
+  }
+
   async #stop(): Promise<never> {
     try {
       const closed = this.#gateway?.then((gateway) => gateway.close());
       await (this.#isRunning ? closed : Promise.race([closed, delay(START_GRACE_MS)]));
       this.#log?.info("stopped");
+      await this.#flush();
       process.exit(0);
     } catch (error) {
       this.#log?.fatal({ err: error }, "the gateway did not stop cleanly");
@@ -111,6 +122,9 @@ class Stopping {
     }
   }
 }
+
+/** A log that nobody reads holds up no end. */
+const FLUSH_MS = 500;
 
 function failToStart(error: unknown, port: number, log: Log): never {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {

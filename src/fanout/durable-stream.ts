@@ -50,7 +50,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   /** What its first events are. */
-  get startedWith(): StreamStart["start"] {
+  override get startedWith(): StreamStart["start"] {
     return this.#start;
   }
 

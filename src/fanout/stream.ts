@@ -48,6 +48,11 @@ export abstract class Stream<Type extends EventType = EventType>
   /** Events that wait for a reader that iterates, at most. */
   protected abstract readonly queueCapacity: number;
 
+  /** What its first events are, where it misses none. */
+  get startedWith(): string | undefined {
+    return undefined;
+  }
+
   abstract deliver(event: EventOf<Type>, position: Position | undefined): void;
   abstract joined(chatId: string, since: Position): void;
   abstract refresh(chatId?: string): Promise<void>;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { print } from "graphql";
 import { expect, test } from "vitest";
 import { FAMILIES } from "../../src/server/admin/families.ts";
@@ -92,4 +93,13 @@ test("the number of series does not grow with users, operations and close codes"
   await scene("First");
   const before = await scene("Second");
   expect(await scene("Third")).toBe(before);
+});
+
+test("every family is in the documentation, and nothing else", () => {
+  const [, table = ""] = /\n## Metrics\n([^]*?)\n## /.exec(readFileSync("docs/OPERATIONS.md", "utf8")) ?? [];
+  const rows = table.split("\n").filter((line) => line.startsWith("| `"));
+  const documented = rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`(\w+)(?:\{([\w,]+)\})?`/g)]);
+  expect(documented.map(([, name, labels = ""]) => `${name} ${labels}`).toSorted()).toEqual(
+    FAMILIES.map(({ name, labels }) => `${name} ${labels.join()}`).toSorted(),
+  );
 });

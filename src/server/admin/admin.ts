@@ -88,6 +88,7 @@ function metricSources({
   bus,
   fanout,
   sessions,
+  log,
 }: AdminParts): MetricSources {
   return {
     ...counted,
@@ -97,6 +98,7 @@ function metricSources({
     api,
     bus,
     fanout,
+    log,
     connections() {
       const counts = webSockets.count();
       // Every other session is an SSE stream's.

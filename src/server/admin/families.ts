@@ -2,6 +2,7 @@
 import type { Bus } from "../../bus/bus.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Fanout } from "../../fanout/fanout.ts";
+import { droppedLines, type Log } from "../../log.ts";
 import type { Counts, Durations } from "../../measures.ts";
 import type { EventsStatistics } from "../http/events-endpoint.ts";
 import type { ConnectionCounts } from "../websocket/connection-counts.ts";
@@ -47,6 +48,7 @@ export interface MetricSources {
   readonly fanout: Pick<Fanout, "deliveryTimes">;
   readonly connections: () => ConnectionCounts & { readonly sse: number };
   readonly sessions: Pick<Sessions, "recheckWithinMs">;
+  readonly log: Log;
 }
 
 const NONE: Labels = {};
@@ -212,6 +214,11 @@ export const FAMILIES: readonly Family[] = [
     "session_staleness_seconds",
     "The time within which every open session is checked with the REST API again: so long a sign-out or a change of membership that nobody reports may go unnoticed",
     ({ sessions }) => sessions.recheckWithinMs / 1000,
+  ),
+  counter(
+    "log_lines_dropped_total",
+    "Lines of the log that were dropped, since whoever reads it stands still or has gone",
+    ({ log }) => droppedLines(log),
   ),
   {
     type: "gauge",

@@ -91,7 +91,7 @@ function useSpokenRefusals(): Plugin {
 }
 
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
-function usePipeline({ origins, limits, sessions, operations }: GraphQLHttpOptions): Plugin<object, NodeContext> {
+function usePipeline({ origins, limits, sessions, operations, log }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
@@ -99,7 +99,7 @@ function usePipeline({ origins, limits, sessions, operations }: GraphQLHttpOptio
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
         }
-        const caller = new HttpCaller(sessions, request, origins.of(req));
+        const caller = new HttpCaller(sessions, request, origins.of(req), log);
         const operationRequest = { ...params, query: params.query ?? "" };
         // Before anything is validated: what that costs is for callers that are known.
         const unknown = await operations.refuseUnknown(caller, operationRequest);

@@ -3,7 +3,9 @@ import type { Me } from "../../chat/model.ts";
 import type { Identity, Session } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import { badInput, GatewayError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
 import type { Caller } from "../../graphql/caller.ts";
+import { logOpening, logStreamEnd } from "../connection-log.ts";
 import type { ConnectionLimits, Refusal, Slot } from "../connection-limits.ts";
 import { bearerToken } from "../token.ts";
 
@@ -14,6 +16,7 @@ export class HttpCaller implements Caller {
   readonly lastEventId: string | undefined;
   readonly client: ClientOrigin;
   readonly #sessions: Sessions;
+  readonly #log: Log;
   readonly #signal: AbortSignal;
   readonly #token: string | undefined;
   #identity: Promise<Identity> | undefined;
@@ -21,7 +24,8 @@ export class HttpCaller implements Caller {
   #slot: Slot | undefined;
   #isReleased = false;
 
-  constructor(sessions: Sessions, { headers, signal }: Request, client: ClientOrigin) {
+  constructor(sessions: Sessions, { headers, signal }: Request, client: ClientOrigin, log: Log) {
+    this.#log = log;
     this.#sessions = sessions;
     this.#signal = signal;
     this.#token = bearerToken(headers.get("authorization"));
@@ -46,8 +50,10 @@ export class HttpCaller implements Caller {
   async session(): Promise<Session> {
     await this.identity();
     const isWanted = (): boolean => !this.#isReleased && !this.#signal.aborted;
-    this.#session ??= await this.#sessions.open(this.#token, this.client, isWanted);
+    if (this.#session) return this.#session;
+    this.#session = await this.#sessions.open(this.#token, this.client, isWanted);
     if (!this.#session) throw new GatewayError("UNAUTHENTICATED");
+    logOpening(this.#log, this.#session, "sse");
     return this.#session;
   }
 
@@ -56,6 +62,7 @@ export class HttpCaller implements Caller {
   }
 
   release(): void {
+    if (this.#session && !this.#isReleased) logStreamEnd(this.#log, this.#session);
     this.#isReleased = true;
     this.#slot?.release();
     if (this.#session) this.#sessions.close(this.#session);

@@ -86,6 +86,7 @@ export class ConnectionCaller implements Caller, Resumable {
 
   noteExpiry(): void {
     this.#connection.expired.add(this.key());
+    this.#connection.noteStart("expired");
   }
 
   get isWanted(): boolean {

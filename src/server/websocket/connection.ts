@@ -66,6 +66,8 @@ export class Connection {
   readonly #points = new Set<ResumePoint>();
   /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
   readonly #orphaned = new Set<ResumePoint>();
+  /** How many of its subscriptions began where. */
+  #starts: Record<string, number> | undefined;
   #hasSaidClose = false;
   #closeCode: number | undefined;
 
@@ -90,6 +92,16 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.socket.readyState === this.socket.OPEN;
+  }
+
+  /** How many of its subscriptions to messages and receipts were new, resumed, began after a cursor, or had expired. */
+  get starts(): Readonly<Record<string, number>> {
+    return this.#starts ?? {};
+  }
+
+  noteStart(start: string): void {
+    this.#starts ??= {};
+    this.#starts[start] = (this.#starts[start] ?? 0) + 1;
   }
 
   get inFlight(): number {

@@ -37,6 +37,7 @@ export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, u
     this.#id = idText(id);
     this.#context = context;
     connection.live.add(this);
+    if (stream.startedWith !== undefined) connection.noteStart(stream.startedWith);
     stream.pipe(this);
   }
 

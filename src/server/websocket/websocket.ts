@@ -35,6 +35,7 @@ import { discard } from "./messages.ts";
 import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
+import { logClosing, logOpening } from "../connection-log.ts";
 import { overLimit } from "./operation-limits.ts";
 import type { ConnectionLimits } from "../connection-limits.ts";
 import { connectionOrigin, type ClientOrigins } from "../client-origin.ts";
@@ -159,6 +160,7 @@ export class WebSockets {
       this.#connections.delete(connection);
       this.closes.note(code);
       slot.release();
+      logClosing(log, connection, code, reason.toString());
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
@@ -225,6 +227,7 @@ export class WebSockets {
       const session = await onBehalfOf(origin, () => sessions.open(token, client, () => connection.isOpen));
       if (!session) return false;
       connection.begin(session);
+      logOpening(log, session, "websocket");
       return { userId: session.user.id, chatIds: [...session.viewer.chats.keys()] };
     } catch (error) {
       connection.slot.wait(connection);
