@@ -1,4 +1,5 @@
 /** The connection that all examples use: graphql-ws with the options that suit the gateway. */
+import { resumable } from "graphql-chat-client";
 import { createClient, type Client } from "graphql-ws";
 
 export interface SocketOptions {
@@ -52,5 +53,6 @@ export function connectSocket({ url, token, onReconnected, onRefused, keepAliveM
       },
     },
   });
-  return client;
+  // Messages go on behind the newest one that was received, however long the connection was away.
+  return resumable(client);
 }
