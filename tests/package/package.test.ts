@@ -67,7 +67,7 @@ let installed: Installation;
 beforeAll(async () => {
   installed = await installPackages();
   await writeFile(join(installed.path, "program.ts"), PROGRAM);
-}, 240_000);
+}, 400_000);
 
 afterAll(() => installed[Symbol.asyncDispose]());
 
