@@ -80,7 +80,8 @@ export class Access {
   async fetchChats(identity: Identity): Promise<readonly Chat[]> {
     const askedAt = this.#directory.now();
     const chats = await this.call(identity, undefined, () => listChats(this.#api, this.#directory, identity));
-    for (const chat of this.#directory.replace(identity.user.id, chats, askedAt)) this.#announceMembers(chat);
+    const changed = await this.#directory.replaceInSlices(identity.user.id, chats, askedAt);
+    for (const chat of changed) this.#announceMembers(chat);
     chats.forEach((chat) => this.#noteNames(chat));
     return chats;
   }

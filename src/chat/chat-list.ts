@@ -4,7 +4,7 @@ import { Breather } from "../upstream/breather.ts";
 import type { ChatApi, WireChat } from "../upstream/chat-api.ts";
 import type { Directory } from "./directory.ts";
 import { toChat, type Chat } from "./model.ts";
-import type { Identity } from "./session.ts";
+import type { Identity, Session } from "./session.ts";
 
 /** Chats between two looks at the clock. */
 const BETWEEN_LOOKS = 32;
@@ -38,6 +38,27 @@ async function toChats(wire: readonly WireChat[]): Promise<readonly Chat[]> {
     chats.push(toChat(chat));
   }
   return chats;
+}
+
+/**
+ * Takes note of the chats of a session that is being opened, asked for at `askedAt`.
+ *
+ * @param isAdmitted is asked then; where it says no, or throws, nothing is left of the session.
+ */
+export async function learnChats(
+  directory: Directory,
+  session: Session,
+  { chats, askedAt }: { readonly chats: readonly Chat[]; readonly askedAt: number },
+  isAdmitted: () => boolean,
+): Promise<boolean> {
+  let isOpen = false;
+  try {
+    await directory.replaceInSlices(session.user.id, chats, askedAt);
+    isOpen = isAdmitted();
+    return isOpen;
+  } finally {
+    if (!isOpen) directory.detach(session);
+  }
 }
 
 export function isIn({ participants }: Chat, userId: string): boolean {

@@ -4,6 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Position } from "../bus/position.ts";
+import { Breather } from "../upstream/breather.ts";
 import type { ChatDetails } from "./events/chat-changed.ts";
 import type { Chat, User } from "./model.ts";
 import type { KnownChat, Session, Viewer } from "./session.ts";
@@ -26,6 +27,9 @@ export interface MembershipListener {
   /** The REST API has listed every chat of a viewer, as it was asked at `askedAt`, a mark of {@link Directory.now}. */
   listed?(viewer: Viewer, chats: readonly Chat[], askedAt: number): void;
 }
+
+/** Chats between two looks at the clock. */
+const BETWEEN_LOOKS = 32;
 
 /** Refusals and departures that are remembered. */
 const REMEMBERED = 20_000;
@@ -126,10 +130,31 @@ export class Directory {
    * @returns the chats that were known already, otherwise.
    */
   replace(userId: string, chats: readonly Chat[], askedAt: number): readonly Chat[] {
-    const changed = chats.filter((chat) => {
+    const steps = this.#replacing(userId, chats, askedAt);
+    let step = steps.next();
+    while (!step.done) step = steps.next();
+    return step.value;
+  }
+
+  /** As {@link replace}, with turns for others in between: some users have thousands. What changes meanwhile is not undone. */
+  async replaceInSlices(userId: string, chats: readonly Chat[], askedAt: number): Promise<readonly Chat[]> {
+    const breather = new Breather();
+    const steps = this.#replacing(userId, chats, askedAt);
+    for (let count = 1; ; count++) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (count % BETWEEN_LOOKS === 0 && breather.isDue) await breather.breathe();
+    }
+  }
+
+  /** A step for each chat. */
+  *#replacing(userId: string, chats: readonly Chat[], askedAt: number): Generator<void, readonly Chat[], void> {
+    const changed: Chat[] = [];
+    for (const chat of chats) {
       const isKnown = this.#chats.has(chat.id);
-      return this.#learn(this.#withoutRefused(chat), askedAt, undefined) && isKnown;
-    });
+      if (this.#learn(this.#withoutRefused(chat), askedAt, undefined) && isKnown) changed.push(chat);
+      yield;
+    }
     const viewer = this.#viewers.get(userId);
     if (!viewer) return changed;
     const listed = new Set(chats.map((chat) => chat.id));

@@ -6,7 +6,7 @@ import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { OneAtATime } from "../one-at-a-time.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
-import { listChats } from "./chat-list.ts";
+import { learnChats, listChats } from "./chat-list.ts";
 import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
 import type { Chat, Me } from "./model.ts";
@@ -161,7 +161,12 @@ export class Sessions {
     if (!isWanted()) return undefined;
     this.#requireUnrefused(identity, begunAt);
     const session = new Session(identity, this.#options.directory);
-    this.#options.directory.replace(identity.user.id, list.chats, list.askedAt);
+    const isAdmitted = (): boolean => {
+      // That may have taken a while.
+      this.#requireUnrefused(identity, begunAt);
+      return isWanted();
+    };
+    if (!(await learnChats(this.#options.directory, session, list, isAdmitted))) return undefined;
     this.#hold(session);
     for (const listener of this.#listeners) listener.opened(session);
     return session;
@@ -302,7 +307,7 @@ export class Sessions {
     if (!session) return;
     try {
       const { chats, askedAt } = await this.#listOf(session);
-      this.#options.directory.replace(session.user.id, chats, askedAt);
+      await this.#options.directory.replaceInSlices(session.user.id, chats, askedAt);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       if (hasCode(error, "UNAUTHENTICATED")) await this.check(credential);

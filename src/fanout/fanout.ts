@@ -22,6 +22,7 @@ import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import type { KnownReads } from "../chat/known-reads.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { Breather } from "../upstream/breather.ts";
 import type { Durations } from "../measures.ts";
 import { DeliveryTimes, logDelivery } from "./delivery-times.ts";
 import { ChatListFanout } from "./chat-list-fanout.ts";
@@ -118,7 +119,20 @@ export class Fanout implements MembershipListener, SubscriberSet {
     const mine: Subscribers = this.#toAll.get(session) ?? new Map();
     this.#toAll.set(session, mine);
     insert(mine, subscriber);
-    await Promise.all([...session.viewer.chats.keys()].map((id) => this.#listen(session, mine, id)));
+    await this.#listenToAll(session, mine);
+  }
+
+  /** With turns for others in between: some users have thousands of chats. */
+  async #listenToAll(session: Session, mine: Subscribers): Promise<void> {
+    const breather = new Breather();
+    const listening: Promise<void>[] = [];
+    for (const id of session.viewer.chats.keys()) {
+      if (breather.isDue) await breather.breathe();
+      // The subscriptions may have ended, or the viewer left the chat, meanwhile.
+      if (this.#toAll.get(session) !== mine) break;
+      if (session.viewer.chats.has(id)) listening.push(this.#listen(session, mine, id));
+    }
+    await Promise.all(listening);
   }
 
   /** Somebody types whose beginning was not received. */
