@@ -100,7 +100,7 @@ function metricSources({
     fanout,
     log,
     connections() {
-      const counts = webSockets.count();
+      const counts = webSockets.connections.count();
       // Every other session is an SSE stream's.
       return { ...counts, sse: Math.max(0, sessions.size.sessions - counts.sessions) };
     },

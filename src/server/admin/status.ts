@@ -101,7 +101,7 @@ export class Status {
       configuration: shownConfig(config),
       redis: { isConfigured: config.REDIS_URL !== undefined, isUp: bus.isConnected, ...bus.statistics },
       restApi: api.status,
-      connections: { ...webSockets.count(), total: webSockets.size },
+      connections: { ...webSockets.connections.count(), total: webSockets.size },
       sessions: { ...sessions.size, recheckWithinMs: sessions.recheckWithinMs },
       fields: operations.statistics.fields.map(({ name, subscriptions, deliveries, executions }) => ({
         name,

@@ -140,7 +140,7 @@ export class Users {
   #own(userId: string): UserConnection[] {
     const { directory, webSockets } = this.#parts;
     const sessions = directory.viewer(userId)?.sessions ?? [];
-    const sockets = new Map(webSockets.of(userId).map((socket) => [socket.session, socket]));
+    const sockets = new Map(webSockets.connections.of(userId).map((socket) => [socket.session, socket]));
     return [...sessions].map((session) => this.#describe(session, sockets.get(session)));
   }
 

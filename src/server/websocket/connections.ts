@@ -10,10 +10,12 @@ export class Connections {
     return this.#open.size;
   }
 
+  /** A user's. Looks at each of all. */
   of(userId: string): readonly ConnectionReport[] {
     return connectionsOf(userId, this.#open);
   }
 
+  /** Looks at each. */
   count(): ConnectionCounts {
     return countConnections(this.#open);
   }

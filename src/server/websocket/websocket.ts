@@ -25,7 +25,7 @@ import { Turns } from "./arrivals.ts";
 import { Accepted, accepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
-import { Closes, type ConnectionCounts, type ConnectionReport } from "./connection-counts.ts";
+import { Closes } from "./connection-counts.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
@@ -91,14 +91,8 @@ export class WebSockets {
     return this.#connections.size;
   }
 
-  /** A user's connections. Looks at each of all. */
-  of(userId: string): readonly ConnectionReport[] {
-    return this.#connections.of(userId);
-  }
-
-  /** Looks at each connection. */
-  count(): ConnectionCounts {
-    return this.#connections.count();
+  get connections(): Pick<Connections, "count" | "of"> {
+    return this.#connections;
   }
 
   /** Answers an upgrade request whose path and origin are right. */
