@@ -230,10 +230,8 @@ export class WebSockets {
         connection.close(CloseCode.forbidden, error instanceof Unauthenticated ? error.reason : "Token refused");
         return false;
       }
-      log.warn(
-        { err: error instanceof GatewayError ? (error.cause ?? error) : error },
-        "a connection could not be authorised",
-      );
+      const err = error instanceof GatewayError ? (error.cause ?? error) : error;
+      log.warn({ err }, "a connection could not be authorised");
       connection.close(CloseCode.tryAgainLater, "Try again later");
       return false;
     }
