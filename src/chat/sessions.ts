@@ -126,7 +126,7 @@ export class Sessions {
   }
 
   /**
-   * Whose token that is. Where the REST API refuses it, its sessions end.
+   * Whose token that is. Where the REST API refuses it, its sessions end. An answer to a question from before a sign-out is not believed.
    *
    * @param source who brings it; undefined where it is asked about again.
    * @throws GatewayError UNAUTHENTICATED where there is none or the REST API refuses it; UPSTREAM_… where it cannot be asked.
@@ -135,10 +135,13 @@ export class Sessions {
     if (token === undefined || token === "") throw new Unauthenticated("Token missing");
     const tokenHash = hashToken(token);
     if (source && this.#options.guard.isRefused(tokenHash)) throw new Unauthenticated("Token refused");
+    const begunAt = this.#refusals;
     try {
       const user = await this.#profiles.fetch(tokenHash, { context: { token, source } });
       if (!user) throw new Error("the profile cache answered nothing");
-      return { token, tokenHash, user };
+      const identity = { token, tokenHash, user };
+      this.#requireUnrefused(identity, begunAt);
+      return identity;
     } catch (error) {
       // One that was not asked about has no sessions.
       if (!hasCode(error, "UNAUTHENTICATED") || error instanceof Unauthenticated) throw error;

@@ -38,19 +38,38 @@ let alice: TestClient;
 /** Carol over HTTP is not online by it. */
 let carol: Runner;
 let lastMessageId: Map<string, string>;
-const typingIn = new Set<string>();
-let dave: TestClient | undefined;
-let daveToken: string;
+/** Take turns in typing and in coming and going: what one of them does often is published less often. */
+let newcomers: readonly Newcomer[];
+let turns = 0;
+
+interface Newcomer {
+  readonly token: string;
+  readonly api: Runner;
+  readonly typingIn: Set<string>;
+  client: TestClient | undefined;
+}
+
+const NEWCOMERS = 20;
 
 beforeAll(async () => {
   gateway = closing.use(
-    await startGateway({ TYPING_TIMEOUT: "600000", PRESENCE_GRACE: "0", MAX_SUBSCRIPTIONS: "1000" }),
+    await startGateway({
+      TYPING_TIMEOUT: "600000",
+      PRESENCE_GRACE: "0",
+      MAX_SUBSCRIPTIONS: "1000",
+      RATE_LIMIT_OPERATIONS: "100000/10s",
+    }),
   );
   const [first, bob, third] = gateway.api.users;
   const { data } = gateway.api;
-  const newcomer = data.createUser({ name: 'Dave \u2028 "Ü" 🙂' });
-  daveToken = newcomer.token;
-  const ids = [first?.id ?? "", bob?.id ?? "", third?.id ?? "", newcomer.id];
+  const users = Array.from({ length: NEWCOMERS }, () => data.createUser({ name: 'Dave \u2028 "Ü" 🙂' }));
+  newcomers = users.map(({ token }) => ({
+    token,
+    api: closing.use(overHttp(gateway.url, token)),
+    typingIn: new Set<string>(),
+    client: undefined,
+  }));
+  const ids = [first?.id ?? "", bob?.id ?? "", third?.id ?? ""].concat(users.map(({ id }) => id));
   chatIds = [data.createChat({ participants: ids }).id, data.createChat({ participants: ids }).id].concat(
     data.createChat({ participants: ids.filter((id) => id !== bob?.id) }).id,
   );
@@ -72,7 +91,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await dave?.[Symbol.asyncDispose]();
+  for (const { client } of newcomers) await client?.[Symbol.asyncDispose]();
   await closing.disposeAsync();
 });
 
@@ -84,19 +103,29 @@ async function happen({ kind, chat, text }: Happening): Promise<void> {
     lastMessageId.set(chatId, sendMessage.id);
   } else if (kind === "readReceipt") {
     await carol.run(MarkReadDocument, { chatId, messageId: lastMessageId.get(chatId) ?? "" });
-  } else if (kind === "typingChanged") {
-    // Whatever it was, it changes.
-    const isTyping = !typingIn.delete(chatId);
-    if (isTyping) typingIn.add(chatId);
-    await carol.run(SetTypingDocument, { chatId, isTyping });
-  } else if (dave) {
-    await dave[Symbol.asyncDispose]();
-    dave = undefined;
   } else {
-    dave = connect(gateway.wsUrl, daveToken);
-    await dave.acknowledged;
+    // Who goes stops typing: every other one types, the others come and go.
+    const turn = 2 * (turns++ % (NEWCOMERS / 2));
+    const newcomer = newcomers[kind === "typingChanged" ? turn : turn + 1];
+    if (!newcomer) throw new Error("nobody has the turn");
+    if (kind === "typingChanged") await changeTyping(newcomer, chatId);
+    else await changePresence(newcomer);
   }
   if (kind === "presenceChanged" || chat < 2) await controls.get(kind)?.next();
+}
+
+/** Whatever it was, it changes. */
+async function changeTyping({ api, typingIn }: Newcomer, chatId: string): Promise<void> {
+  const isTyping = !typingIn.delete(chatId);
+  if (isTyping) typingIn.add(chatId);
+  await api.run(SetTypingDocument, { chatId, isTyping });
+}
+
+async function changePresence(newcomer: Newcomer): Promise<void> {
+  const { client } = newcomer;
+  newcomer.client = client ? undefined : connect(gateway.wsUrl, newcomer.token);
+  await client?.[Symbol.asyncDispose]();
+  await newcomer.client?.acknowledged;
 }
 
 /** Whether a subscription to one chat, or to all, is told of it. */

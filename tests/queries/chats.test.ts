@@ -91,19 +91,19 @@ test("a chat shows the presence of every other participant", async () => {
   const presence = async (): Promise<unknown> => (await client.run(ChatDocument, { id: team })).chat.presence;
   const unknown = { online: false, lastSeenAt: null };
   expect(await presence()).toEqual([
-    { user: named(bob), ...unknown },
-    { user: named(carol), ...unknown },
+    { id: bob.id, user: named(bob), ...unknown },
+    { id: carol.id, user: named(carol), ...unknown },
   ]);
   const other = connect(gateway.wsUrl, carol.token);
   await other.acknowledged;
   await expect.poll(presence, { timeout: 10_000 }).toEqual([
-    { user: named(bob), ...unknown },
-    { user: named(carol), online: true, lastSeenAt: null },
+    { id: bob.id, user: named(bob), ...unknown },
+    { id: carol.id, user: named(carol), online: true, lastSeenAt: null },
   ]);
   await other[Symbol.asyncDispose]();
   await expect.poll(presence, { timeout: 10_000 }).toEqual([
-    { user: named(bob), ...unknown },
-    { user: named(carol), online: false, lastSeenAt: expect.stringMatching(/^\d{4}-.*T.*\.\d{3}Z$/) },
+    { id: bob.id, user: named(bob), ...unknown },
+    { id: carol.id, user: named(carol), online: false, lastSeenAt: expect.stringMatching(/^\d{4}-.*T.*\.\d{3}Z$/) },
   ]);
 });
 

@@ -90,7 +90,7 @@ export const FAMILIES: readonly Family[] = [
   },
   counts(
     "connections_rejected_total",
-    "Connections that were refused before anybody was asked whose they are",
+    "Connections that were turned away",
     "reason",
     ({ rejections }) => rejections,
   ),
