@@ -7,8 +7,11 @@ const REMEMBERED = 20_000;
 interface Pace {
   tokens: number;
   refilledAt: number;
-  timer: NodeJS.Timeout | undefined;
+  waiting: { readonly timer: NodeJS.Timeout; readonly later: Later } | undefined;
 }
+
+/** What was put off. Never rejects. */
+type Later = () => Promise<void>;
 
 /**
  * A few times at once, then once in an interval. What has to wait is done once, when its time has come, however often it was asked for
@@ -18,7 +21,6 @@ export class Pacer {
   readonly #burst: number;
   readonly #intervalMs: number;
   readonly #paces: LRUCache<string, Pace>;
-  #isClosed = false;
 
   constructor(burst: number, intervalMs: number) {
     this.#burst = burst;
@@ -28,27 +30,30 @@ export class Pacer {
   }
 
   /** Whether it may be done now. Otherwise `later` is called when it may. */
-  take(key: string, later: () => void): boolean {
+  take(key: string, later: Later): boolean {
     const now = performance.now();
-    const pace = this.#paces.get(key) ?? { tokens: this.#burst, refilledAt: now, timer: undefined };
+    const pace = this.#paces.get(key) ?? { tokens: this.#burst, refilledAt: now, waiting: undefined };
     this.#paces.set(key, pace);
     pace.tokens = Math.min(this.#burst, pace.tokens + (now - pace.refilledAt) / this.#intervalMs);
     pace.refilledAt = now;
-    if (pace.timer !== undefined) return false;
+    if (pace.waiting !== undefined) return false;
     pace.tokens--;
     if (pace.tokens >= 0) return true;
     const due = (): void => {
-      pace.timer = undefined;
-      if (!this.#isClosed) later();
+      pace.waiting = undefined;
+      void later();
     };
     // The token that is owed has come back by then.
-    pace.timer = setTimeout(due, -pace.tokens * this.#intervalMs).unref();
+    const timer = setTimeout(due, -pace.tokens * this.#intervalMs).unref();
+    pace.waiting = { timer, later };
     return false;
   }
 
-  close(): void {
-    this.#isClosed = true;
-    for (const { timer } of this.#paces.values()) clearTimeout(timer);
+  /** Nothing waits any longer. @returns what did, for who still does it. */
+  close(): readonly Later[] {
+    const waiting = [...this.#paces.values()].flatMap((pace) => pace.waiting ?? []);
     this.#paces.clear();
+    for (const { timer } of waiting) clearTimeout(timer);
+    return waiting.map(({ later }) => later);
   }
 }

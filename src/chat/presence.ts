@@ -1,4 +1,5 @@
 /** Who is online: a connection is a lease; transitions are published once. */
+import { boundedWait } from "../bounded.ts";
 import { whereReachable, type Bus, type PresenceState } from "../bus/bus.ts";
 import type { Log } from "../log.ts";
 import type { PresenceChanged } from "./events/presence-changed.ts";
@@ -11,6 +12,9 @@ import type { SessionListener } from "./sessions.ts";
 /** Changes of one user that are published at once, and how long it takes until there may be another one. */
 const BURST = 5;
 const INTERVAL_MS = 1000;
+
+/** How long a gateway that closes waits for what it still has to announce. */
+const CLOSE_MS = 1000;
 
 /** Before another attempt to announce what could not be read or published. */
 const RETRY_MS = 1000;
@@ -74,8 +78,10 @@ export class Presence implements SessionListener {
     this.#isClosed = true;
     this.#stopObserving();
     clearTimeout(this.#retry);
-    this.#pacer.close();
     await Promise.all(this.#steps.values());
+    // What is put off here nobody else would announce.
+    const announcing = this.#pacer.close().map((announce) => announce());
+    await boundedWait(CLOSE_MS, Promise.all(announcing), undefined);
     for (const timer of this.#graceTimers.values()) clearTimeout(timer);
     this.#graceTimers.clear();
   }
@@ -138,10 +144,12 @@ export class Presence implements SessionListener {
     if (this.#pacer.take(user.id, () => this.#announceLater(user))) await this.#announceNow(user);
   }
 
-  #announceLater(user: User): void {
-    this.#announceNow(user).catch((error: unknown) =>
-      this.#log.error({ err: error }, "a presence could not be announced"),
-    );
+  async #announceLater(user: User): Promise<void> {
+    try {
+      await this.#announceNow(user);
+    } catch (error) {
+      this.#log.error({ err: error }, "a presence could not be announced");
+    }
   }
 
   async #announceNow(user: User): Promise<void> {

@@ -139,9 +139,7 @@ export class Sessions {
     try {
       const user = await this.#profiles.fetch(tokenHash, { context: { token, source } });
       if (!user) throw new Error("the profile cache answered nothing");
-      const identity = { token, tokenHash, user };
-      this.#requireUnrefused(identity, begunAt);
-      return identity;
+      return this.#requireUnrefused({ token, tokenHash, user }, begunAt);
     } catch (error) {
       // One that was not asked about has no sessions.
       if (!hasCode(error, "UNAUTHENTICATED") || error instanceof Unauthenticated) throw error;
@@ -318,10 +316,11 @@ export class Sessions {
     }
   }
 
-  #requireUnrefused({ tokenHash, user }: Identity, begunAt: number): void {
+  #requireUnrefused(identity: Identity, begunAt: number): Identity {
+    const { tokenHash, user } = identity;
     const refusals = [this.#refusedAt.get(tokenHash), this.#refusedAt.get(user.id)];
     const refusal = refusals.find((found) => found !== undefined && found.at >= begunAt);
-    if (!refusal) return;
+    if (!refusal) return identity;
     // Nor is anybody else to be given these answers.
     this.#profiles.delete(tokenHash);
     this.#chatLists.delete(tokenHash);

@@ -123,10 +123,12 @@ export class Typing implements SessionListener {
     if (this.#pacer.take(key, () => this.#announceLater(chatId, user))) await this.#announceNow(chatId, user);
   }
 
-  #announceLater(chatId: string, user: User): void {
-    this.#announceNow(chatId, user).catch((error: unknown) =>
-      this.#log.error({ err: error }, "a typing indicator could not be published"),
-    );
+  async #announceLater(chatId: string, user: User): Promise<void> {
+    try {
+      await this.#announceNow(chatId, user);
+    } catch (error) {
+      this.#log.error({ err: error }, "a typing indicator could not be published");
+    }
   }
 
   async #announceNow(chatId: string, user: User): Promise<void> {

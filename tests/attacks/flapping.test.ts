@@ -111,7 +111,8 @@ test("what is put off is done once, when its time has come", async () => {
   const done: string[] = [];
   const pacer = new Pacer(2, 30);
   const take = (name: string): void => {
-    if (pacer.take("key", () => done.push(`later ${name}`))) done.push(name);
+    const later = async (): Promise<void> => void done.push(`later ${name}`);
+    if (pacer.take("key", later)) done.push(name);
   };
   for (const name of ["a", "b", "c", "d", "e"]) take(name);
   expect(done).toEqual(["a", "b"]);
@@ -119,5 +120,16 @@ test("what is put off is done once, when its time has come", async () => {
   take("f");
   await vi.waitFor(() => expect(done.at(-1)).toMatch(/f$/));
   expect(done).toHaveLength(4);
-  pacer.close();
+  expect(pacer.close()).toEqual([]);
+});
+
+test("what waits at the end is given back", async () => {
+  const done: string[] = [];
+  const pacer = new Pacer(1, 600_000);
+  for (const name of ["a", "b", "c"]) {
+    const later = async (): Promise<void> => void done.push(name);
+    if (pacer.take("key", later)) done.push(name);
+  }
+  for (const later of pacer.close()) await later();
+  expect(done).toEqual(["a", "b"]);
 });

@@ -88,12 +88,7 @@ export const FAMILIES: readonly Family[] = [
       return labelled("state", Object.entries({ opening, open, closing, sse }));
     },
   },
-  counts(
-    "connections_rejected_total",
-    "Connections that were turned away",
-    "reason",
-    ({ rejections }) => rejections,
-  ),
+  counts("connections_rejected_total", "Connections that were turned away", "reason", ({ rejections }) => rejections),
   counts("closes_total", "WebSockets that were closed, by close code", "code", ({ closes }) => closes),
   gauge(
     "lagging_connections",

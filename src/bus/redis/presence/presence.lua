@@ -6,6 +6,7 @@
 -- - `left`: when the last lease was removed, in ms; there until the user is back or offline;
 -- - `seen`: when the user was last there, in ms;
 -- - `by`: who brought the last transition about: its answer may have been lost, and it may ask again;
+-- - `at`: when that was, in ms;
 -- - `name`.
 --
 -- Beside it each instance has a set of the users of which it may hold leases, for the instance that cleans up after it, and one sorted
@@ -14,6 +15,7 @@
 -- How long it is remembered when a user was last seen: 30 days.
 local SEEN_TTL_MS = 2592000000
 
+local function milliseconds(number) return string.format('%.0f', number) end
 local function hasLease()
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
     if string.sub(field, 1, 6) == 'lease ' then return true end
@@ -30,11 +32,10 @@ local function markPresent(name)
   redis.call('HDEL', KEYS[1], 'left')
   redis.call('PERSIST', KEYS[1])
 end
-local function putOnline(by) redis.call('HSET', KEYS[1], 'online', 1, 'by', by) end
+local function putOnline(by) redis.call('HSET', KEYS[1], 'online', 1, 'by', by, 'at', milliseconds(nowMs())) end
 local function putOffline(by, seen)
   redis.call('HDEL', KEYS[1], 'online', 'left')
-  redis.call('HSET', KEYS[1], 'by', by, 'seen', seen)
+  redis.call('HSET', KEYS[1], 'by', by, 'at', milliseconds(nowMs()), 'seen', seen)
   redis.call('PEXPIRE', KEYS[1], SEEN_TTL_MS)
 end
 local function get(field) return redis.call('HGET', KEYS[1], field) end
-local function milliseconds(number) return string.format('%.0f', number) end

@@ -4,6 +4,7 @@ import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import { RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
+import { departures, leaseField, toInstant } from "./fields.ts";
 import { Turns } from "./turns.ts";
 
 /** Users whose leases are written at the same time. */
@@ -155,11 +156,20 @@ export class RedisPresence implements PresenceStore {
     await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
   }
 
-  /** Removes the leases of a dead instance, and puts users offline who have no others. Rejects where Redis is unreachable. */
+  /**
+   * Removes the leases of a dead instance, puts users offline who have no others, and announces those whose last change it may not have
+   * announced. Rejects where Redis is unreachable.
+   */
   async release(instanceId: string, userIds: readonly string[], lastBeatMs: number): Promise<void> {
     const { graceMs } = this.#parts;
     await this.#each(userIds, async (id) => {
-      const args = [leaseField(instanceId, ""), this.#departure(), graceMs, Math.floor(lastBeatMs)];
+      const args = [
+        leaseField(instanceId, ""),
+        this.#departure(),
+        graceMs,
+        Math.floor(lastBeatMs),
+        departures(instanceId),
+      ];
       const answer = await this.#script(RELEASE, id, args);
       if (typeof answer === "string") this.#tell({ id, name: answer });
       else if (typeof answer === "number" && answer > 0) await this.#adopt(id, answer);
@@ -269,7 +279,7 @@ export class RedisPresence implements PresenceStore {
   }
 
   #departure(): string {
-    return `departure ${this.#instanceId} ${this.#stays++}`;
+    return `${departures(this.#instanceId)}${this.#stays++}`;
   }
 
   #tell(user: PresentUser): void {
@@ -289,12 +299,4 @@ export class RedisPresence implements PresenceStore {
     });
     await Promise.all(workers);
   }
-}
-
-function leaseField(instanceId: string, leaseId: string): string {
-  return `lease ${instanceId} ${leaseId}`;
-}
-
-function toInstant(ms: string | null | undefined): string | undefined {
-  return ms === null || ms === undefined ? undefined : new Date(Number(ms)).toISOString();
 }
