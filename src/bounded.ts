@@ -9,3 +9,9 @@ export async function boundedWait<T, F>(ms: number, work: Promise<T>, fallback: 
     work.catch(() => undefined);
   }
 }
+
+/** The same promise. It is awaited in a later turn: until then its rejection is not unhandled. */
+export function awaitedLater<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}

@@ -4,6 +4,7 @@
  */
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
+import { awaitedLater } from "../bounded.ts";
 import type { Directory, MembershipListener } from "../chat/directory.ts";
 import {
   isChatEvent,
@@ -130,7 +131,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
       if (breather.isDue) await breather.breathe();
       // The subscriptions may have ended, or the viewer left the chat, meanwhile.
       if (this.#toAll.get(session) !== mine) break;
-      if (session.viewer.chats.has(id)) listening.push(this.#listen(session, mine, id));
+      if (session.viewer.chats.has(id)) listening.push(awaitedLater(this.#listen(session, mine, id)));
     }
     await Promise.all(listening);
   }
@@ -174,10 +175,8 @@ export class Fanout implements MembershipListener, SubscriberSet {
     for (const session of viewer.sessions) {
       this.#leaveRoom(session, chatId);
       for (const subscriber of allOf(this.#toAll.get(session))) subscriber.forget(chatId);
-    }
-    // Of the viewer's own subscriptions, not of the chat's: a chat that is deleted is left by each of its members.
-    for (const { subscriptions } of viewer.sessions) {
-      for (const subscription of subscriptions) {
+      // Of the viewer's own subscriptions, not of the chat's: a chat that is deleted is left by each of its members.
+      for (const subscription of session.subscriptions) {
         if (subscription.spec.chatId === chatId) subscription.end(new GatewayError("NOT_PARTICIPANT"));
       }
     }
@@ -255,8 +254,8 @@ export class Fanout implements MembershipListener, SubscriberSet {
     if (event.type === "message.read") this.#options.reads.learnReceipt(event.receipt);
     const before = this.#delivered;
     this.#serve(room, event, position);
-    const recipients = this.#delivered - before;
     if (position === undefined) return;
+    const recipients = this.#delivered - before;
     if (recipients > 0) this.#times.note(position);
     if (event.type === "message.created") logDelivery(this.#options.log, event, position, recipients);
   }
