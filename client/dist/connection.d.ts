@@ -27,7 +27,7 @@ export declare class Connection {
     subscribe<Data>(query: string, variables: Variables, next: (data: Data) => void, ended?: (failure: Failure) => void, live?: (isNew: boolean) => void): Subscription;
     /** Something else than a subscription is behind, until the result is called. */
     hold(): () => void;
-    /** Its events themselves have told that it is up to date. */
+    /** Its events themselves show that it is up to date. */
     caughtUp(followed: Subscription): void;
     close(): Promise<void>;
 }

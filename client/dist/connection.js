@@ -100,7 +100,7 @@ export class Connection {
         this.#follow(held);
         return () => this.#unfollow(held);
     }
-    /** Its events themselves have told that it is up to date. */
+    /** Its events themselves show that it is up to date. */
     caughtUp(followed) {
         followed.isLive = true;
         this.#update();
@@ -135,7 +135,7 @@ export class Connection {
             try {
                 if (!(await this.#token.next()))
                     this.#signOut();
-                // Nothing connects any more; `close` releases whoever waits for that.
+                // Nothing connects any more; `close` releases those who wait for that.
                 if (this.#isOver)
                     await new Promise(() => undefined);
                 this.#expect(CONNECT_WITHIN_MS);
@@ -169,15 +169,15 @@ export class Connection {
             listener(true);
         this.#update();
     }
-    /** Where a subscription stands, as the payload of a ping. */
+    /** The state of a subscription, as the payload of a ping. */
     #learn(payload) {
-        const told = payload?.["subscription"];
+        const sent = payload?.["subscription"];
         for (const followed of this.#followed.values()) {
-            if (followed.id !== told?.id)
+            if (followed.id !== sent?.id)
                 continue;
-            followed.isLive = told.state === "live";
+            followed.isLive = sent.state === "live";
             if (followed.isLive)
-                followed.onLive?.(told.start === "new");
+                followed.onLive?.(sent.start === "new");
         }
         this.#update();
     }

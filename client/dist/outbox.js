@@ -73,18 +73,18 @@ export class Outbox {
     #send(pending) {
         const { chatId, text, key } = pending;
         this.#sending = pending;
-        const settle = () => {
+        const finish = () => {
             this.#sending = undefined;
             this.#change(this.#pending);
         };
         this.#stop = operate(this.#connection.client, { query: SEND, variables: { id: chatId, text, key } }, ({ sendMessage }) => {
             pending.message = sendMessage;
-            settle();
+            finish();
             if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true)
                 this.drop(key);
         }, () => {
             pending.isFailed = true;
-            settle();
+            finish();
         }, Date.now() + RETRY_FOR_MS);
         this.#save();
     }

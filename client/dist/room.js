@@ -6,7 +6,7 @@ const PAGE_SIZE = 50;
 /** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
 const FILL_PAGE_SIZE = 200;
 const MOST_FILLED = 1000;
-/** How often the others are told that somebody is typing, and that somebody has read. */
+/** How often typing, and reading, is sent to the gateway. */
 const TYPING_EVERY_MS = 2000;
 const READ_EVERY_MS = 1000;
 /** A phone's clock may be so much ahead of the server's. */
@@ -82,7 +82,7 @@ export class OpenRoom {
         }));
     }
     send(text) {
-        // The next key stroke is told at once.
+        // The next key stroke is sent at once.
         this.#typedAt = 0;
         return this.#show(this.#outbox.add(this.#id, text));
     }
@@ -131,7 +131,7 @@ export class OpenRoom {
             variables.after = message.cursor;
             this.#typing.delete(message.sender.id);
             if (!this.has(message.id))
-                this.#timeline.append(message, this.#settle(message));
+                this.#timeline.append(message, this.#replaceCopy(message));
             this.changed();
         }, (isNew) => {
             // Without a cursor, what came before this moment is not part of the stream.
@@ -189,7 +189,7 @@ export class OpenRoom {
             nodes = page.nodes.concat(nodes);
         }
         this.#hasGap = isGap();
-        this.#timeline.merge(nodes, (message) => this.#settle(message));
+        this.#timeline.merge(nodes, (message) => this.#replaceCopy(message));
         if (nodes[0]?.id === this.#timeline.ids[0])
             this.#setStart(page);
         this.#isLoading = false;
@@ -242,7 +242,7 @@ export class OpenRoom {
         };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-    #settle({ id, clientMessageId, text, sender, at }) {
+    #replaceCopy({ id, clientMessageId, text, sender, at }) {
         if (sender.id !== this.#connection.userId)
             return id;
         const copy = this.#outbox.of(this.#id).find((pending) => pending.message || clientMessageId

@@ -130,7 +130,7 @@ export class Connection {
     return () => this.#unfollow(held);
   }
 
-  /** Its events themselves have told that it is up to date. */
+  /** Its events themselves show that it is up to date. */
   caughtUp(followed: Subscription): void {
     followed.isLive = true;
     this.#update();
@@ -166,7 +166,7 @@ export class Connection {
       if (this.#failures > 0) await this.#pause();
       try {
         if (!(await this.#token.next())) this.#signOut();
-        // Nothing connects any more; `close` releases whoever waits for that.
+        // Nothing connects any more; `close` releases those who wait for that.
         if (this.#isOver) await new Promise(() => undefined);
         this.#expect(CONNECT_WITHIN_MS);
         return;
@@ -200,13 +200,13 @@ export class Connection {
     this.#update();
   }
 
-  /** Where a subscription stands, as the payload of a ping. */
+  /** The state of a subscription, as the payload of a ping. */
   #learn(payload: Variables | undefined): void {
-    const told = payload?.["subscription"] as { id: string; state: string; start: string } | undefined;
+    const sent = payload?.["subscription"] as { id: string; state: string; start: string } | undefined;
     for (const followed of this.#followed.values()) {
-      if (followed.id !== told?.id) continue;
-      followed.isLive = told.state === "live";
-      if (followed.isLive) followed.onLive?.(told.start === "new");
+      if (followed.id !== sent?.id) continue;
+      followed.isLive = sent.state === "live";
+      if (followed.isLive) followed.onLive?.(sent.start === "new");
     }
     this.#update();
   }

@@ -109,7 +109,7 @@ export class Outbox {
   #send(pending: Pending): void {
     const { chatId, text, key } = pending;
     this.#sending = pending;
-    const settle = (): void => {
+    const finish = (): void => {
       this.#sending = undefined;
       this.#change(this.#pending);
     };
@@ -118,12 +118,12 @@ export class Outbox {
       { query: SEND, variables: { id: chatId, text, key } },
       ({ sendMessage }) => {
         pending.message = sendMessage;
-        settle();
+        finish();
         if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
       },
       () => {
         pending.isFailed = true;
-        settle();
+        finish();
       },
       Date.now() + RETRY_FOR_MS,
     );

@@ -14,7 +14,7 @@ const PAGE_SIZE = 50;
 const FILL_PAGE_SIZE = 200;
 const MOST_FILLED = 1000;
 
-/** How often the others are told that somebody is typing, and that somebody has read. */
+/** How often typing, and reading, is sent to the gateway. */
 const TYPING_EVERY_MS = 2000;
 const READ_EVERY_MS = 1000;
 
@@ -101,7 +101,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   send(text: string): ShownMessage {
-    // The next key stroke is told at once.
+    // The next key stroke is sent at once.
     this.#typedAt = 0;
     return this.#show(this.#outbox.add(this.#id, text));
   }
@@ -166,7 +166,7 @@ export class OpenRoom implements Room, OpenChat {
       ({ messageAdded: message }) => {
         variables.after = message.cursor;
         this.#typing.delete(message.sender.id);
-        if (!this.has(message.id)) this.#timeline.append(message, this.#settle(message));
+        if (!this.has(message.id)) this.#timeline.append(message, this.#replaceCopy(message));
         this.changed();
       },
       (isNew) => {
@@ -226,7 +226,7 @@ export class OpenRoom implements Room, OpenChat {
       nodes = page.nodes.concat(nodes);
     }
     this.#hasGap = isGap();
-    this.#timeline.merge(nodes, (message) => this.#settle(message));
+    this.#timeline.merge(nodes, (message) => this.#replaceCopy(message));
     if (nodes[0]?.id === this.#timeline.ids[0]) this.#setStart(page);
     this.#isLoading = false;
     this.changed();
@@ -282,7 +282,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-  #settle({ id, clientMessageId, text, sender, at }: wire.WireMessage): string {
+  #replaceCopy({ id, clientMessageId, text, sender, at }: wire.WireMessage): string {
     if (sender.id !== this.#connection.userId) return id;
     const copy = this.#outbox.of(this.#id).find((pending) =>
       pending.message || clientMessageId
