@@ -126,9 +126,7 @@ export class Presence implements SessionListener {
   }
 
   #announceSoon(user: User): void {
-    this.#announce(user).catch((error: unknown) =>
-      this.#log.error({ err: error }, "a presence could not be announced"),
-    );
+    void this.#logFailure(this.#announce(user));
   }
 
   #announceUnpublished(): void {
@@ -141,12 +139,13 @@ export class Presence implements SessionListener {
 
   /** At once, or, where the user has come and gone often lately, a little later: what is published is the state of then. */
   async #announce(user: User): Promise<void> {
-    if (this.#pacer.take(user.id, () => this.#announceLater(user))) await this.#announceNow(user);
+    if (this.#pacer.take(user.id, () => this.#logFailure(this.#announceNow(user)))) await this.#announceNow(user);
   }
 
-  async #announceLater(user: User): Promise<void> {
+  /** Never rejects. */
+  async #logFailure(announcing: Promise<void>): Promise<void> {
     try {
-      await this.#announceNow(user);
+      await announcing;
     } catch (error) {
       this.#log.error({ err: error }, "a presence could not be announced");
     }
