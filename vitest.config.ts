@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 /** Tests of what runs in one process, in seconds. */
 const QUICK = [
   "tests/architecture/**/*.test.ts",
+  "tests/bench/**/*.test.ts",
   "tests/bus/{catch-up,memory,recent-events}.test.ts",
   "tests/chat/**/*.test.ts",
   "tests/configuration/{documentation,redis-address,secrets,values}.test.ts",

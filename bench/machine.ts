@@ -27,7 +27,7 @@ export function describeVersions(): Record<string, string> {
     "undici",
   ];
   return {
-    gateway: gatewayVersion(),
+    gateway: gatewayVersion(GATEWAY_ROOT),
     Node: process.versions.node,
     Bun: run(BUN, ["--version"]),
     Redis: /v=(\S+)/.exec(run("redis-server", ["--version"]))?.[1] ?? "none",
@@ -36,10 +36,10 @@ export function describeVersions(): Record<string, string> {
 }
 
 /** The number, and the revision where there is one; `+` where the sources have changed since. */
-function gatewayVersion(): string {
-  const { version } = JSON.parse(readFileSync(`${GATEWAY_ROOT}/package.json`, "utf8")) as { version: string };
-  const revision = run("git", ["-C", GATEWAY_ROOT, "rev-parse", "--short", "HEAD"]);
-  const changes = run("git", ["-C", GATEWAY_ROOT, "status", "--porcelain", "src", "package-lock.json"]);
+export function gatewayVersion(root: string): string {
+  const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
+  const revision = run("git", ["-C", root, "rev-parse", "--short", "HEAD"]);
+  const changes = run("git", ["-C", root, "status", "--porcelain", "src", "package-lock.json"]);
   return revision === "" ? version : `${version} (${revision}${changes === "" ? "" : "+"})`;
 }
 

@@ -1,12 +1,13 @@
 /** Who is measured: how each server is started and what its clients speak. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { graphqlTransportWs, jsonFrames, socketIo, type Protocol } from "./load/protocols.ts";
 import { freePort, LOAD_CORE, SERVER_CORE, Server, type Command } from "./processes.ts";
 import type { World } from "./world.ts";
 
-export type PeerName = "gateway" | "recipe-redis" | "recipe-memory" | "socket.io" | "ws" | "bun";
+export type PeerName = "gateway" | "against" | "recipe-redis" | "recipe-memory" | "socket.io" | "ws" | "bun";
 
 export interface Peer {
   readonly name: PeerName;
@@ -14,16 +15,20 @@ export interface Peer {
   readonly protocol: Protocol;
   /** The file of `peers/`; the gateway's own where absent. */
   readonly file?: string;
+  /** The checkout of a gateway; this one where absent. */
+  readonly root?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Whether it needs a Redis server. */
   readonly redis?: true;
 }
 
-export const GATEWAY_ROOT = process.env["GATEWAY_ROOT"] ?? fileURLToPath(new URL("../", import.meta.url));
+export const GATEWAY_ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const BUN = fileURLToPath(new URL("node_modules/.bin/bun", import.meta.url));
 
+const GATEWAY: Peer = { name: "gateway", title: "this gateway", protocol: graphqlTransportWs };
+
 export const PEERS: readonly Peer[] = [
-  { name: "gateway", title: "this gateway", protocol: graphqlTransportWs },
+  GATEWAY,
   {
     name: "recipe-redis",
     title: "Yoga + graphql-ws + withFilter, RedisPubSub",
@@ -42,6 +47,11 @@ export const PEERS: readonly Peer[] = [
   { name: "ws", title: "bare ws", protocol: jsonFrames, file: "ws.ts" },
   { name: "bun", title: "Bun's ServerWebSocket.publish", protocol: jsonFrames, file: "bun.ts" },
 ];
+
+/** The gateway of this checkout, and that of another one, which is installed. */
+export function gatewayPair(root: string): readonly [Peer, Peer] {
+  return [GATEWAY, { ...GATEWAY, name: "against", title: root, root }];
+}
 
 export interface StageOptions {
   readonly world: World;
@@ -132,7 +142,7 @@ async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Pro
   const port = await freePort();
   return {
     file: process.execPath,
-    args: [...settle, ...startArguments()],
+    args: [...settle, ...startArguments(peer.root ?? GATEWAY_ROOT)],
     env: gatewayEnvironment(env, port),
     core: SERVER_CORE,
     port: { number: port, path: "/ready" },
@@ -140,10 +150,11 @@ async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Pro
 }
 
 /** What `npm start` gives to Node.js. */
-function startArguments(): readonly string[] {
-  const manifest = JSON.parse(readFileSync(`${GATEWAY_ROOT}/package.json`, "utf8")) as { scripts: { start: string } };
-  const [, ...args] = manifest.scripts.start.split(" ");
-  return args.map((argument) => (argument.startsWith("src/") ? `${GATEWAY_ROOT}/${argument}` : argument));
+function startArguments(root: string): readonly string[] {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+  const words = manifest.scripts.start.split(" ");
+  const args = words.slice(words.indexOf("node") + 1);
+  return args.map((argument) => (argument.startsWith("src/") ? join(root, argument) : argument));
 }
 
 function profiled(command: Command, profile: string): Command {

@@ -88,7 +88,7 @@ function deliveries(result: Result, peer: string): string {
   return `all ${numeral(expected, 0)}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [row(head), row(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...rows.map(row)].join("\n");
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { performance } from "node:perf_hooks";
 import type { Stage } from "../peers.ts";
-import { crowdOf, type Case, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Case, type Column, type Scale, type Scenario } from "./scenario.ts";
 
 const CONNECTING_CONNECTIONS = 2000;
 /** Many, so that what a heap holds in reserve, some megabytes, is little beside them. */
@@ -40,8 +40,9 @@ export const memory: Scenario = {
   cases: (scale) => [caseOf(IDLE_CONNECTIONS, scale)],
   columns: () => MEMORY,
   charts: () => [{ kind: "bars", title: "Memory", unit: "KiB per idle connection", columns: MEMORY }],
-  async measure(stage) {
-    using crowd = crowdOf(stage);
+  once: true,
+  async prepare(stage) {
+    const crowd = crowdOf(stage);
     const { warmUp, measured } = usersOf(stage);
     const texts = stage.peer.protocol.listen("four");
     const admit = async (users: readonly number[]): Promise<number> => {
@@ -50,8 +51,10 @@ export const memory: Scenario = {
       return stage.server.residentKiB();
     };
     const before = await admit(warmUp);
-    const after = await admit(measured);
-    return found({ perConnection: (after - before) / measured.length }, crowd.lost);
+    return new Prepared(crowd, async () => {
+      const after = await admit(measured);
+      return { values: { perConnection: (after - before) / measured.length }, accounts: [] };
+    });
   },
 };
 
@@ -77,17 +80,20 @@ export const connecting: Scenario = {
       columns: CONNECTING.slice(1),
     },
   ],
-  async measure(stage) {
-    using crowd = crowdOf(stage);
+  once: true,
+  async prepare(stage) {
+    const crowd = crowdOf(stage);
     const { warmUp, measured } = usersOf(stage);
     await crowd.admit(warmUp);
-    await stage.server.quiet();
-    const before = stage.server.cpuMs();
-    const startedAt = performance.now();
-    await crowd.admit(measured);
-    const seconds = (performance.now() - startedAt) / 1000;
-    const cost = ((stage.server.cpuMs() - before) * 1000) / measured.length;
-    return found({ perSecond: measured.length / seconds, cost }, crowd.lost);
+    return new Prepared(crowd, async () => {
+      await stage.server.quiet();
+      const before = stage.server.cpuMs();
+      const startedAt = performance.now();
+      await crowd.admit(measured);
+      const seconds = (performance.now() - startedAt) / 1000;
+      const cost = ((stage.server.cpuMs() - before) * 1000) / measured.length;
+      return { values: { perSecond: measured.length / seconds, cost }, accounts: [] };
+    });
   },
 };
 
@@ -97,8 +103,4 @@ async function settle(stage: Stage): Promise<void> {
   // Some of what one collection lets go is freed by the next.
   await stage.server.collectGarbage();
   await stage.server.collectGarbage();
-}
-
-function found(values: Readonly<Record<string, number>>, lostConnections: number): Finding {
-  return { values, accounts: [], lostConnections };
 }

@@ -1,7 +1,7 @@
 import { sendInTurn } from "../load/pace.ts";
 import type { Window } from "../load/window.ts";
 import type { Stage } from "../peers.ts";
-import { crowdOf, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Column, type Scale, type Scenario } from "./scenario.ts";
 
 const PEOPLE = 1000;
 const BURST = 10;
@@ -26,11 +26,11 @@ export const fanOut: Scenario = {
   charts: () => [
     { kind: "bars", title: "Fan-out to 1,000", unit: "µs of processor time per delivery", columns: COLUMNS },
   ],
-  measure,
+  prepare,
 };
 
-async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
-  using crowd = crowdOf(stage);
+async function prepare(stage: Stage, { windowMs }: Scale): Promise<Prepared> {
+  const crowd = crowdOf(stage);
   await crowd.gather({ chatId: "c0-0" }, 1);
   const stretch = async (atOnce: number, durationMs: number): Promise<{ window: Window; cost: number }> => {
     const window = crowd.open({ latencies: false });
@@ -39,12 +39,13 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
   };
   await stretch(1, WARM_UP_MS);
   await stretch(BURST, WARM_UP_MS);
-  await stage.server.quiet();
-  const single = await stretch(1, windowMs);
-  const burst = await stretch(BURST, windowMs);
-  return {
-    values: { single: single.cost, burst: burst.cost },
-    accounts: [single.window.account(), burst.window.account()],
-    lostConnections: crowd.lost,
-  };
+  return new Prepared(crowd, async () => {
+    await stage.server.quiet();
+    const single = await stretch(1, windowMs);
+    const burst = await stretch(BURST, windowMs);
+    return {
+      values: { single: single.cost, burst: burst.cost },
+      accounts: [single.window.account(), burst.window.account()],
+    };
+  });
 }

@@ -1,6 +1,6 @@
 import { sendByClock } from "../load/pace.ts";
 import type { PeerName, Stage } from "../peers.ts";
-import { crowdOf, type Case, type Column, type Finding, type Point, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Case, type Column, type Point, type Scale, type Scenario } from "./scenario.ts";
 
 const CHAT_SIZE = 10;
 const SENDERS = 100;
@@ -53,7 +53,7 @@ function growth({ steps, caseOf, across, name, title, text }: Growth): Scenario 
     charts: ({ quick }) => [
       { kind: "lines", title, unit: "µs of processor time per delivery", across, points: points(quick) },
     ],
-    measure,
+    prepare,
   };
 }
 
@@ -61,13 +61,14 @@ function columnOf(name: string): Column {
   return { heading: `${name}, µs per delivery`, case: name, value: "perDelivery", digits: 1 };
 }
 
-async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
-  using crowd = crowdOf(stage);
+async function prepare(stage: Stage, { windowMs }: Scale): Promise<Prepared> {
+  const crowd = crowdOf(stage);
   await crowd.gather("all", Math.min(SENDERS, stage.world.people / CHAT_SIZE));
   await sendByClock(crowd, crowd.open({ latencies: false }), MESSAGES_PER_SECOND, WARM_UP_MS);
-  await stage.server.quiet();
-  const window = crowd.open({ latencies: false });
-  const { cpuMs } = await stage.server.during(() => sendByClock(crowd, window, MESSAGES_PER_SECOND, windowMs));
-  const perDelivery = (cpuMs * 1000) / window.received;
-  return { values: { perDelivery }, accounts: [window.account()], lostConnections: crowd.lost };
+  return new Prepared(crowd, async () => {
+    await stage.server.quiet();
+    const window = crowd.open({ latencies: false });
+    const { cpuMs } = await stage.server.during(() => sendByClock(crowd, window, MESSAGES_PER_SECOND, windowMs));
+    return { values: { perDelivery: (cpuMs * 1000) / window.received }, accounts: [window.account()] };
+  });
 }

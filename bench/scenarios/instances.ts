@@ -1,7 +1,7 @@
 import { sendByClock } from "../load/pace.ts";
 import type { Stage } from "../peers.ts";
 import { quantile } from "../report/statistics.ts";
-import { crowdOf, type Case, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Case, type Column, type Scale, type Scenario } from "./scenario.ts";
 
 const COUNTS = [1, 2, 4];
 const RATE = 200;
@@ -31,31 +31,32 @@ export const instances: Scenario = {
   cases: () => CASES,
   columns: () => COLUMNS,
   charts: () => [],
-  measure,
+  prepare,
 };
 
 function caseName(count: number): string {
   return count === 1 ? "1 instance" : `${count} instances`;
 }
 
-async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
-  using crowd = crowdOf(stage);
+async function prepare(stage: Stage, { windowMs }: Scale): Promise<Prepared> {
+  const crowd = crowdOf(stage);
   await crowd.gather("all", SENDERS);
   await sendByClock(crowd, crowd.open({ latencies: false }), RATE, WARM_UP_MS);
-  for (const server of stage.servers) await server.quiet();
-  const window = crowd.open({ latencies: true });
-  const [servers, redis] = [stage.cpuMs(), stage.redis?.cpuMs() ?? 0];
-  await sendByClock(crowd, window, RATE, windowMs);
-  const perMessage = (ms: number): number => (ms * 1000) / window.messages;
-  const latencies = window.latenciesMs;
-  return {
-    values: {
-      servers: perMessage(stage.cpuMs() - servers),
-      redis: perMessage((stage.redis?.cpuMs() ?? 0) - redis),
-      p50: quantile(latencies, 0.5),
-      p99: quantile(latencies, 0.99),
-    },
-    accounts: [window.account()],
-    lostConnections: crowd.lost,
-  };
+  return new Prepared(crowd, async () => {
+    for (const server of stage.servers) await server.quiet();
+    const window = crowd.open({ latencies: true });
+    const [servers, redis] = [stage.cpuMs(), stage.redis?.cpuMs() ?? 0];
+    await sendByClock(crowd, window, RATE, windowMs);
+    const perMessage = (ms: number): number => (ms * 1000) / window.messages;
+    const latencies = window.latenciesMs;
+    return {
+      values: {
+        servers: perMessage(stage.cpuMs() - servers),
+        redis: perMessage((stage.redis?.cpuMs() ?? 0) - redis),
+        p50: quantile(latencies, 0.5),
+        p99: quantile(latencies, 0.99),
+      },
+      accounts: [window.account()],
+    };
+  });
 }

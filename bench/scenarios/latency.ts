@@ -1,10 +1,11 @@
 import { performance } from "node:perf_hooks";
+import type { Crowd } from "../load/crowd.ts";
 import { sendByClock } from "../load/pace.ts";
 import type { Account } from "../load/window.ts";
 import type { Stage } from "../peers.ts";
 import { coreBusyMs, LOAD_CORE } from "../processes.ts";
 import { quantile } from "../report/statistics.ts";
-import { crowdOf, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Column, type Scale, type Scenario } from "./scenario.ts";
 
 const PEOPLE = 1000;
 const CHAT_SIZE = 10;
@@ -41,13 +42,21 @@ export const latency: Scenario = {
       })),
     },
   ],
-  measure,
+  prepare,
 };
 
-async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
-  using crowd = crowdOf(stage);
+async function prepare(stage: Stage, { windowMs }: Scale): Promise<Prepared> {
+  const crowd = crowdOf(stage);
   await crowd.gather("all", SENDERS);
   await sendByClock(crowd, crowd.open({ latencies: true }), Math.max(...RATES), WARM_UP_MS);
+  return new Prepared(crowd, () => measureRates(stage, crowd, windowMs));
+}
+
+async function measureRates(
+  stage: Stage,
+  crowd: Crowd,
+  windowMs: number,
+): Promise<{ values: Record<string, number>; accounts: Account[] }> {
   const values: Record<string, number> = {};
   const accounts: Account[] = [];
   for (const rate of RATES) {
@@ -67,5 +76,5 @@ async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
     values[`worst-lag-${rate}`] = result.worstLagMs;
     accounts.push(window.account());
   }
-  return { values, accounts, lostConnections: crowd.lost };
+  return { values, accounts };
 }

@@ -63,7 +63,31 @@ export interface Scenario {
   readonly cases: (scale: Scale) => readonly Case[];
   readonly columns: (scale: Scale) => readonly Column[];
   readonly charts: (scale: Scale) => readonly Chart[];
-  readonly measure: (stage: Stage, scale: Scale, name: string) => Promise<Finding>;
+  /** Connects everybody and warms the server up. */
+  readonly prepare: (stage: Stage, scale: Scale) => Promise<Prepared>;
+  /** Whether a server can be measured once only, because it is another one afterwards. */
+  readonly once?: true;
+}
+
+/** A server that is ready to be measured. Disposing of it disconnects everybody. */
+export class Prepared implements Disposable {
+  readonly #crowd: Crowd;
+  readonly #measure: () => Promise<Omit<Finding, "lostConnections">>;
+
+  constructor(crowd: Crowd, measure: () => Promise<Omit<Finding, "lostConnections">>) {
+    this.#crowd = crowd;
+    this.#measure = measure;
+  }
+
+  /** One window. */
+  async measure(): Promise<Finding> {
+    const found = await this.#measure();
+    return { ...found, lostConnections: this.#crowd.lost };
+  }
+
+  [Symbol.dispose](): void {
+    this.#crowd[Symbol.dispose]();
+  }
 }
 
 export function crowdOf({ server, servers, peer, world }: Stage): Crowd {

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { sendByClock } from "../load/pace.ts";
 import type { Stage } from "../peers.ts";
-import { crowdOf, type Column, type Finding, type Scale, type Scenario } from "./scenario.ts";
+import { crowdOf, Prepared, type Column, type Scale, type Scenario } from "./scenario.ts";
 
 const CHAT_SIZE = 10;
 const SENDERS = 100;
@@ -44,27 +44,28 @@ export const smallChats: Scenario = {
       columns: columns(scale).slice(0, 1),
     },
   ],
-  measure,
+  prepare,
 };
 
-async function measure(stage: Stage, { windowMs }: Scale): Promise<Finding> {
-  using crowd = crowdOf(stage);
+async function prepare(stage: Stage, { windowMs }: Scale): Promise<Prepared> {
+  const crowd = crowdOf(stage);
   await crowd.gather("all", Math.min(SENDERS, stage.world.people / CHAT_SIZE));
   await sendByClock(crowd, crowd.open({ latencies: false }), RATE, WARM_UP_MS);
-  await stage.server.quiet();
-  const window = crowd.open({ latencies: false });
-  const { result, cpuMs } = await stage.server.during(async () => {
-    const startedAt = performance.now();
-    const { achieved } = await sendByClock(crowd, window, RATE, windowMs);
-    return { achieved, tookMs: performance.now() - startedAt };
+  return new Prepared(crowd, async () => {
+    await stage.server.quiet();
+    const window = crowd.open({ latencies: false });
+    const { result, cpuMs } = await stage.server.during(async () => {
+      const startedAt = performance.now();
+      const { achieved } = await sendByClock(crowd, window, RATE, windowMs);
+      return { achieved, tookMs: performance.now() - startedAt };
+    });
+    return {
+      values: {
+        perMessage: (cpuMs * 1000) / window.messages,
+        share: (100 * cpuMs) / result.tookMs,
+        achieved: result.achieved,
+      },
+      accounts: [window.account()],
+    };
   });
-  return {
-    values: {
-      perMessage: (cpuMs * 1000) / window.messages,
-      share: (100 * cpuMs) / result.tookMs,
-      achieved: result.achieved,
-    },
-    accounts: [window.account()],
-    lostConnections: crowd.lost,
-  };
 }

@@ -1,0 +1,72 @@
+/** What the command line asks for. */
+import { resolve } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { SCENARIOS } from "./scenarios/all.ts";
+import type { Scale, Scenario } from "./scenarios/scenario.ts";
+
+export interface Options {
+  readonly scale: Scale;
+  readonly rounds: number;
+  readonly scenarios: readonly Scenario[];
+  readonly peer: string | undefined;
+  /** A checkout that the present one is compared with, in the place of the peers. */
+  readonly against: string | undefined;
+  /** Whether results.json and the document are written: after a trial only on demand. */
+  readonly write: boolean;
+  /** Where the servers' profiles go. */
+  readonly profile: string | undefined;
+  readonly command: string;
+}
+
+const FULL: Scale = { quick: false, windowMs: 5000 };
+const QUICK: Scale = { quick: true, windowMs: 1500 };
+/** Short, because the pace of the machine changes: the two windows of a pair are to be close together. */
+const PAIRED_WINDOW_MS = 2500;
+const ROUNDS = 5;
+
+/** Throws where the command line cannot be followed. */
+export function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", multiple: true },
+      peer: { type: "string" },
+      against: { type: "string" },
+      rounds: { type: "string" },
+      window: { type: "string" },
+      write: { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  });
+  const { quick, only, peer, against, rounds, window, write, profile } = values;
+  const scenarios = SCENARIOS.filter(({ name }) => only?.includes(name) ?? true);
+  if (scenarios.length < (only?.length ?? 0)) {
+    throw new Error(`--only: expected some of ${SCENARIOS.map(({ name }) => name).join(", ")}`);
+  }
+  const scale = quick ? QUICK : FULL;
+  const ownWindowMs = against === undefined || quick ? scale.windowMs : PAIRED_WINDOW_MS;
+  const args = process.argv.slice(2);
+  const isTrial = [peer, against, rounds, window, profile].some((value) => value !== undefined);
+  return {
+    scale: { ...scale, windowMs: window === undefined ? ownWindowMs : 1000 * positive("--window", window) },
+    rounds: rounds === undefined ? (quick ? 1 : ROUNDS) : positive("--rounds", rounds),
+    scenarios,
+    peer,
+    against: against === undefined ? undefined : fromCaller(against),
+    write: write || !(quick || isTrial),
+    profile: profile === undefined ? undefined : fromCaller(profile),
+    command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
+  };
+}
+
+/** A path as the caller means it: `npm run bench` changes to this folder first. */
+function fromCaller(path: string): string {
+  return resolve(process.env["INIT_CWD"] ?? ".", path);
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${option}: expected a number above 0, got ${text}`);
+  return value;
+}

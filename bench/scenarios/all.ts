@@ -1,0 +1,19 @@
+import { connecting, memory } from "./connections.ts";
+import { fanOut } from "./fan-out.ts";
+import { moreChats, moreConnections } from "./growth.ts";
+import { instances } from "./instances.ts";
+import { latency } from "./latency.ts";
+import type { Scenario } from "./scenario.ts";
+import { smallChats } from "./small-chats.ts";
+
+/** In the order of the document. */
+export const SCENARIOS: readonly Scenario[] = [
+  fanOut,
+  smallChats,
+  latency,
+  memory,
+  connecting,
+  moreConnections,
+  moreChats,
+  instances,
+];
