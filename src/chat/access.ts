@@ -2,11 +2,11 @@
 import { LRUCache } from "lru-cache";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { ChatApi } from "../upstream/chat-api.ts";
 import type { Announcement, Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
-import { isIn, listChats } from "./chat-list.ts";
+import { isIn, listChats, type ChatList } from "./chat-list.ts";
 import { toChat, type Chat, type User } from "./model.ts";
+import type { Questions } from "./questions.ts";
 import { Session, type Identity } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -22,7 +22,7 @@ export interface Membership {
 }
 
 interface AccessOptions {
-  readonly api: ChatApi;
+  readonly questions: Questions;
   readonly directory: Directory;
   readonly sessions: Sessions;
   readonly announcements: Announcements;
@@ -32,7 +32,7 @@ interface AccessOptions {
 }
 
 export class Access {
-  readonly #api: ChatApi;
+  readonly #questions: Questions;
   readonly #directory: Directory;
   readonly #sessions: Sessions;
   readonly #announcements: Announcements;
@@ -41,8 +41,8 @@ export class Access {
   /** Memberships of those who are not connected, by token and chat. */
   readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
 
-  constructor({ api, directory, sessions, announcements, names, log }: AccessOptions) {
-    this.#api = api;
+  constructor({ questions, directory, sessions, announcements, names, log }: AccessOptions) {
+    this.#questions = questions;
     this.#directory = directory;
     this.#sessions = sessions;
     this.#announcements = announcements;
@@ -52,7 +52,7 @@ export class Access {
 
   /** What is asked on somebody's behalf from now on tells of everything that has happened by now. */
   askAnew({ token }: Identity): void {
-    this.#api.detachReads(token);
+    this.#questions.askAnew(token);
   }
 
   /**
@@ -61,9 +61,9 @@ export class Access {
    * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
   async fetchChat(identity: Identity, chatId: string): Promise<Chat> {
-    const askedAt = this.#directory.now();
     return this.#watch(identity, chatId, async () => {
-      const chat = toChat(await this.#api.chat(identity.token, chatId));
+      const { answer, askedAt } = await this.#questions.chat(identity.token, chatId);
+      const chat = toChat(answer);
       if (chat.id !== chatId) {
         const cause = new Error("GET /chats/:chatId: answered with another chat");
         throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause });
@@ -78,8 +78,8 @@ export class Access {
 
   /** Every chat of somebody, as the REST API lists them, and takes note of who is in them. */
   async fetchChats(identity: Identity): Promise<readonly Chat[]> {
-    const askedAt = this.#directory.now();
-    const chats = await this.call(identity, undefined, () => listChats(this.#api, this.#directory, identity));
+    const ask = (): Promise<ChatList> => listChats(this.#questions, this.#directory, identity);
+    const { chats, askedAt } = await this.call(identity, undefined, ask);
     const changed = await this.#directory.replaceInSlices(identity.user.id, chats, askedAt);
     for (const chat of changed) this.#announceMembers(chat);
     chats.forEach((chat) => this.#noteNames(chat));
@@ -108,7 +108,10 @@ export class Access {
       const learnt = this.#directory.membership(identity.user.id, chatId);
       if (learnt) return learnt;
       // The chat changed while the question was under way: the answer says nothing about now.
-      if (isConnected()) continue;
+      if (isConnected()) {
+        this.askAnew(identity);
+        continue;
+      }
       const membership = { participants: new Map(chat.participants.map((user) => [user.id, user])) };
       this.#memberships.set(key, membership);
       return membership;

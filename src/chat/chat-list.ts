@@ -1,32 +1,42 @@
 /** The chats of a user, as the REST API lists them, without those that the user is not in. */
 import { hasCode } from "../errors.ts";
 import { Breather } from "../upstream/breather.ts";
-import type { ChatApi, WireChat } from "../upstream/chat-api.ts";
+import type { WireChat } from "../upstream/chat-api.ts";
 import type { Directory } from "./directory.ts";
 import { toChat, type Chat } from "./model.ts";
+import type { Questions } from "./questions.ts";
 import type { Identity, Session } from "./session.ts";
 
 /** Chats between two looks at the clock. */
 const BETWEEN_LOOKS = 32;
+
+/** Every chat of a user, and when the question was put, a mark of {@link Directory.now}. */
+export interface ChatList {
+  readonly chats: readonly Chat[];
+  readonly askedAt: number;
+}
 
 /**
  * A list may be behind the chats' own records: what these have refused before is asked for again.
  *
  * @throws GatewayError UNAUTHENTICATED, UPSTREAM_…
  */
-export async function listChats(api: ChatApi, directory: Directory, identity: Identity): Promise<readonly Chat[]> {
+export async function listChats(questions: Questions, directory: Directory, identity: Identity): Promise<ChatList> {
   const { token, user } = identity;
-  const listed = (await toChats(await api.chats(token))).filter((chat) => isIn(chat, user.id));
+  const { answer, askedAt } = await questions.chats(token);
+  const listed = (await toChats(answer)).filter((chat) => isIn(chat, user.id));
   const doubtful = listed.filter((chat) => directory.isRefused(user.id, chat.id));
-  if (doubtful.length === 0) return listed;
+  if (doubtful.length === 0) return { chats: listed, askedAt };
+  // Not by an answer from before the refusal.
+  questions.askAnew(token);
   const refused = new Set<string>();
   await Promise.all(
     doubtful.map(async ({ id }) => {
-      if (await isInRecord(api, identity, id)) directory.confirm(user.id, id);
+      if (await isInRecord(questions, identity, id)) directory.confirm(user.id, id);
       else refused.add(id);
     }),
   );
-  return listed.filter(({ id }) => !refused.has(id));
+  return { chats: listed.filter(({ id }) => !refused.has(id)), askedAt };
 }
 
 /** In slices: some users have thousands. */
@@ -41,14 +51,14 @@ async function toChats(wire: readonly WireChat[]): Promise<readonly Chat[]> {
 }
 
 /**
- * Takes note of the chats of a session that is being opened, asked for at `askedAt`.
+ * Takes note of the chats of a session that is being opened.
  *
  * @param isAdmitted is asked then; where it says no, or throws, nothing is left of the session.
  */
 export async function learnChats(
   directory: Directory,
   session: Session,
-  { chats, askedAt }: { readonly chats: readonly Chat[]; readonly askedAt: number },
+  { chats, askedAt }: ChatList,
   isAdmitted: () => boolean,
 ): Promise<boolean> {
   let isOpen = false;
@@ -66,9 +76,9 @@ export function isIn({ participants }: Chat, userId: string): boolean {
 }
 
 /** Where the record cannot be had, what it said last counts. */
-async function isInRecord(api: ChatApi, { token, user }: Identity, chatId: string): Promise<boolean> {
+async function isInRecord(questions: Questions, { token, user }: Identity, chatId: string): Promise<boolean> {
   try {
-    return isIn(toChat(await api.chat(token, chatId)), user.id);
+    return isIn(toChat((await questions.chat(token, chatId)).answer), user.id);
   } catch (error) {
     if (hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT")) return false;
     throw error;

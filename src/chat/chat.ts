@@ -16,6 +16,7 @@ import { KnownReads } from "./known-reads.ts";
 import { Messages, type Limiter } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import { PresenceAudience } from "./presence-audience.ts";
+import { Questions } from "./questions.ts";
 import { Receipts } from "./receipts.ts";
 import { Sessions } from "./sessions.ts";
 import { TokenGuard } from "./token-guard.ts";
@@ -70,8 +71,10 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
   const directory = new Directory();
   const names = new LRUCache<string, string>({ max: REMEMBERED_NAMES });
   const reads = new KnownReads((chatId, userId) => directory.nameOf(chatId, userId) ?? names.get(userId));
+  const questions = new Questions(api, directory);
   const sessions = new Sessions({
     api,
+    questions,
     directory,
     clock,
     guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH),
@@ -81,7 +84,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     log,
   });
   const announcements = new Announcements(bus, directory, sessions);
-  const access = new Access({ api, directory, sessions, announcements, names, log });
+  const access = new Access({ questions, directory, sessions, announcements, names, log });
   const presence = new Presence(bus, config.PRESENCE_GRACE, log);
   const typing = new Typing(access, bus, config.TYPING_TIMEOUT, log);
   sessions.observe(presence);

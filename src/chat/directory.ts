@@ -34,6 +34,9 @@ const BETWEEN_LOOKS = 32;
 /** Refusals and departures that are remembered. */
 const REMEMBERED = 20_000;
 
+/** The least time between two marks; a number of this size has room for it. */
+const TICK_MS = 0.001;
+
 export class Directory {
   readonly #viewers = new Map<string, Viewer>();
   readonly #chats = new Map<string, KnownChat>();
@@ -50,11 +53,12 @@ export class Directory {
   #clock = 0;
 
   /**
-   * A mark of the present moment, taken before a question is put to the REST API. An answer to a question from before a change
-   * says nothing about the time after it, and does not undo it. Later than every mark before.
+   * The present moment in milliseconds since the epoch, later than every mark before. Taken before a question is put to the REST API: an
+   * answer to a question from before a change says nothing about the time after it, and does not undo it.
    */
   now(): number {
-    return ++this.#clock;
+    this.#clock = Math.max(this.#clock + TICK_MS, Date.now());
+    return this.#clock;
   }
 
   /** Resolves when every membership that is known by now has taken effect. */
@@ -269,7 +273,7 @@ export class Directory {
       else this.#chatsByParticipant.set(id, new Set([chat]));
     }
     chat.participants = participants;
-    chat.changedAt = ++this.#clock;
+    chat.changedAt = this.now();
   }
 
   #join(viewer: Viewer, chat: KnownChat, since: Position | undefined): void {

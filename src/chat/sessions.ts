@@ -6,10 +6,11 @@ import { badInput, GatewayError, hasCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { OneAtATime } from "../one-at-a-time.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
-import { learnChats, listChats } from "./chat-list.ts";
+import { learnChats, listChats, type ChatList } from "./chat-list.ts";
 import { Credential } from "./credential.ts";
 import type { Directory } from "./directory.ts";
-import type { Chat, Me } from "./model.ts";
+import type { Me } from "./model.ts";
+import type { Questions } from "./questions.ts";
 import { hashToken, Session, type Identity } from "./session.ts";
 import type { TokenGuard, TokenSource } from "./token-guard.ts";
 import { Unauthenticated } from "./unauthenticated.ts";
@@ -23,12 +24,6 @@ const REQUESTS_PER_RECHECK = 2;
 
 /** Within this time everybody is asked about again after something was missed, unless that would be too many requests. */
 const MISSED_RECHECK_MS = 10_000;
-
-/** Every chat of a user, and when the question was put. */
-interface ChatList {
-  readonly chats: readonly Chat[];
-  readonly askedAt: number;
-}
 
 /** When, by {@link Sessions.#refusals}, and why a token was refused or a user signed out. */
 interface Refusal {
@@ -50,6 +45,7 @@ export interface SessionListener {
 
 interface SessionsOptions {
   readonly api: ChatApi;
+  readonly questions: Questions;
   readonly directory: Directory;
   readonly clock: Clock;
   readonly guard: TokenGuard;
@@ -77,7 +73,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    const { api, directory, guard } = options;
+    const { api, questions, directory, guard } = options;
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
     const bounds = { max: CACHE_ENTRIES, ttl: CACHE_TTL_MS, ignoreFetchAbort: true };
@@ -93,10 +89,7 @@ export class Sessions {
     });
     this.#chatLists = new LRUCache<string, ChatList, Identity>({
       ...bounds,
-      fetchMethod: async (_hash, _stale, { context: identity }) => {
-        const askedAt = directory.now();
-        return { chats: await listChats(api, directory, identity), askedAt };
-      },
+      fetchMethod: (_hash, _stale, { context: identity }) => listChats(questions, directory, identity),
     });
     directory.observe({
       joined: () => undefined,

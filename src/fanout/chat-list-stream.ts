@@ -41,7 +41,7 @@ interface ChatListStreamParts {
   readonly subscribers: SubscriberSet;
   readonly session: Session;
   readonly records: ChatRecords;
-  /** A mark of the present moment, later than every one before. */
+  /** The present moment in milliseconds since the epoch, later than every one before. */
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
@@ -69,6 +69,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   readonly #arrivals = new Map<string, Arrival>();
   /** When each chat was changed by something else than a list, by `now`. */
   readonly #touchedAt = new Map<string, number>();
+  /** When the newest whole list was asked for, by `now`. */
+  #listedAt = 0;
   #isSnapshotDue = true;
   readonly #changed = new Set<string>();
   readonly #removed = new Set<string>();
@@ -96,8 +98,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     const { subscribers, session, records } = this.#parts;
     try {
       await subscribers.add(this);
-      const askedAtMs = Date.now();
-      this.#load(await records.all(session), askedAtMs);
+      this.#listedAt = this.#parts.now();
+      this.#load(await records.all(session));
     } catch (error) {
       await this.return();
       throw error;
@@ -148,13 +150,13 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   /** The REST API was asked for the whole list at `askedAt`, a mark of `now`, for another reason. */
   listed(chats: readonly Chat[], askedAt: number): void {
-    if (this.#isDone || this.#loading) return;
-    const askedAtMs = Date.now();
+    if (this.#isDone || this.#loading || askedAt <= this.#listedAt) return;
+    this.#listedAt = askedAt;
     for (const chat of chats) {
       if (!this.#isMember(chat.id) || this.#arrivals.has(chat.id)) continue;
       // What has happened since is newer.
       if ((this.#touchedAt.get(chat.id) ?? -1) >= askedAt) continue;
-      if (this.#list.take({ ...chat, isListed: true }, askedAtMs)) this.#note(chat.id);
+      if (this.#list.take({ ...chat, isListed: true }, askedAt)) this.#note(chat.id);
     }
   }
 
@@ -198,11 +200,11 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     return { done: true, value: undefined };
   }
 
-  #load(chats: readonly Chat[], askedAtMs: number): void {
+  #load(chats: readonly Chat[]): void {
     const early = this.#loading?.events ?? [];
     this.#loading = undefined;
     if (this.#isDone) return;
-    for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, askedAtMs);
+    for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, this.#listedAt);
     for (const event of early) {
       const arrival = this.#arrivals.get(event.chatId);
       if (arrival) arrival.add(event);
@@ -224,14 +226,14 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   async #receive(chatId: string, arrival: Arrival): Promise<void> {
-    const askedAtMs = Date.now();
+    const askedAt = this.#parts.now();
     const isWanted = (): boolean => !this.#isDone && this.#arrivals.get(chatId) === arrival;
     try {
       const chat = await this.#parts.records.one(this.#parts.session, chatId);
       if (!isWanted()) return;
       this.#arrivals.delete(chatId);
       if (!this.#isMember(chatId)) return;
-      this.#list.take({ ...chat, isListed: true }, askedAtMs);
+      this.#list.take({ ...chat, isListed: true }, askedAt);
       for (const event of arrival.events) this.#list.apply(event);
       this.#removed.delete(chatId);
       this.#touch(chatId);

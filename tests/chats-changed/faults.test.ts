@@ -7,6 +7,7 @@ import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import {
   ChatsChangedDocument,
+  ChatsDocument,
   MarkChatReadDocument,
   MeDocument,
   SendMessageDocument,
@@ -100,6 +101,44 @@ test("events during the request of the list are neither lost nor counted twice",
       lastMessage: { content: `while ${when}` },
     });
   }
+});
+
+test("a list from before a chat was read, which a later connection brings, does not make it unread again", async () => {
+  await using gateway = await startGateway();
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.acknowledged;
+  await overHttp(gateway.url, alice.token).run(MarkChatReadDocument, { chatId: shop });
+  await using received = client.subscribe(ChatsChangedDocument);
+  const { changed } = (await received.next()).chatsChanged;
+  expect(changed.find(({ id }) => id === shop)?.unreadCount).toBe(0);
+  await using later = connect(gateway.wsUrl, alice.token);
+  await later.acknowledged;
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: shop, content: "after both" });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 1 }]);
+});
+
+test("an answer from before a change, which a later request shares, does not undo the change", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { data, faults } = gateway.api;
+  gateway.api.sendEventsTo({ url: new URL("/events", gateway.url).href, secret: EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using received = client.subscribe(ChatsChangedDocument);
+  await received.next();
+  using gate = faults.hold({ ...LIST, token: alice.token, when: "processed" });
+  const early = client.run(ChatsDocument);
+  await gate.arrived();
+  await using device = connect(gateway.wsUrl, data.issueToken(alice.id));
+  await device.run(MarkChatReadDocument, { chatId: shop });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 0 }]);
+  data.removeMember(team, alice.id);
+  expect((await received.next()).chatsChanged.removedIds).toEqual([team]);
+  const shared = client.run(ChatsDocument);
+  await client.run(MeDocument);
+  gate.release();
+  await Promise.all([early, shared]);
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: shop, content: "after both" });
+  const { changed, removedIds } = (await received.next()).chatsChanged;
+  expect([changed, removedIds]).toMatchObject([[{ id: shop, unreadCount: 1 }], []]);
 });
 
 test("a reader that stands still gets what it comes to, and nothing of a chat that it was removed from", async () => {

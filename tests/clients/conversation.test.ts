@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import {
+  ChatsChangedDocument,
   ChatsDocument,
   MarkReadDocument,
   MeDocument,
@@ -72,7 +73,9 @@ describe.each(STOCK_CLIENTS)("$name", ({ connect: connectStock }) => {
     const typing = client.subscribe(TypingChangedDocument);
     const presence = client.subscribe(PresenceChangedDocument, { chatId });
     const receipts = client.subscribe(ReadReceiptDocument);
+    const chats = client.subscribe(ChatsChangedDocument);
     await client.settled();
+    expect((await chats.next()).chatsChanged.isSnapshot).toBe(true);
     const present = [
       { presenceChanged: { user: { id: alice?.id }, online: true } },
       { typingChanged: { chatId, user: { id: alice?.id }, isTyping: true } },
@@ -85,6 +88,7 @@ describe.each(STOCK_CLIENTS)("$name", ({ connect: connectStock }) => {
     relay.cut();
     expect([await presence.next(), await typing.next()]).toMatchObject(present);
     expect(relay.accepted).toBe(2);
+    expect((await chats.next()).chatsChanged.isSnapshot).toBe(true);
     await client.settled();
 
     const { sendMessage } = await friend.run(SendMessageDocument, { chatId, content: "Still there?" });
