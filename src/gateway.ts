@@ -1,9 +1,9 @@
 /** The composition root: what the gateway is made of, in the order in which it starts. It ends in the opposite one. */
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory/memory-bus.ts";
 import { createRedisBus } from "./bus/redis/redis-bus.ts";
+import { TracedBus } from "./bus/traced-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
 import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
@@ -19,15 +19,17 @@ import { buildSchema } from "./graphql/schema.ts";
 import { createInstance, type Instance } from "./instance.ts";
 import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
 import { createLog, type Log } from "./log.ts";
+import type { Tracing } from "./tracing.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
+import { drain } from "./server/drain.ts";
 import { ConnectionLimits } from "./server/connection-limits.ts";
 import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
 import { createDemo, type DemoParts } from "./server/demo/demo.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
-import { startHttpServer, type HttpServer } from "./server/http/http-server.ts";
+import { startHttpServer } from "./server/http/http-server.ts";
 import { RequestPolicy } from "./server/http/request-policy.ts";
 import { startStatistics } from "./server/statistics.ts";
 import { WebSockets } from "./server/websocket/websocket.ts";
@@ -35,9 +37,6 @@ import type { ChatApi } from "./upstream/chat-api.ts";
 import type { Adapter } from "./upstream/adapter/adapter.ts";
 import { loadAdapter } from "./upstream/adapter/load.ts";
 import { createAdaptedChatApi, createRestChatApi } from "./upstream/rest-chat-api.ts";
-
-/** How long clients that do not finish the closing handshake, and requests that are not answered, may hold up the end. */
-const CLOSE_GRACE_MS = 3500;
 
 /** Heartbeats within which a connection that lives has confirmed what it was given. */
 const CONFIRMATION_BEATS = 3;
@@ -82,9 +81,10 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const log = withInstance(overrides.log ?? createLog(config, undefined, instance), instance);
   const schema = buildSchema();
   const trustedDocuments = await loadTrustedDocuments(config.TRUSTED_DOCUMENTS, schema, config.INTROSPECTION);
-  const { devApi, api } = await startUpstream(config, overrides.api, log, starting);
+  const tracing = await startTracing(config, instance, log, starting);
+  const { devApi, api } = await startUpstream(config, overrides.api, tracing, log, starting);
   const rateLimited = new Counts(["messages", "operations"]);
-  const { bus, chat, fanout } = await startDomain(config, overrides, api, rateLimited, log, starting);
+  const { bus, chat, fanout } = await startDomain(config, overrides, { api, rateLimited, tracing, log }, starting);
   const replayed = new Counts<ReplaySource>(["log", "history"]);
   const subscriptions = createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
 
@@ -95,6 +95,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     trustedDocuments,
     services: { ...chat, operationLimit, subscriptions },
     log,
+    tracing,
   });
   const rejections = new Counts(["address", "draining", "full", "host", "origin", "path", "user"]);
   const origins = new ClientOrigins(config.TRUST_PROXY, log);
@@ -112,7 +113,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     graphql: createGraphQLHttp({ config, policy, origins, limits, sessions: chat.sessions, operations, log }),
     demo: devApi && createDemo({ ...demoParts(devApi), restartSockets: () => webSockets.drain(0) }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
-    events: secrets && eventsEndpoint(config, secrets, chat, events, log),
+    events: secrets && eventsEndpoint(config, secrets, chat, { statistics: events, origins, log, tracing }),
     webSockets,
     notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(limits.isFull ? ["full"] : [])],
     rejections,
@@ -138,10 +139,9 @@ function eventsEndpoint(
   { MAX_PAYLOAD_SIZE: maxBytes }: Config,
   secrets: readonly string[],
   { backendEvents: events }: ChatDomain,
-  statistics: EventsStatistics,
-  log: Log,
+  parts: Pick<Parameters<typeof createEventsEndpoint>[0], "statistics" | "origins" | "log" | "tracing">,
 ): ReturnType<typeof createEventsEndpoint> {
-  return createEventsEndpoint({ secrets, maxBytes, events, statistics, log });
+  return createEventsEndpoint({ ...parts, secrets, maxBytes, events });
 }
 
 /** Each line says where it comes from, in a log that others may write to as well. */
@@ -153,6 +153,7 @@ function withInstance(log: Log, { name, version }: Instance): Log {
 async function startUpstream(
   config: Config,
   given: Adapter | undefined,
+  tracing: Tracing | undefined,
   log: Log,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly devApi: DevApi | undefined; readonly api: ChatApi }> {
@@ -166,6 +167,7 @@ async function startUpstream(
     maxAnswerBytes: config.HTTP_API_MAX_RESPONSE,
     attempts: config.HTTP_API_RETRIES,
     idempotentPosts: config.HTTP_API_IDEMPOTENT,
+    tracing,
     log,
   };
   const api = adapter
@@ -176,22 +178,40 @@ async function startUpstream(
   return { devApi, api };
 }
 
+/** Loads it as well: where nothing is traced nothing of it is. */
+async function startTracing(
+  { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: ratio }: Config,
+  instance: Instance,
+  log: Log,
+  starting: AsyncDisposableStack,
+): Promise<Tracing | undefined> {
+  if (endpoint === undefined) return undefined;
+  const { createOpenTelemetry } = await import("./open-telemetry.ts");
+  return starting.adopt(createOpenTelemetry({ endpoint, ratio, instance, log }), (tracing) => tracing.close());
+}
+
 /** Loads it as well: in production nothing of it is. */
 async function startEmbeddedApi(config: Config): Promise<DevApi> {
   const { startDevApi } = await import("./dev/api.ts");
   return startDevApi({ file: config.DEV_API_FILE, port: config.DEV_API_PORT });
 }
 
+interface DomainParts {
+  readonly api: ChatApi;
+  readonly rateLimited: Counts;
+  readonly tracing: Tracing | undefined;
+  readonly log: Log;
+}
+
 /** What knows nothing of GraphQL. */
 async function startDomain(
   config: Config,
   overrides: Overrides,
-  api: ChatApi,
-  rateLimited: Counts,
-  log: Log,
+  { api, rateLimited, tracing, log }: DomainParts,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
-  const bus = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
+  const plain = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
+  const bus = tracing ? new TracedBus({ bus: plain, tracing, idOf, kindOf }) : plain;
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES, rateLimited);
   const chat = createChatDomain({ config, api, bus, limiter, clock, log });
@@ -206,6 +226,7 @@ async function startDomain(
     reads: chat.reads,
     replayLimit: config.REPLAY_LIMIT,
     log,
+    tracing,
   });
   starting.defer(() => fanout.close());
   await fanout.start();
@@ -258,28 +279,6 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     onDropping: (topic) =>
       log.error({ topic }, "too many events wait for Redis; the topic's listeners will recover them from the REST API"),
   });
-}
-
-async function drain(http: HttpServer, webSockets: WebSockets, fanout: Fanout, windowMs: number): Promise<void> {
-  const fuse = new AbortController();
-  http.drain();
-  const gone = (async () => {
-    await webSockets.drain(windowMs);
-    // SSE streams are requests under way until they end.
-    await fanout.close();
-    http.stop();
-    await Promise.all([webSockets.closed(), http.closed()]);
-    fuse.abort();
-  })();
-  await Promise.race([
-    gone,
-    delay(windowMs + CLOSE_GRACE_MS, undefined, { signal: fuse.signal }).catch(() => undefined),
-  ]);
-  http.stop();
-  webSockets.terminate();
-  http.terminate();
-  // What is cut off tells the domain of it by closing.
-  await Promise.all([webSockets.closed(), http.closed()]);
 }
 
 function demoParts({ users, data }: DevApi): Omit<DemoParts, "restartSockets"> {

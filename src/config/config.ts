@@ -21,6 +21,8 @@ import {
   rate,
   redisUrl,
   text,
+  tracesEndpoint,
+  tracesRatio,
   whole,
   type Variable,
 } from "./variables.ts";
@@ -164,6 +166,8 @@ const VARIABLES = {
     undefined,
     "A JSON file of hashes and documents, as codegen's client-preset writes it to persisted-documents.json: nothing else is executed, over any transport. Unset: every document is.",
   ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: tracesEndpoint,
+  OTEL_TRACES_SAMPLER_ARG: tracesRatio,
   LOG_LEVEL: choice(
     ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
     "info",

@@ -174,10 +174,32 @@ function unless(wrongWith: (value: string) => string | undefined): z.ZodType<str
   });
 }
 
+const ADDRESS = "an http:// or https:// address without a user, a query or a fragment";
+
+export const tracesEndpoint: Variable<string | undefined> = {
+  default: undefined,
+  secret: true,
+  expected: ADDRESS,
+  parse: optional(unless(wrongApiUrl).transform((value) => value.replace(/\/+$/, ""))),
+  sentence:
+    "An OpenTelemetry collector, like `http://localhost:4318`: traces are exported to its `/v1/traces`, over OTLP/HTTP. Unset: there are none, and nothing of OpenTelemetry is loaded.",
+};
+
+export const tracesRatio: Variable<number> = {
+  default: "1",
+  expected: "a number from 0 to 1",
+  parse: z
+    .string()
+    .regex(/^(?:0?\.\d+|[01](?:\.0+)?)$/)
+    .transform(Number),
+  sentence:
+    "The part of the traces that begin here which is exported. Of a trace that begins elsewhere its `traceparent` decides.",
+};
+
 export const httpApiUrl: Variable<string | undefined> = {
   default: undefined,
   secret: true,
-  expected: "an http:// or https:// address without a user, a query or a fragment",
+  expected: ADDRESS,
   parse: unless(wrongApiUrl).transform((value) => value.replace(/\/+$/, "")),
   sentence: "The REST API. Unset: the embedded development API is started, which `NODE_ENV=production` refuses.",
 };

@@ -25,7 +25,8 @@ import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Breather } from "../upstream/breather.ts";
 import type { Durations } from "../measures.ts";
-import { DeliveryTimes, logDelivery } from "./delivery-times.ts";
+import type { Tracing } from "../tracing.ts";
+import { Deliveries } from "./deliveries.ts";
 import { ChatListFanout } from "./chat-list-fanout.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverRoom } from "./recover-messages.ts";
@@ -43,6 +44,8 @@ interface FanoutOptions {
   /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
   readonly log: Log;
+  /** Undefined: no delivery is a span. */
+  readonly tracing?: Tracing | undefined;
 }
 
 export class Fanout implements MembershipListener, SubscriberSet {
@@ -56,10 +59,11 @@ export class Fanout implements MembershipListener, SubscriberSet {
   #stopObserving: (() => void) | undefined;
   #isBusLost = false;
   #delivered = 0;
-  readonly #times = new DeliveryTimes();
+  readonly #deliveries: Deliveries;
 
   constructor(options: FanoutOptions) {
     this.#options = options;
+    this.#deliveries = new Deliveries(options);
     this.#presence = new PresenceFanout({
       ...options,
       rooms: this.#rooms,
@@ -76,7 +80,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   /** From an event's publication until it is written, in seconds. */
   get deliveryTimes(): Durations {
-    return this.#times.durations;
+    return this.#deliveries.durations;
   }
 
   async start(): Promise<void> {
@@ -253,11 +257,9 @@ export class Fanout implements MembershipListener, SubscriberSet {
     if (event.type === "message.created") room.stopTyping(event.message.sender.id);
     if (event.type === "message.read") this.#options.reads.learnReceipt(event.receipt);
     const before = this.#delivered;
+    const begun = this.#deliveries.begin(event);
     this.#serve(room, event, position);
-    if (position === undefined) return;
-    const recipients = this.#delivered - before;
-    if (recipients > 0) this.#times.note(position);
-    if (event.type === "message.created") logDelivery(this.#options.log, event, position, recipients);
+    this.#deliveries.end(event, position, this.#delivered - before, begun);
   }
 
   #serve(room: Room, event: ChatEvent, position: Position | undefined): void {

@@ -12,9 +12,11 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from "graphql";
-import { onBehalfOf } from "../call-origin.ts";
+import { inTrace, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { Stream } from "../fanout/stream.ts";
 import type { Log } from "../log.ts";
+import type { Tracing } from "../tracing.ts";
+import { OperationTraces } from "./operation-traces.ts";
 import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
 import type { Services } from "./services.ts";
@@ -43,6 +45,8 @@ interface OperationsOptions {
   readonly trustedDocuments?: ReadonlyMap<string, string> | undefined;
   readonly services: Services;
   readonly log: Log;
+  /** Undefined: no operation is a span. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A subscription whose results are the same for all who have an equal one. */
@@ -75,10 +79,11 @@ export class Operations {
   readonly #selections: Selections;
   readonly #services: Services;
   readonly #log: Log;
+  readonly #traces: OperationTraces | undefined;
   readonly #starts = new WeakMap<DocumentNode, readonly string[]>();
   readonly #fields = new WeakMap<OperationDefinitionNode, FieldStatistics>();
 
-  constructor({ schema, introspection, trustedDocuments, services, log }: OperationsOptions) {
+  constructor({ schema, introspection, trustedDocuments, services, log, tracing }: OperationsOptions) {
     this.schema = schema;
     this.statistics = new OperationStatistics(schema);
     this.#persisted = new PersistedDocuments(trustedDocuments);
@@ -87,6 +92,7 @@ export class Operations {
     this.#selections = new Selections(schema, (operation) => this.context(operation, NOBODY));
     this.#services = services;
     this.#log = log;
+    this.#traces = tracing && new OperationTraces(tracing);
   }
 
   /** Makes an operation ready to run for `caller`, who is released when it is over. */
@@ -168,14 +174,16 @@ export class Operations {
   /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
   async execute(context: Context): Promise<ExecutionResult> {
     const startedAt = performance.now();
-    const result = await this.#execute(context);
+    const span = this.#traces?.start(context);
+    const result = await this.#execute(context, span ? inTrace(context, span.traceparent) : context);
+    span?.end({}, codeOf(result.errors));
     this.statistics.count(context.operation.type, codeOf(result.errors), startedAt);
     return result;
   }
 
-  async #execute(context: Context): Promise<ExecutionResult> {
+  async #execute(context: Context, origin: CallOrigin): Promise<ExecutionResult> {
     try {
-      const result = await onBehalfOf(context, () => execute(this.#arguments(context)));
+      const result = await onBehalfOf(origin, () => execute(this.#arguments(context)));
       return finish(result, context);
     } catch (error) {
       return { errors: [toClientError(error, context)] };
@@ -208,14 +216,20 @@ export class Operations {
 
   async #start(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     const startedAt = performance.now();
-    const started = await this.#open(context);
-    this.statistics.count(context.operation.type, "source" in started ? undefined : codeOf(started.errors), startedAt);
+    const span = this.#traces?.start(context);
+    const started = await this.#open(context, span ? inTrace(context, span.traceparent) : context);
+    const code = "source" in started ? undefined : codeOf(started.errors);
+    span?.end({}, code);
+    this.statistics.count(context.operation.type, code, startedAt);
     return started;
   }
 
-  async #open(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
+  async #open(
+    context: Context,
+    origin: CallOrigin,
+  ): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     try {
-      const source = await onBehalfOf(context, () => createSourceEventStream(this.#arguments(context)));
+      const source = await onBehalfOf(origin, () => createSourceEventStream(this.#arguments(context)));
       if (Symbol.asyncIterator in source) return { source };
       context.caller.release();
       return finish(source, context);
@@ -251,9 +265,10 @@ function isStream(source: unknown): source is Stream {
 }
 
 /** Of the first error; undefined where there is none. */
-function codeOf(errors: readonly GraphQLError[] | undefined): unknown {
+function codeOf(errors: readonly GraphQLError[] | undefined): string | undefined {
   const [error] = errors ?? [];
-  return error && (error.extensions["code"] ?? "none");
+  const code = error?.extensions["code"];
+  return error && (typeof code === "string" ? code : "none");
 }
 
 function finish(result: ExecutionResult, context: Context): ExecutionResult {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Dispatcher } from "undici";
 import { callOrigin } from "../call-origin.ts";
 import type { Log } from "../log.ts";
+import type { Tracing } from "../tracing.ts";
 import { ApiCircuit, type CircuitState } from "./circuit-breaker.ts";
 import { Deadline } from "./deadline.ts";
 import type { Outcome } from "./outcome.ts";
@@ -46,6 +47,8 @@ export interface HttpOptions {
   /** How many requests wait for the REST API at once; the others queue, and their timeout runs while they do. Default 100. */
   readonly connections?: number;
   readonly log: Log;
+  /** Undefined: no attempt is a span. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What the REST API and the way to it are like now. */

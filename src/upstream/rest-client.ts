@@ -1,6 +1,8 @@
 /** Asks the REST API: repeats what may be repeated, shares equal reads, and puts what goes wrong into the catalogue's words. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { callOrigin, inTrace, onBehalfOf } from "../call-origin.ts";
 import { GatewayError } from "../errors.ts";
+import type { Tracing } from "../tracing.ts";
 import type { HttpAnswer } from "./exchange.ts";
 import { HttpTransport, type HttpOptions, type HttpRequest, type UpstreamStatus } from "./http.ts";
 import type { Outcome } from "./outcome.ts";
@@ -76,10 +78,31 @@ export class RestClient {
   async #ask(request: HttpRequest): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt++) {
       const startedAt = performance.now();
-      const outcome = await this.#transport.attempt(request);
+      const { tracing } = this.#options;
+      const outcome = await (tracing ? this.#trace(tracing, request, attempt) : this.#transport.attempt(request));
       this.statistics.note(routeOf(request), outcome, startedAt);
       if (!(await this.#waitToRepeat(request, outcome, attempt))) return this.#conclude(request, outcome);
     }
+  }
+
+  /** An attempt, as a span of whatever trace it is a part of; the REST API is told of it. */
+  async #trace(tracing: Tracing, request: HttpRequest, attempt: number): Promise<Outcome> {
+    const { method, template } = request;
+    const origin = callOrigin();
+    const span = tracing.start(routeOf(request), {
+      kind: "client",
+      parent: origin?.client?.traceparent,
+      attributes: {
+        "http.request.method": method,
+        "url.template": template,
+        "http.request.resend_count": attempt > 1 ? attempt - 1 : undefined,
+      },
+    });
+    const outcome = await onBehalfOf(inTrace(origin, span.traceparent), () => this.#transport.attempt(request));
+    const status = outcome.kind === "answered" ? outcome.status : undefined;
+    const error = status === undefined ? outcome.kind : status >= 400 ? String(status) : undefined;
+    span.end({ "http.response.status_code": status }, error);
+    return outcome;
   }
 
   /** Whether another attempt is to be made; where it is, not before the time for it has come. */

@@ -98,6 +98,7 @@ const WRONG: readonly (readonly [name: string, allowed: string, given: readonly 
   ],
   ["RATE_LIMIT_OPERATIONS", RATE, ["300", "0/10s"]],
   ["RATE_LIMIT_FAILED_AUTH", RATE, ["none", "100"]],
+  ["OTEL_TRACES_SAMPLER_ARG", "a number from 0 to 1", ["-0.1", "1.1", "10%", "."]],
 ];
 
 /** What is given may hold a secret; instead of it is said what is wrong. Those of REDIS_URL are in redis-address.test.ts. */
@@ -112,6 +113,7 @@ const WRONG_SECRETS: readonly (readonly [name: string, allowed: string, said: st
     ["https://u@a.example", "https://:p@a.example?b=c"],
   ],
   ["HTTP_API_URL", ADDRESS, "an address with a query or a fragment", ["https://a.example?b=c", "https://a.example#b"]],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", ADDRESS, "another scheme, or none", ["localhost:4317", "grpc://localhost:4317"]],
   ["REDIS_URL", "a redis:// or rediss:// address, hosts comma-separated", "another scheme", ["localhost:6379"]],
   [
     "EVENTS_SECRET",

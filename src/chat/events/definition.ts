@@ -10,8 +10,13 @@ export type TopicName = "chat" | typeof USERS_TOPIC | typeof UNKNOWN_CHATS_TOPIC
 /** `subscribers`: subscriptions deliver it to clients. `instances`: it only changes what each instance knows. */
 export type Recipients = "subscribers" | "instances";
 
-/** A zod object with the properties of `Shape` and the event's name as its `type`. */
-type Schema<Name extends string, Shape extends z.ZodRawShape> = z.ZodObject<{ type: z.ZodLiteral<Name> } & Shape>;
+/** A zod object with the properties of `Shape`, the event's name as its `type`, and what every event may have. */
+type Schema<Name extends string, Shape extends z.ZodRawShape> = z.ZodObject<
+  { type: z.ZodLiteral<Name>; traceparent: typeof traceparent } & Shape
+>;
+
+/** The span that published the event, where its trace is exported. */
+const traceparent = z.string().optional();
 
 type Defined<Name extends string, Shape extends z.ZodRawShape> = Readonly<z.output<Schema<Name, Shape>>>;
 
@@ -71,5 +76,5 @@ export function defineEvent<
 export function defineEvent<Name extends string, Shape extends z.ZodRawShape>(
   definition: Description<Name, Shape, TopicName, Recipients> & (Durable<Defined<Name, Shape>> | Transient),
 ): object {
-  return { ...definition, schema: z.object({ type: z.literal(definition.name), ...definition.shape }) };
+  return { ...definition, schema: z.object({ type: z.literal(definition.name), traceparent, ...definition.shape }) };
 }

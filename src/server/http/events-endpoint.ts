@@ -1,9 +1,13 @@
 /** `POST /events`: the backend speaks, signed as in the Standard Webhooks specification. */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import { inTrace, onBehalfOf } from "../../call-origin.ts";
 import { backendEvent, BACKEND_EVENT_TYPES, type BackendEvent, type BackendEvents } from "../../chat/backend-events.ts";
 import type { Log } from "../../log.ts";
 import { Counts } from "../../measures.ts";
+import type { Tracing } from "../../tracing.ts";
+import type { ClientOrigins } from "../client-origin.ts";
 
 interface EventsEndpointOptions {
   /** Each `whsec_…`, or the base64 after that. An event is signed with one of them. */
@@ -11,7 +15,10 @@ interface EventsEndpointOptions {
   readonly maxBytes: number;
   readonly events: BackendEvents;
   readonly statistics: EventsStatistics;
+  readonly origins: ClientOrigins;
   readonly log: Log;
+  /** Undefined: no request is a span. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What is counted of the requests. */
@@ -45,8 +52,25 @@ interface Answer {
 }
 
 /** A request listener. Never rejects. */
-export function createEventsEndpoint({ secrets, maxBytes, events, statistics, log }: EventsEndpointOptions) {
+export function createEventsEndpoint(options: EventsEndpointOptions) {
+  const { secrets, maxBytes, events, statistics, origins, log, tracing } = options;
   const webhooks = secrets.map((secret) => new Webhook(secret));
+
+  /** The backend may say which of its traces the event is a part of. */
+  async function accept(request: IncomingMessage, event: BackendEvent): Promise<void> {
+    const id = String(request.headers["webhook-id"]);
+    const client = origins.of(request);
+    const origin = { requestId: client.requestId ?? randomUUID(), client };
+    const attributes = { "http.request.method": "POST", "url.path": "/events", "event.type": event.type };
+    const span = tracing?.start("POST /events", { kind: "server", parent: client.traceparent, attributes });
+    try {
+      await onBehalfOf(span ? inTrace(origin, span.traceparent) : origin, () => events.accept(id, event));
+      span?.end();
+    } catch (error) {
+      span?.end({}, "not published");
+      throw error;
+    }
+  }
 
   async function answerTo(request: IncomingMessage): Promise<Answer> {
     if (request.method !== "POST") return { status: 405, error: "Events are sent with POST." };
@@ -59,7 +83,7 @@ export function createEventsEndpoint({ secrets, maxBytes, events, statistics, lo
     const { event } = parsed;
     const { type } = event;
     try {
-      await events.accept(String(request.headers["webhook-id"]), event);
+      await accept(request, event);
       return { status: 202, type };
     } catch (error) {
       log.error({ err: error }, "an event of the backend could not be published");
