@@ -213,6 +213,11 @@ export interface SharedState {
   set(key: string, value: unknown, ttlMs: number): Promise<void>;
   /** Sets `key` if it is not there. Resolves to whether it was set: of any number of callers exactly one gets `true`. */
   claim(key: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Sets `key`, which no `set` or `claim` has, if it is not there, for as long as the bus remembers anything. Resolves to the value that is
+   * there: the same for every caller.
+   */
+  agree(key: string, value: unknown): Promise<unknown>;
   /** Removes a value, or gives a claimed key back. */
   release(key: string): Promise<void>;
 }

@@ -9,6 +9,8 @@ import { Access } from "./access.ts";
 import { Announcements } from "./announcements.ts";
 import { BackendEvents } from "./backend-events.ts";
 import { Chats } from "./chats.ts";
+import { ownCursorKey, SharedCursorKey } from "./cursor-key.ts";
+import type { Cursors } from "./cursor.ts";
 import { Directory } from "./directory.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { History } from "./history.ts";
@@ -32,6 +34,7 @@ export interface ChatDomain {
   readonly access: Access;
   readonly backendEvents: BackendEvents;
   readonly chats: Chats;
+  readonly cursors: Cursors;
   readonly directory: Directory;
   readonly history: History;
   readonly messages: Messages;
@@ -51,10 +54,12 @@ interface ChatDomainOptions {
   readonly config: Pick<
     Config,
     | "EVENTS_SECRET"
+    | "HTTP_API_URL"
     | "MAX_MESSAGE_SIZE"
     | "PRESENCE_GRACE"
     | "PRESENCE_MAX_MEMBERS"
     | "RATE_LIMIT_FAILED_AUTH"
+    | "REDIS_URL"
     | "RESUME_WINDOW"
     | "SESSION_RECHECK_BUDGET"
     | "SESSION_RECHECK_INTERVAL"
@@ -91,19 +96,15 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
   sessions.observe(typing);
   const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
-  const history = new History(api, access, bus.log, reads);
-  const backendEvents = new BackendEvents({
-    bus,
-    announcements,
-    directory,
-    messages,
-    receipts,
-    expectMs: config.RESUME_WINDOW,
-  });
+  const cursorKey = new SharedCursorKey(bus, ownCursorKey(config), log);
+  const history = new History(api, access, bus.log, reads, cursorKey.cursors);
+  const expectMs = config.RESUME_WINDOW;
+  const backendEvents = new BackendEvents({ bus, announcements, directory, messages, receipts, expectMs });
   return {
     access,
     backendEvents,
     chats: new Chats({ access, history, reads, hasReceipts: api.capabilities.receipts }),
+    cursors: cursorKey.cursors,
     directory,
     history,
     messages,
@@ -114,10 +115,12 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     sessions,
     typing,
     async start() {
+      await cursorKey.start();
       await announcements.start();
       await backendEvents.start();
     },
     async close() {
+      cursorKey.close();
       await backendEvents.close();
       await announcements.close();
       sessions.shutDown();

@@ -1,22 +1,9 @@
-/** A message's position in the stream, as clients hold it: opaque to them, self-contained for any instance. */
+/** A message's position in the stream, as clients hold it: opaque to them, signed, self-contained for any instance. */
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
-import { firstAt, isPosition, type Position } from "../bus/position.ts";
-import { badInput } from "../errors.ts";
+import { firstAt, isPosition, parsePosition, positionAt, type Position } from "../bus/position.ts";
+import { badInput, GatewayError } from "../errors.ts";
 import type { Message } from "./model.ts";
-
-/** The position that a cursor holds. Messages of a chat are ordered by creation, equal instants as the REST API has them. */
-export interface CursorPosition {
-  readonly chatId: string;
-  readonly createdAt: string;
-  readonly id: string;
-  /** Where the log has the message, if the cursor comes from there: its owner has everything before it in the log. */
-  readonly position: Position | undefined;
-  /** Messages that its owner has too although the instant does not tell: of the same instant, or not published yet. */
-  readonly seen: readonly string[];
-}
-
-/** The first field tells a later gateway in which form the rest is. */
-const VERSION = "1";
 
 /**
  * How long a message may take from its creation to the log, and how far the clocks of the REST API and of the bus may be apart: what
@@ -30,39 +17,148 @@ export const PUBLICATION_MARGIN_MS = 10_000;
  */
 const MAX_AHEAD_MS = 24 * 3_600_000;
 
-/** Ids that a cursor carries at most. */
+/** Ids that a cursor carries at most. Up to five leave it within 60 characters. */
 export const MAX_SEEN = 50;
 
-const cursorShape = z.tuple([
-  z.literal(VERSION),
-  z.string().refine((text) => !Number.isNaN(Date.parse(text))),
+/**
+ * The form of a cursor. Bytes: the form; the instant of creation; the hashes of the chat's id and of the message's; then the position in the
+ * log, its instant relative to that of creation, or the hashes of the ids that were seen; the signature of all of that.
+ */
+const IN_LOG = 2;
+const IN_HISTORY = 3;
+
+/** A cursor of a former version, which did not sign. */
+const unsignedCursor = z.tuple([
+  z.literal("1"),
+  z.iso.datetime(),
   z.string(),
   z.string(),
   z.union([z.string().refine(isPosition), z.array(z.string())]).optional(),
 ]);
 
-/**
- * A message that came over the bus has the log's order, one out of the history the order of creation; the two differ where somebody
- * else's message was created first and published last. The cursor says in which of them it is a place.
- */
-export function cursorOf({ chatId, createdAt, id, position, seen = [] }: Message): string {
-  const fields: unknown[] = [VERSION, createdAt, chatId, id];
-  if (position !== undefined) fields.push(position);
-  else if (seen.length > 0) fields.push(seen.slice(-MAX_SEEN));
-  return Buffer.from(JSON.stringify(fields)).toString("base64url");
+const HASH_BYTES = 4;
+const SIGNATURE_BYTES = 8;
+/** One with {@link MAX_SEEN} ids has fewer characters; of former versions with long ids, more. */
+const MAX_LENGTH = 10_000;
+
+type Instant = Pick<Message, "createdAt">;
+type Identified = Pick<Message, "createdAt" | "id">;
+
+/** The position that a cursor holds. Messages of a chat are ordered by creation, equal instants as the REST API has them. */
+export class CursorPosition {
+  readonly createdAt: string;
+  /** Where the log has the message, if the cursor comes from there: its owner has everything before it in the log. */
+  readonly position: Position | undefined;
+  readonly #chat: number;
+  readonly #id: number;
+  /** Messages that its owner has too although the instant does not tell: of the same instant, or not published yet. */
+  readonly #seen: readonly number[];
+
+  constructor(createdAtMs: number, position: Position | undefined, chat: number, [id = 0, ...seen]: readonly number[]) {
+    this.createdAt = new Date(createdAtMs).toISOString();
+    this.position = position;
+    this.#chat = chat;
+    this.#id = id;
+    this.#seen = seen;
+  }
+
+  /** Whether it is of a chat's message. */
+  isOfChat(chatId: string): boolean {
+    return hashOf(chatId) === this.#chat;
+  }
+
+  /** Whether it is the message's. */
+  isOf({ createdAt, id }: Identified): boolean {
+    return createdAt === this.createdAt && hashOf(id) === this.#id;
+  }
+
+  /** Whether it names the message among those before its own. */
+  hasSeen({ createdAt, id }: Identified): boolean {
+    return this.#seen.length > 0 && createdAt <= this.createdAt && this.#seen.includes(hashOf(id));
+  }
 }
 
-/**
- * @param argument the argument that the cursor came in, for the error.
- * @throws GatewayError BAD_USER_INPUT where the text is no cursor of this gateway.
- */
-export function parseCursor(cursor: string, argument: string): CursorPosition {
-  const { data } = cursorShape.safeParse(decode(cursor));
-  if (!data) throw badInput(argument, "This is not a cursor of this API.");
-  const [, createdAt, chatId, id, rest = []] = data;
-  return typeof rest === "string"
-    ? { createdAt, chatId, id, position: rest, seen: [] }
-    : { createdAt, chatId, id, position: undefined, seen: rest };
+/** Makes cursors, and reads them. */
+export class Cursors {
+  #key: Buffer;
+  /** Those that this instance has signed with before. */
+  readonly #formerKeys: Buffer[] = [];
+
+  /** @param key what cursors are signed with. */
+  constructor(key: Buffer) {
+    this.#key = key;
+  }
+
+  /** Signs with another key from now on; cursors that were signed with the former ones are still read. */
+  use(key: Buffer): void {
+    if (key.equals(this.#key)) return;
+    this.#formerKeys.push(this.#key);
+    this.#key = key;
+  }
+
+  /**
+   * A message that came over the bus has the log's order, one out of the history the order of creation; the two differ where somebody
+   * else's message was created first and published last. The cursor says in which of them it is a place.
+   */
+  of({ chatId, createdAt, id, position, seen = [] }: Message): string {
+    const createdAtMs = Date.parse(createdAt);
+    const bytes = [position === undefined ? IN_HISTORY : IN_LOG];
+    pushNumber(bytes, zigzag(createdAtMs));
+    pushHash(bytes, chatId);
+    pushHash(bytes, id);
+    if (position === undefined) for (const each of seen.slice(-MAX_SEEN)) pushHash(bytes, each);
+    else {
+      const { ms, sequence } = parsePosition(position);
+      pushNumber(bytes, zigzag(ms - createdAtMs));
+      pushNumber(bytes, sequence);
+    }
+    const content = Buffer.from(bytes);
+    return Buffer.concat([content, sign(content, this.#key)]).toString("base64url");
+  }
+
+  /**
+   * @param argument the argument that the cursor came in, for the error.
+   * @throws GatewayError BAD_USER_INPUT where the text is no cursor. CURSOR_EXPIRED where it may have been one and cannot be relied on: its
+   * signature is not this gateway's, or it is of a version that did not sign.
+   */
+  parse(cursor: string, argument: string): CursorPosition {
+    const bytes = cursor.length > MAX_LENGTH ? Buffer.alloc(0) : Buffer.from(cursor, "base64url");
+    const form = bytes[0];
+    if (form !== IN_LOG && form !== IN_HISTORY) {
+      if (isUnsigned(bytes)) throw new GatewayError("CURSOR_EXPIRED");
+      throw badInput(argument, "This is not a cursor of this API.");
+    }
+    const end = bytes.length - SIGNATURE_BYTES;
+    if (end < 0 || !this.#isSigned(bytes.subarray(0, end), bytes.subarray(end)))
+      throw new GatewayError("CURSOR_EXPIRED");
+    return read(new Reader(bytes.subarray(0, end)), form);
+  }
+
+  #isSigned(content: Buffer, signature: Buffer): boolean {
+    return [this.#key, ...this.#formerKeys].some((key) => timingSafeEqual(sign(content, key), signature));
+  }
+}
+
+function isUnsigned(bytes: Buffer): boolean {
+  try {
+    return unsignedCursor.safeParse(JSON.parse(bytes.toString())).success;
+  } catch {
+    return false;
+  }
+}
+
+/** Of a cursor whose signature is right. */
+function read(reader: Reader, form: number): CursorPosition {
+  reader.byte();
+  const createdAtMs = unzigzag(reader.number());
+  const chat = reader.hash();
+  const ids = [reader.hash()];
+  if (form === IN_LOG) {
+    const position = positionAt(createdAtMs + unzigzag(reader.number()), reader.number());
+    return new CursorPosition(createdAtMs, position, chat, ids);
+  }
+  while (!reader.isAtEnd) ids.push(reader.hash());
+  return new CursorPosition(createdAtMs, undefined, chat, ids);
 }
 
 /**
@@ -76,28 +172,85 @@ export function requirePast({ createdAt, position }: CursorPosition, argument: s
   throw badInput(argument, "This cursor is of a time that is still to come.");
 }
 
-function decode(cursor: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(cursor, "base64url").toString());
-  } catch {
-    return undefined;
-  }
-}
-
 /** Where a message would be in the log, had it been published when it was created. */
-export function positionOfCreation({ createdAt }: Pick<Message, "createdAt">): Position {
+export function positionOfCreation({ createdAt }: Instant): Position {
   return firstAt(Date.parse(createdAt));
 }
 
 /** Negative where `a` was created before `b`; 0 where their instants do not tell: a stable sort keeps the history's order then. */
-export function compareByCreation(a: Pick<Message, "createdAt">, b: Pick<Message, "createdAt">): number {
+export function compareByCreation(a: Instant, b: Instant): number {
   // Instants are normalised to one ISO form, so that the order of the texts is the order of the times.
   if (a.createdAt === b.createdAt) return 0;
   return a.createdAt < b.createdAt ? -1 : 1;
 }
 
 /** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */
-export function isCreatedAfter(message: Pick<Message, "createdAt" | "id">, cursor: CursorPosition): boolean {
+export function isCreatedAfter(message: Identified, cursor: CursorPosition): boolean {
   if (message.createdAt !== cursor.createdAt) return message.createdAt > cursor.createdAt;
-  return message.id !== cursor.id && !cursor.seen.includes(message.id);
+  return !cursor.isOf(message) && !cursor.hasSeen(message);
+}
+
+function sign(content: Buffer, key: Buffer): Buffer {
+  return createHmac("sha256", key).update(content).digest().subarray(0, SIGNATURE_BYTES);
+}
+
+/** Ids are compared with few others, of their own chat and time: so much of a hash tells them apart. */
+function hashOf(id: string): number {
+  return hash("sha256", id, "buffer").readUInt32BE();
+}
+
+function pushHash(bytes: number[], id: string): void {
+  bytes.push(...hash("sha256", id, "buffer").subarray(0, HASH_BYTES));
+}
+
+/** Seven bits a byte, the lowest first; the eighth says that more follow. */
+function pushNumber(bytes: number[], number: number): void {
+  let rest = number;
+  while (rest >= 128) {
+    bytes.push((rest % 128) + 128);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+}
+
+/** Small numbers of either sign as small natural ones. */
+function zigzag(number: number): number {
+  return number < 0 ? -2 * number - 1 : 2 * number;
+}
+
+function unzigzag(number: number): number {
+  return number % 2 === 0 ? number / 2 : -(number + 1) / 2;
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  #next = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#next >= this.#bytes.length;
+  }
+
+  byte(): number {
+    return this.#bytes[this.#next++] ?? 0;
+  }
+
+  hash(): number {
+    this.#next += HASH_BYTES;
+    return this.#bytes.readUInt32BE(this.#next - HASH_BYTES);
+  }
+
+  number(): number {
+    let number = 0;
+    let factor = 1;
+    for (;;) {
+      const byte = this.byte();
+      number += (byte % 128) * factor;
+      if (byte < 128) return number;
+      factor *= 128;
+    }
+  }
 }

@@ -1,11 +1,11 @@
 /** Pages of a chat's history in the order of time, out of a REST API whose own pages may come in any. */
-import { badInput } from "../errors.ts";
+import { badInput, hasCode } from "../errors.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
-import { MAX_SEEN, parseCursor, PUBLICATION_MARGIN_MS, type CursorPosition } from "./cursor.ts";
+import { MAX_SEEN, PUBLICATION_MARGIN_MS, type CursorPosition, type Cursors } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { chatTopic } from "./events/topics.ts";
 import { HistoryScans } from "./history-scans.ts";
@@ -38,10 +38,12 @@ export interface HistoryArguments {
 export class History {
   readonly #log: EventLog<BusEvent>;
   readonly #reads: KnownReads;
+  readonly #cursors: Cursors;
   readonly #scans: HistoryScans;
 
-  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>, reads: KnownReads) {
+  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>, reads: KnownReads, cursors: Cursors) {
     this.#log = log;
+    this.#cursors = cursors;
     this.#reads = reads;
     this.#scans = new HistoryScans(api, access, reads);
   }
@@ -53,7 +55,7 @@ export class History {
    */
   async page(identity: Identity, chatId: string, { last, before }: HistoryArguments): Promise<HistoryPage> {
     if (last < 1 || last > MAX_PAGE_SIZE) throw badInput("last", `Ask for 1 to ${MAX_PAGE_SIZE} messages.`);
-    const end = before === undefined ? undefined : parseBefore(before, chatId);
+    const end = before === undefined ? undefined : this.#parseBefore(before, chatId);
     // Before the first request: what is published from now on may be in one of its answers, or in none.
     const { base, topics } = this.#log.position([chatTopic(chatId)]);
     const order = new CreationOrder();
@@ -86,6 +88,18 @@ export class History {
       hasNextPage,
       hasPreviousPage: all.length > last,
     };
+  }
+
+  #parseBefore(before: string, chatId: string): CursorPosition {
+    let cursor: CursorPosition;
+    try {
+      cursor = this.#cursors.parse(before, "before");
+    } catch (error) {
+      if (!hasCode(error, "CURSOR_EXPIRED")) throw error;
+      throw badInput("before", "This is not a cursor of this API.");
+    }
+    if (!cursor.isOfChat(chatId)) throw badInput("before", "This cursor belongs to another chat.");
+    return cursor;
   }
 
   /**
@@ -144,15 +158,9 @@ export class History {
 }
 
 /** Those of the place's own instant that stand before it; where the message is gone, those that its cursor names. */
-function beforePlace(ofInstant: readonly Ordered[], { id, seen }: CursorPosition): readonly Ordered[] {
-  const index = ofInstant.findIndex(({ message }) => message.id === id);
-  return index === -1 ? ofInstant.filter(({ message }) => seen.includes(message.id)) : ofInstant.slice(0, index);
-}
-
-function parseBefore(before: string, chatId: string): CursorPosition {
-  const cursor = parseCursor(before, "before");
-  if (cursor.chatId !== chatId) throw badInput("before", "This cursor belongs to another chat.");
-  return cursor;
+function beforePlace(ofInstant: readonly Ordered[], cursor: CursorPosition): readonly Ordered[] {
+  const index = ofInstant.findIndex(({ message }) => cursor.isOf(message));
+  return index === -1 ? ofInstant.filter(({ message }) => cursor.hasSeen(message)) : ofInstant.slice(0, index);
 }
 
 /** The newest `count` of messages in order, and those of the first one's instant that stand before it: its cursor names them. */

@@ -4,11 +4,11 @@ import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
 import type { Chats } from "../chat/chats.ts";
 import {
-  parseCursor,
   positionOfCreation,
   PUBLICATION_MARGIN_MS,
   requirePast,
   type CursorPosition,
+  type Cursors,
 } from "../chat/cursor.ts";
 import type { Directory } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
@@ -52,6 +52,7 @@ export interface DurableArguments {
 interface SubscriptionsOptions {
   readonly access: Access;
   readonly chats: Chats;
+  readonly cursors: Cursors;
   readonly directory: Directory;
   readonly presence: Presence;
   readonly presenceAudience: PresenceAudience;
@@ -85,9 +86,9 @@ export class Subscriptions {
     session: Session,
     { chatId, resumable, after }: DurableArguments & { readonly after: string | undefined },
   ): Promise<DurableStream<"message.created">> {
-    const cursor = after === undefined ? undefined : parseCursor(after, "after");
+    const cursor = after === undefined ? undefined : this.#options.cursors.parse(after, "after");
     if (cursor) requirePast(cursor, "after");
-    if (cursor && chatId !== undefined && cursor.chatId !== chatId) {
+    if (cursor && chatId !== undefined && !cursor.isOfChat(chatId)) {
       throw badInput("after", "This cursor belongs to another chat.");
     }
     return this.#openDurable("message.created", session, { chatId, resumable }, cursor);
@@ -153,7 +154,7 @@ export class Subscriptions {
       // Taken over in any case: the former connection must not move it any more.
       point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
       // What the client says itself counts for more than what is remembered.
-      if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor) };
+      if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor, session) };
       if (point?.isExpired && resumable?.knowsExpiry === false) {
         resumable.noteExpiry();
         this.starts.add("expired");
@@ -191,13 +192,15 @@ export class Subscriptions {
   /**
    * A position before everything that is newer than a cursor. Undefined where the log does not say: the history is read then.
    */
-  async #positionOf({ chatId, id, createdAt, position }: CursorPosition): Promise<Position | undefined> {
-    if (position !== undefined) return position;
+  async #positionOf(cursor: CursorPosition, { viewer }: Session): Promise<Position | undefined> {
+    if (cursor.position !== undefined) return cursor.position;
+    const chatId = viewer.chats.keys().find((id) => cursor.isOfChat(id));
+    if (chatId === undefined) return undefined;
     const tail = await whereReachable(this.#options.sources.log.tail(chatTopic(chatId)), undefined);
-    const entry = tail?.entries.find(({ event }) => event.type === "message.created" && event.message.id === id);
+    const entry = tail?.entries.find(({ event }) => event.type === "message.created" && cursor.isOf(event.message));
     if (!entry) return undefined;
     // It may have been published long after it was created, and others that were created meanwhile before it.
-    const created = positionOfCreation({ createdAt });
+    const created = positionOfCreation(cursor);
     return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 

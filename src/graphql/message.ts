@@ -1,4 +1,5 @@
-import { cursorOf } from "../chat/cursor.ts";
+import type { Cursors } from "../chat/cursor.ts";
+import type { Message } from "../chat/model.ts";
 import { builder } from "./builder.ts";
 import { REQUEST_COST } from "./cost.ts";
 
@@ -35,7 +36,7 @@ builder.objectType("Message", {
     cursor: t.string({
       description:
         "This message's place in the stream, opaque; it goes into messageAdded(after:) and messages(before:).",
-      resolve: cursorOf,
+      resolve: (message, _args, { services }) => services.cursors.of(message),
     }),
   }),
 });
@@ -66,7 +67,10 @@ builder.objectType("MessageConnection", {
 builder.objectType("MessageEdge", {
   description: "A message of a page.",
   fields: (t) => ({
-    cursor: t.string({ description: "The same as `node.cursor`.", resolve: cursorOf }),
+    cursor: t.string({
+      description: "The same as `node.cursor`.",
+      resolve: (message, _args, { services }) => services.cursors.of(message),
+    }),
     node: t.field({ type: "Message", description: "The message itself.", resolve: (message) => message }),
   }),
 });
@@ -81,18 +85,18 @@ builder.objectType("PageInfo", {
     startCursor: t.string({
       nullable: true,
       description: "The oldest message's cursor, for messages(before:); null on an empty page.",
-      resolve: ({ messages }) => cursorOrNull(messages[0]),
+      resolve: ({ messages }, _args, { services }) => cursorOrNull(messages[0], services.cursors),
     }),
     endCursor: t.string({
       nullable: true,
       description: "The newest message's cursor, for messageAdded(after:); null on an empty page.",
-      resolve: ({ messages }) => cursorOrNull(messages.at(-1)),
+      resolve: ({ messages }, _args, { services }) => cursorOrNull(messages.at(-1), services.cursors),
     }),
   }),
 });
 
-function cursorOrNull(message: Parameters<typeof cursorOf>[0] | undefined): string | null {
-  return message ? cursorOf(message) : null;
+function cursorOrNull(message: Message | undefined, cursors: Cursors): string | null {
+  return message ? cursors.of(message) : null;
 }
 
 builder.mutationField("sendMessage", (t) =>

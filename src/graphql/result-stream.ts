@@ -43,7 +43,7 @@ export class ResultStream implements Results {
   }
 
   get cursor(): string | undefined {
-    return isDelivered(this.#event) ? cursorAfter(this.#event) : undefined;
+    return isDelivered(this.#event) ? cursorAfter(this.#event, this.#context.services.cursors) : undefined;
   }
 
   watchStates(onState: (state: StreamState) => void): void {

@@ -1,5 +1,6 @@
 import type { Access } from "../chat/access.ts";
 import type { Chats } from "../chat/chats.ts";
+import type { Cursors } from "../chat/cursor.ts";
 import type { History } from "../chat/history.ts";
 import type { Messages } from "../chat/messages.ts";
 import type { Presence } from "../chat/presence.ts";
@@ -12,6 +13,7 @@ import type { Subscriptions } from "../fanout/subscriptions.ts";
 export interface Services {
   readonly access: Access;
   readonly chats: Chats;
+  readonly cursors: Cursors;
   readonly history: History;
   readonly messages: Messages;
   readonly operationLimit: OperationLimit;

@@ -50,6 +50,8 @@ export class ReaderPast {
   #cursor: CursorPosition | undefined;
   /** Ids that the reader has although the log may bring them again. */
   #known: Set<string> | undefined;
+  /** Its owner has the messages that it names. As long as `#known`. */
+  #ownerOf: CursorPosition | undefined;
   #knownUntil = 0;
   /** Events of the first read of each topic, until the reader has caught up for the first time. Undefined from then on. */
   #counts: Map<string, number> | undefined;
@@ -64,7 +66,9 @@ export class ReaderPast {
   begin(cursor: CursorPosition | undefined): void {
     this.#cursor = cursor;
     this.#counts = new Map();
-    if (cursor) this.#know([cursor.id, ...cursor.seen].map((id) => `message ${id}`));
+    if (!cursor) return;
+    this.#ownerOf = cursor;
+    this.#knownUntil = performance.now() + OVERLAP_MS;
   }
 
   /** The reader has everything up to now. */
@@ -84,9 +88,11 @@ export class ReaderPast {
 
   /** Whether the reader has an event already that arrives live, or from the log. */
   hasDelivered(event: DurableChatEvent): boolean {
-    if (!this.#known) return false;
-    if (performance.now() > this.#knownUntil) this.#known = undefined;
-    return this.#known?.has(idOf(event)) ?? false;
+    if (!this.#known && !this.#ownerOf) return false;
+    if (performance.now() > this.#knownUntil) this.#known = this.#ownerOf = undefined;
+    if (this.#known?.has(idOf(event))) return true;
+    const cursor = this.#ownerOf;
+    return event.type === "message.created" && cursor !== undefined && isCovered(event.message, cursor);
   }
 
   /**
@@ -164,4 +170,9 @@ export class ReaderPast {
     for (const id of ids) this.#known.add(id);
     this.#knownUntil = performance.now() + OVERLAP_MS;
   }
+}
+
+/** Whether a cursor names a message, as its own or as one that its owner has too. */
+function isCovered(message: Message, cursor: CursorPosition): boolean {
+  return cursor.isOf(message) || cursor.hasSeen(message);
 }

@@ -1,7 +1,8 @@
 /** One user who asks for little and makes the gateway ask the REST API for much. */
 import { expect, test, vi } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
-import { cursorOf } from "../../src/chat/cursor.ts";
+import { ownCursorKey } from "../../src/chat/cursor-key.ts";
+import { Cursors } from "../../src/chat/cursor.ts";
 import { positionAt } from "../../src/bus/position.ts";
 import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -13,9 +14,11 @@ const { shop, team } = DEMO_CHATS;
 
 const AFTER = "subscription ($after: String) { messageAdded(after: $after) { content } }";
 
-function forged(createdAt: string, position?: string): string {
+/** By somebody who knows the address of the REST API, which is all that a single process without EVENTS_SECRET signs with. */
+function forged({ api }: TestGateway, createdAt: string, position?: string): string {
+  const key = ownCursorKey({ EVENTS_SECRET: undefined, HTTP_API_URL: api.url, REDIS_URL: undefined });
   const fields = { id: "forged", chatId: shop, sender: alice, content: "", readAt: null, clientMessageId: null };
-  return cursorOf({ ...fields, createdAt, position });
+  return new Cursors(key).of({ ...fields, createdAt, position });
 }
 
 /** Somebody whose deliveries all arrive, in order. */
@@ -36,10 +39,11 @@ const histories = (gateway: TestGateway): number =>
   gateway.api.faults.requests.filter({ method: "GET" }).filter(({ path }) => path.endsWith("/messages")).length;
 
 test.each([
-  ["of creation", forged("2999-01-01T00:00:00.000Z")],
-  ["in the log", forged(new Date().toISOString(), positionAt(Date.parse("2999-01-01T00:00:00.000Z"), 0))],
-])("a forged cursor of the year 2999 %s is refused without a request", async (_what, after) => {
+  ["of creation", "2999-01-01T00:00:00.000Z", undefined],
+  ["in the log", new Date().toISOString(), positionAt(Date.parse("2999-01-01T00:00:00.000Z"), 0)],
+])("a forged cursor of the year 2999 %s is refused without a request", async (_what, createdAt, position) => {
   await using gateway = await startGateway();
+  const after = forged(gateway, createdAt, position);
   await using control = await startControl(gateway);
   await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
   await control.delivers("before");
@@ -64,7 +68,7 @@ test("a hundred subscriptions with cursors from long ago have each history read 
   const before = histories(gateway);
   const replays = Array.from({ length: 90 }, (_, index): RawResults => {
     // Each another one: what is shared does not depend on the cursor.
-    const after = forged(new Date(Date.parse("2001-01-01T00:00:00.000Z") + index).toISOString());
+    const after = forged(gateway, new Date(Date.parse("2001-01-01T00:00:00.000Z") + index).toISOString());
     return attacker.start({ query: AFTER, variables: { after } });
   });
   await control.delivers("meanwhile");

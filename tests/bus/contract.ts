@@ -459,6 +459,14 @@ export function busContract(name: string, create: CreatePair): void {
       expect(await pair.other.state.get("lasting")).toBe(1);
     });
 
+    test("all who agree on a value get the same one", async () => {
+      await using pair = await createPair();
+      const answers = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? pair.one : pair.other).state.agree("key", n));
+      const [first, ...others] = await Promise.all(answers);
+      expect(new Set(others)).toEqual(new Set([first]));
+      expect(await pair.other.state.agree("key", "late")).toBe(first);
+    });
+
     test("of many who claim a key at the same time exactly one gets it", async () => {
       await using pair = await createPair();
       const claims = Array.from({ length: 50 }, (_, n) =>

@@ -15,6 +15,7 @@ import { DurableStream, type StreamStart } from "../../src/fanout/durable-stream
 import type { Sink, StreamState } from "../../src/fanout/sink.ts";
 import type { PastSources } from "../../src/recovery/past.ts";
 import { createLostBus, createTestBus, createTestFanout } from "../support/bus.ts";
+import { positionOfCursor } from "../support/cursors.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
 const sender = { id: "sender", name: "Sam" };
@@ -331,7 +332,7 @@ describe("a sink is told", () => {
     const scene = createScene();
     const { position } = await scene.publish(message("a", "1"));
     await scene.say("a", "2");
-    const cursor = { chatId: "a", id: "a 1", createdAt: at, position, seen: [] };
+    const cursor = positionOfCursor({ id: "a 1", chatId: "a", createdAt: at, position });
     const stream = await scene.open({ start: { start: "after", cursor, position } });
     const reader = new Reader();
     stream.pipe(reader);

@@ -190,6 +190,17 @@ describe("what is no cursor", () => {
     }
   });
 
+  test("a cursor of a former version, or of another key, is CURSOR_EXPIRED", async () => {
+    await using gateway = await startGateway();
+    await using client = connect(gateway.wsUrl, alice.token);
+    const changed = Buffer.from(await send(client, team, "a1"), "base64url");
+    changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+    for (const after of [encode(["1", at, team, "id"]), changed.toString("base64url")]) {
+      const refused = client.subscribe(MessageAddedDocument, { chatId: team, after });
+      expect(await refused.ended).toMatchObject([{ extensions: { code: "CURSOR_EXPIRED" } }]);
+    }
+  });
+
   test("another chat's cursor is refused for one chat, and counts for all chats", async () => {
     await using gateway = await startGateway();
     await using client = connect(gateway.wsUrl, alice.token);

@@ -1,11 +1,13 @@
 /** Cursors, positions, and the queue of an iterating reader: cases that a whole gateway does not reach. */
+import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../../src/bus/position.ts";
-import { compareByCreation, cursorOf, isCreatedAfter, MAX_SEEN, parseCursor } from "../../src/chat/cursor.ts";
+import { compareByCreation, Cursors, isCreatedAfter, MAX_SEEN, type CursorPosition } from "../../src/chat/cursor.ts";
 import type { MessageCreated } from "../../src/chat/events/message-created.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Message } from "../../src/chat/model.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { EventQueue } from "../../src/fanout/event-queue.ts";
 
 const at = "2026-01-31T09:30:00.000Z";
@@ -31,13 +33,26 @@ function created(fields: Partial<Message> = {}): MessageCreated {
 
 const position = fc.tuple(fc.nat(2 ** 31), fc.nat(10 ** 6)).map(([ms, sequence]) => positionAt(ms, sequence));
 
+const cursors = new Cursors(Buffer.alloc(32, "key"));
+
+const reparsed = (fields: Partial<Message>): CursorPosition => cursors.parse(cursors.of(message(fields)), "after");
+
+function refusalOf(text: string, reader = cursors): unknown {
+  try {
+    reader.parse(text, "before");
+    return undefined;
+  } catch (error) {
+    return error instanceof GatewayError ? error.code : error;
+  }
+}
+
 describe("a cursor", () => {
   test("can be parsed again, whatever the ids are, and is safe in a URL", () => {
     const arbitrary = fc.record({
       id: fc.string({ unit: "grapheme" }),
       chatId: fc.string({ unit: "grapheme" }),
       createdAt: fc
-        .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+        .date({ noInvalidDate: true, min: new Date("0000-01-01"), max: new Date("9999-12-31") })
         .map((date) => date.toISOString()),
       where: fc.oneof(
         fc.record({ position }),
@@ -47,53 +62,95 @@ describe("a cursor", () => {
     });
     fc.assert(
       fc.property(arbitrary, ({ where, ...fields }) => {
-        const cursor = cursorOf(message({ ...fields, ...where }));
-        expect(cursor).toMatch(/^[\w-]+$/);
-        expect(parseCursor(cursor, "after")).toEqual({ position: undefined, seen: [], ...fields, ...where });
+        expect(cursors.of(message({ ...fields, ...where }))).toMatch(/^[\w-]+$/);
+        const parsed = reparsed({ ...fields, ...where });
+        expect(parsed).toMatchObject({ createdAt: fields.createdAt, position: undefined, ...pickPosition(where) });
+        expect([parsed.isOfChat(fields.chatId), parsed.isOf(fields)]).toEqual([true, true]);
+        expect([parsed.isOfChat(`${fields.chatId}.`), parsed.isOf({ ...fields, id: `${fields.id}.` })]).toEqual([
+          false,
+          false,
+        ]);
+        const seen = "seen" in where ? where.seen : [];
+        expect(seen.every((id) => parsed.hasSeen({ id, createdAt: fields.createdAt }))).toBe(true);
       }),
     );
   });
 
+  test("has at most 60 characters, whatever the ids are, with up to five messages of its instant", () => {
+    const ids = Array.from({ length: 6 }, () => randomUUID());
+    const [id = "", ...seen] = ids;
+    const lengths = [
+      cursors.of(message({ id: "x".repeat(500), chatId: ids.join(), position: positionAt(Date.parse(at) + 31, 4) })),
+      cursors.of(message({ id, position: positionAt(Date.parse(at) + 10 ** 10, 10 ** 12 - 1) })),
+      cursors.of(message({ id })),
+      cursors.of(message({ id, seen })),
+    ].map(({ length }) => length);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(60);
+  });
+
   test("names the last messages of its instant, where they are too many", () => {
-    const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n}`);
-    expect(parseCursor(cursorOf(message({ seen })), "after").seen).toEqual(seen.slice(10));
+    const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n + 2}`);
+    const place = reparsed({ seen });
+    expect(seen.filter((id) => place.hasSeen({ id, createdAt: at }))).toEqual(seen.slice(10));
   });
 
   test("with a position in the log names no messages", () => {
     const where = positionAt(1, 2);
-    const place = parseCursor(cursorOf(message({ position: where, seen: ["m0"] })), "after");
-    expect(place).toMatchObject({ position: where, seen: [] });
+    const place = reparsed({ position: where, seen: ["m0"] });
+    expect(place.position).toBe(where);
+    expect(place.hasSeen({ id: "m0", createdAt: at })).toBe(false);
   });
 
-  test("any other text is BAD_USER_INPUT under the argument's name", () => {
+  test("that was changed anywhere is not read", () => {
+    const cursor = Buffer.from(cursors.of(message({ position: positionAt(1, 2) })), "base64url");
+    const changed = [...cursor.keys()].map((index) => {
+      const bytes = Buffer.from(cursor);
+      bytes[index] = (bytes[index] ?? 0) ^ 1;
+      return bytes.toString("base64url");
+    });
+    // The first byte tells of two forms, which the signature tells apart.
+    expect(new Set(changed.map((text) => refusalOf(text)))).toEqual(new Set(["CURSOR_EXPIRED"]));
+    expect(refusalOf(cursor.subarray(0, -1).toString("base64url"))).toBe("CURSOR_EXPIRED");
+  });
+
+  test("of another key is not read, of a former key of the instance it is", () => {
+    const instance = new Cursors(Buffer.alloc(32, "own"));
+    const own = instance.of(message());
+    instance.use(Buffer.alloc(32, "key"));
+    expect([own, cursors.of(message())].map((text) => refusalOf(text, instance))).toEqual([undefined, undefined]);
+    expect(instance.of(message())).toBe(cursors.of(message()));
+    expect(refusalOf(own)).toBe("CURSOR_EXPIRED");
+  });
+
+  test("of the former, unsigned form has expired", () => {
+    const former = Buffer.from(JSON.stringify(["1", at, "c1", "m1"])).toString("base64url");
+    expect(refusalOf(former)).toBe("CURSOR_EXPIRED");
+  });
+
+  test("is no other text, which is BAD_USER_INPUT under the argument's name", () => {
     const garbage = fc.oneof(
       fc.string({ unit: "binary" }),
+      fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString("base64url")),
       fc.json().map((json) => Buffer.from(json).toString("base64url")),
-      fc
-        .array(fc.oneof(fc.constantFrom("1", at, "c1", ""), fc.jsonValue()), { maxLength: 6 })
-        .map((fields) => Buffer.from(JSON.stringify(fields)).toString("base64url")),
     );
     fc.assert(
       fc.property(garbage, (text) => {
-        let outcome: unknown;
-        try {
-          outcome = parseCursor(text, "before");
-        } catch (error) {
-          outcome = error;
-        }
-        expect(outcome).toSatisfy(
-          (value: unknown) =>
-            (value instanceof Error && "code" in value && value.code === "BAD_USER_INPUT") ||
-            (typeof value === "object" && value !== null && "chatId" in value),
-        );
+        expect(["BAD_USER_INPUT", "CURSOR_EXPIRED"]).toContain(refusalOf(text));
       }),
+    );
+    expect(() => cursors.parse("not a cursor", "before")).toThrow(
+      expect.objectContaining({ code: "BAD_USER_INPUT", argument: "before" }),
     );
   });
 });
 
+function pickPosition(where: object): object {
+  return "position" in where ? { position: where.position } : {};
+}
+
 describe("what is newer than a cursor", () => {
   test("is what was created later, or at its instant and not seen", () => {
-    const place = parseCursor(cursorOf(message({ id: "m2", seen: ["m1"] })), "after");
+    const place = reparsed({ id: "m2", seen: ["m1"] });
     const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter({ id, createdAt }, place);
     expect(["m0", "m1", "m2", "m3"].filter((id) => isNewer(id, at))).toEqual(["m0", "m3"]);
     expect(isNewer("m0", "2026-01-31T09:30:00.001Z")).toBe(true);
@@ -109,7 +166,7 @@ describe("what is newer than a cursor", () => {
           .toSorted(compareByCreation);
         const k = index % all.length;
         const seen = all.slice(0, k).flatMap(({ id, createdAt }) => (createdAt === all[k]?.createdAt ? [id] : []));
-        const place = parseCursor(cursorOf({ ...message(), ...all[k], seen }), "after");
+        const place = reparsed({ ...all[k], seen });
         expect(all.filter((other) => isCreatedAfter(other, place))).toEqual(all.slice(k + 1));
       }),
     );

@@ -14,6 +14,7 @@ import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { withLog } from "../../src/recovery/history-and-log.ts";
 import { BEFORE_THE_LOG, ReaderPast, type PastEvent } from "../../src/recovery/past.ts";
+import { positionOfCursor } from "../support/cursors.ts";
 
 const TOPIC = chatTopic("chat");
 
@@ -123,7 +124,7 @@ async function delivered(past: ReaderPast, after: Position): Promise<string> {
 
 function cursorAt(content: string, position?: Position, seen: readonly string[] = []): CursorPosition {
   const { id, chatId, createdAt } = message(content);
-  return { id, chatId, createdAt, position, seen };
+  return positionOfCursor({ id, chatId, createdAt, position, seen });
 }
 
 describe("messages of the history and of the log together", () => {

@@ -97,7 +97,12 @@ function purgeRegularly(purge: () => void): () => void {
 
 function createMemoryState(): SharedState {
   const entries = new LRUCache<string, { readonly value: unknown }>({ max: MAX_ENTRIES });
+  const agreed = new Map<string, unknown>();
   return {
+    async agree(key, value) {
+      if (!agreed.has(key)) agreed.set(key, value);
+      return agreed.get(key);
+    },
     async get(key) {
       return entries.get(key)?.value;
     },

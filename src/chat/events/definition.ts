@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Compaction } from "../../bus/bus.ts";
 import type { Position } from "../../bus/position.ts";
+import type { Cursors } from "../cursor.ts";
 import type { UNKNOWN_CHATS_TOPIC, USERS_TOPIC } from "./topics.ts";
 
 /** `chat`: the topic of the event's chat. The others are topics themselves, to which every instance listens. */
@@ -39,7 +40,7 @@ export interface Description<
   /** A copy that carries the event's position in the log, where subscribers need it. */
   withPosition?(event: Defined<Name, Shape>, position: Position): Defined<Name, Shape>;
   /** From where a subscription goes on that has delivered the event last, where clients can say so. */
-  cursor?(event: Defined<Name, Shape>): string;
+  cursor?(event: Defined<Name, Shape>, cursors: Cursors): string;
 }
 
 /** Kept in the topic's log for whoever misses it. */

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { cursorOf } from "../cursor.ts";
 import type { Message } from "../model.ts";
 import { defineEvent, type EventFrom } from "./definition.ts";
 import { user } from "./user.ts";
@@ -28,7 +27,7 @@ export const messageCreated = defineEvent({
   recipients: "subscribers",
   // The message's cursor is made of it.
   withPosition: (event, position) => ({ ...event, message: { ...event.message, position } }),
-  cursor: (event) => cursorOf(event.message),
+  cursor: (event, cursors) => cursors.of(event.message),
 });
 
 export type MessageCreated = EventFrom<typeof messageCreated>;

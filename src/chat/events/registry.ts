@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Compaction, EventKind, LogPart } from "../../bus/bus.ts";
 import type { Position } from "../../bus/position.ts";
+import type { Cursors } from "../cursor.ts";
 import { chatChanged } from "./chat-changed.ts";
 import { chatDeleted } from "./chat-deleted.ts";
 import type { EventFrom, Recipients, TopicName } from "./definition.ts";
@@ -60,7 +61,7 @@ interface AnyDefinition {
   id?(event: BusEvent): string;
   compaction?(event: BusEvent): Compaction;
   withPosition?(event: BusEvent, position: Position): BusEvent;
-  cursor?(event: BusEvent): string;
+  cursor?(event: BusEvent, cursors: Cursors): string;
 }
 
 const BY_TYPE: ReadonlyMap<string, AnyDefinition> = new Map(EVENTS.map((definition) => [definition.name, definition]));
@@ -125,8 +126,8 @@ export function isAccessEvent(event: BusEvent): event is AccessEvent {
 }
 
 /** From where a subscription goes on that has delivered this event last; undefined where clients cannot say so. */
-export function cursorAfter(event: DeliveredEvent): string | undefined {
-  return definitionOf(event).cursor?.(event);
+export function cursorAfter(event: DeliveredEvent, cursors: Cursors): string | undefined {
+  return definitionOf(event).cursor?.(event, cursors);
 }
 
 /** The event as subscribers get it: with its position in the log, where it has one and they need it. */

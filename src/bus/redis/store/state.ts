@@ -20,6 +20,14 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
       const set = connection.run(name, (client) => client.set(name, "true", "PX", wholeMs(ttlMs), "NX"), true);
       return (await set) !== null;
     },
+    async agree(key, value) {
+      const name = keys.state(key);
+      const found = await connection.run(name, (client) => client.get(name), true);
+      if (found !== null) return parse(found);
+      await connection.run(name, (client) => client.set(name, JSON.stringify(value), "NX"));
+      const text = await connection.run(name, (client) => client.get(name), true);
+      return text === null ? undefined : parse(text);
+    },
     async release(key) {
       const name = keys.state(key);
       await connection.run(name, (client) => client.del(name));
