@@ -1,5 +1,6 @@
 /** Who asks, and for how long: identities and sessions. */
 import { createHash, randomUUID } from "node:crypto";
+import { ByteBudget } from "../byte-budget.ts";
 import type { GatewayError } from "../errors.ts";
 import type { Me, User } from "./model.ts";
 import type { Unauthenticated } from "./unauthenticated.ts";
@@ -48,6 +49,8 @@ export class Session implements Identity {
   /** Milliseconds since the epoch. */
   readonly openedAt = Date.now();
   readonly viewer: Viewer;
+  /** What its connection may hold. */
+  readonly memory = new ByteBudget();
   #identity: Identity;
   /** What runs for this session, and ends with it. */
   readonly subscriptions = new Set<RunningSubscription>();

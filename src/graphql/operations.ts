@@ -171,8 +171,15 @@ export class Operations {
     return names;
   }
 
-  /** Runs a query or a mutation. Its errors are the client's. Never rejects. */
+  /** Runs a query or a mutation, and releases its caller. Its errors are the client's. Never rejects. */
   async execute(context: Context): Promise<ExecutionResult> {
+    const result = await this.attempt(context);
+    context.caller.release();
+    return result;
+  }
+
+  /** As {@link execute}; the caller is not released, and may run a query again in a context for the next event. */
+  async attempt(context: Context): Promise<ExecutionResult> {
     const startedAt = performance.now();
     const span = this.#traces?.start(context);
     const result = await this.#execute(context, span ? inTrace(context, span.traceparent) : context);
@@ -187,8 +194,6 @@ export class Operations {
       return finish(result, context);
     } catch (error) {
       return { errors: [toClientError(error, context)] };
-    } finally {
-      context.caller.release();
     }
   }
 

@@ -1,6 +1,7 @@
 /** An operation of a WebSocket on its way through graphql-ws. */
-import type { DocumentNode, ExecutionArgs, GraphQLError, GraphQLSchema } from "graphql";
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from "graphql";
 import type { Context } from "../../graphql/context.ts";
+import type { Operations } from "../../graphql/operations.ts";
 import type { Connection } from "./connection.ts";
 
 /** What graphql-ws passes from one hook to the next: with it, where the results go. */
@@ -28,6 +29,12 @@ export class Accepted implements ExecutionArgs {
 export function accepted(args: ExecutionArgs): Accepted {
   if (args instanceof Accepted) return args;
   throw new Error("graphql-ws runs an operation with other arguments than it was given");
+}
+
+/** Executes a query or a mutation at the pace at which its client reads. @throws Error as {@link accepted}. */
+export function executeAccepted(operations: Operations, args: ExecutionArgs): Promise<ExecutionResult> {
+  const { connection, contextValue } = accepted(args);
+  return connection.executions.run(operations, contextValue);
 }
 
 /** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */

@@ -22,12 +22,11 @@ export class ConnectionCaller implements Caller, Resumable {
   /** Whether the client ended it, rather than the end of its connection: then the client will not come back for it. */
   #isUnwanted = false;
 
-  /** @param id of the `subscribe` message. */
+  /** @param operation which runs on the connection already. @param id of the `subscribe` message. */
   constructor(connection: Connection, operation: Operation, id: string) {
     this.#connection = connection;
     this.#operation = operation;
     this.#id = id;
-    connection.retain(this.#isSubscription);
   }
 
   get #isSubscription(): boolean {
@@ -109,6 +108,6 @@ export class ConnectionCaller implements Caller, Resumable {
     const { isOpen, session, inbox } = this.#connection;
     this.#isUnwanted = (isOpen && !session?.ended) || inbox?.isCompleted(this.#id) === true;
     if (this.#point) this.#connection.letGo(this.#point, this.#isUnwanted);
-    this.#connection.release(this.#isSubscription);
+    this.#connection.running.release(this.#operation);
   }
 }

@@ -11,11 +11,13 @@ import type { Rate } from "../../config/config.ts";
 import { Arrivals, type Turns } from "./arrivals.ts";
 import type { Slot } from "../connection-limits.ts";
 import { CloseCode } from "./close-codes.ts";
+import { Executions } from "./executions.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Inbox } from "./inbox.ts";
 import type { RefusedOperations } from "./refused-operations.ts";
 import { readMessage } from "./messages.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+import { RunningOperations } from "./running-operations.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
 
@@ -41,6 +43,8 @@ export class Connection {
   /** What the client sends goes through both. */
   readonly arrivals: Arrivals;
   inbox: Inbox | undefined;
+  /** Its operations that are not over. */
+  readonly running = new RunningOperations();
   /** Undefined until the first one is. */
   refused: RefusedOperations | undefined;
   /** The subscriptions that write to the outbox by themselves. */
@@ -51,15 +55,13 @@ export class Connection {
   client: ClientOrigin;
   readonly #sessions: Sessions;
   #session: Session | undefined;
+  /** Undefined until there is a query or a mutation. */
+  #executions: Executions | undefined;
   #clientId: string | undefined;
   #wantsStates = false;
-  /** Queries and mutations that are not answered yet. */
-  #inFlight = 0;
-  #subscriptions = 0;
   #isThrottled = false;
   #isSlowed = false;
   #isDraining = false;
-  #whenAnswered: (() => void) | undefined;
   /** The keys of positions of which the client was told that they have expired. */
   readonly expired = new Set<string>();
   /** The positions of the client in each subscription that it may resume. */
@@ -81,6 +83,7 @@ export class Connection {
     this.client = client;
     const onRoom = (): void => {
       this.#unthrottle();
+      this.#executions?.goOn();
       for (const subscription of this.live) subscription.resume();
     };
     // Without a position that is remembered there is nothing to confirm.
@@ -102,14 +105,6 @@ export class Connection {
   noteStart(start: string): void {
     this.#starts ??= {};
     this.#starts[start] = (this.#starts[start] ?? 0) + 1;
-  }
-
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  get subscriptions(): number {
-    return this.#subscriptions;
   }
 
   get session(): Session | undefined {
@@ -189,6 +184,11 @@ export class Connection {
     else this.outbox.send(data);
   }
 
+  /** The queries and mutations that run, and those that wait. */
+  get executions(): Executions {
+    return (this.#executions ??= new Executions(this));
+  }
+
   /** Whether nothing is read from the client because it does not read either. */
   get isThrottled(): boolean {
     return this.#isThrottled;
@@ -234,7 +234,7 @@ export class Connection {
   }
 
   handle(text: string): void {
-    this.inbox?.receive(readMessage(text));
+    this.inbox?.receive(readMessage(text), text.length);
     this.throttle();
   }
 
@@ -260,6 +260,7 @@ export class Connection {
     this.#closeCode = code;
     this.heartbeat.stop();
     this.arrivals.close();
+    this.#executions?.goOn();
     for (const point of [...this.#points, ...this.#orphaned]) this.#conclude(point, code);
     this.#points.clear();
     this.#orphaned.clear();
@@ -285,19 +286,6 @@ export class Connection {
     else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
 
-  /** An operation begins, which counts until it is released. */
-  retain(isSubscription: boolean): void {
-    if (isSubscription) this.#subscriptions++;
-    else this.#inFlight++;
-  }
-
-  /** An operation of this connection is over. */
-  release(isSubscription: boolean): void {
-    if (isSubscription) this.#subscriptions--;
-    else this.#inFlight--;
-    if (this.#inFlight === 0) this.#whenAnswered?.();
-  }
-
   /** Goes on with another token of the same user. */
   refresh(session: Session, token: string): Promise<Me> {
     return this.#sessions.refresh(session, token, this.client.address);
@@ -314,7 +302,7 @@ export class Connection {
     if (!this.isOpen) return;
     this.#isDraining = true;
     this.#readOrPause();
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
+    await this.running.answered();
     // The answer of the last operation is written in the promise jobs that follow its execution.
     await new Promise((resolve) => setImmediate(resolve));
     this.close(code, reason);

@@ -1,11 +1,23 @@
 /** What a client sends, in the order in which graphql-ws can take it. */
 import { MessageType } from "graphql-ws";
+import { CloseCode } from "./close-codes.ts";
 import type { ParsedMessage } from "./messages.ts";
 
 interface RunningOperation {
   isCompleted: boolean;
   /** The `subscribe` that is to follow under the same id. */
   next: ParsedMessage;
+  nextBytes: number;
+}
+
+/** Bytes of operations that wait for others to end, at most. */
+const MAX_WAITING_BYTES = 262_144;
+
+/** The connection that the messages arrive on. */
+interface Receiver {
+  close(code: number, reason: string): void;
+  /** The client lets too much wait. */
+  onFlood(): void;
 }
 
 /**
@@ -14,16 +26,14 @@ interface RunningOperation {
  */
 export class Inbox {
   readonly #handle: (message: ParsedMessage) => Promise<void>;
-  readonly #onDuplicate: (id: string) => void;
+  readonly #receiver: Receiver;
+  #waitingBytes = 0;
   readonly #running = new Map<string, RunningOperation>();
 
-  /**
-   * @param handle resolves when the message, and the operation that it starts, is over. Never rejects.
-   * @param onDuplicate is called for an operation whose id is in use by another one that waits.
-   */
-  constructor(handle: (message: ParsedMessage) => Promise<void>, onDuplicate: (id: string) => void) {
+  /** @param handle resolves when the message, and the operation that it starts, is over. Never rejects. */
+  constructor(handle: (message: ParsedMessage) => Promise<void>, receiver: Receiver) {
     this.#handle = handle;
-    this.#onDuplicate = onDuplicate;
+    this.#receiver = receiver;
   }
 
   /** Whether an operation that is not over yet has been completed by the client. */
@@ -31,18 +41,24 @@ export class Inbox {
     return this.#running.get(id)?.isCompleted ?? false;
   }
 
-  receive(message: ParsedMessage): void {
+  /** @param bytes of the message's text. */
+  receive(message: ParsedMessage, bytes: number): void {
     const id = typeof message?.id === "string" ? message.id : undefined;
     const running = id === undefined ? undefined : this.#running.get(id);
     if (id !== undefined && running?.isCompleted) {
       if (message?.type === MessageType.Complete) {
         // Completed before it was begun: nobody is to run it.
-        running.next = undefined;
+        this.#drop(running);
         return;
       }
       if (message?.type === MessageType.Subscribe) {
-        if (running.next) this.#onDuplicate(id);
-        else running.next = message;
+        if (running.next) this.#receiver.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`);
+        else {
+          running.next = message;
+          running.nextBytes = bytes;
+          this.#waitingBytes += bytes;
+          if (this.#waitingBytes > MAX_WAITING_BYTES) this.#receiver.onFlood();
+        }
         return;
       }
     }
@@ -53,10 +69,18 @@ export class Inbox {
   }
 
   async #follow(id: string, handled: Promise<void>): Promise<void> {
-    const operation: RunningOperation = { isCompleted: false, next: undefined };
+    const operation: RunningOperation = { isCompleted: false, next: undefined, nextBytes: 0 };
     this.#running.set(id, operation);
     await handled;
     this.#running.delete(id);
-    if (operation.next) this.receive(operation.next);
+    const { next, nextBytes } = operation;
+    this.#drop(operation);
+    if (next) this.receive(next, nextBytes);
+  }
+
+  #drop(operation: RunningOperation): void {
+    this.#waitingBytes -= operation.nextBytes;
+    operation.next = undefined;
+    operation.nextBytes = 0;
   }
 }

@@ -22,7 +22,7 @@ import type { Caller } from "../../graphql/caller.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { Turns } from "./arrivals.ts";
-import { Accepted, accepted, rejected } from "./accepted.ts";
+import { Accepted, accepted, executeAccepted, rejected } from "./accepted.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { Closes } from "./connection-counts.ts";
@@ -81,7 +81,7 @@ export class WebSockets {
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
       onConnect: (context) => this.#open(context.connectionParams ?? {}, context.extra),
       onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
-      execute: (args) => options.operations.execute(accepted(args).contextValue),
+      execute: (args) => executeAccepted(options.operations, args),
       subscribe: (args) => this.#subscribe(accepted(args)),
     });
   }
@@ -170,7 +170,7 @@ export class WebSockets {
         // graphql-ws parses text and takes the rest as parsed; its types know the text only.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
         handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
-      (id) => connection.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`),
+      connection,
     );
     connection.inbox = inbox;
     const { arrivals, socket } = connection;

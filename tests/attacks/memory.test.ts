@@ -1,0 +1,99 @@
+/** What clients send and do not read, at full size: the process holds little of it, and nothing when they have gone. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { connect } from "../support/client.ts";
+import { startGatewayProcess, type GatewayProcess } from "../support/gateway-process.ts";
+import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { startGateway } from "../support/gateway.ts";
+import { openGraphQLSocket } from "../support/graphql-socket.ts";
+import { openRaw, type RawSocket } from "../support/raw-socket.ts";
+
+const [alice, bob] = DEMO_USERS;
+const { shop, team } = DEMO_CHATS;
+const CONNECTIONS = 30;
+const JUNK = "x".repeat(60_000);
+const MEBIBYTE = 1_048_576;
+
+const SUBSCRIPTION =
+  "subscription ($chatId: ID, $after: String) { messageAdded(chatId: $chatId, after: $after) { id content } }";
+
+/** Resident memory of the gateway's process. */
+function rssBytes({ process }: GatewayProcess): number {
+  const [, kibibytes = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${process.pid}/status`, "utf8")) ?? [];
+  return Number(kibibytes) * 1024;
+}
+
+/** Resolves when everything that was sent before has been handled. */
+async function handled(socket: RawSocket): Promise<void> {
+  socket.send({ type: "ping", payload: { handled: true } });
+  for (;;) if ((await socket.next()).type === "pong") return;
+}
+
+async function openJunky(gateway: GatewayProcess): Promise<RawSocket> {
+  const socket = await openRaw(gateway.wsUrl);
+  socket.send({ type: "connection_init", payload: { token: alice.token, junk: JUNK } });
+  await socket.next();
+  return socket;
+}
+
+test("junk in variables, extensions, ids and connectionParams is not kept", async () => {
+  await using gateway = await startGatewayProcess({ NODE_OPTIONS: "--max-semi-space-size=2" });
+  await using control = connect(gateway.wsUrl, bob.token);
+  await using received = control.subscribe(MessageAddedDocument);
+  await control.run(ChatsDocument);
+  // Warm: code is compiled, and what is there once is there.
+  await using warm = await openJunky(gateway);
+  warm.send({ id: "warm", type: "subscribe", payload: { query: SUBSCRIPTION, extensions: { JUNK } } });
+  await handled(warm);
+  const before = rssBytes(gateway);
+  await using sockets = new AsyncDisposableStack();
+  let most = 0;
+  for (let count = 0; count < CONNECTIONS; count++) {
+    const socket = sockets.use(await openJunky(gateway));
+    for (let index = 0; index < 25; index++) {
+      const id = `${"i".repeat(100)}${index}`;
+      const where = index % 3;
+      const payload = {
+        query: SUBSCRIPTION,
+        ...(where === 0 && { variables: { junk: JUNK } }),
+        ...(where === 1 && { extensions: { junk: JUNK } }),
+        // A declared one: the operation is refused once the connection keeps too much.
+        ...(where === 2 && { variables: { chatId: JUNK } }),
+      };
+      socket.send({ id, type: "subscribe", payload, junk: JUNK.slice(0, 4000) });
+    }
+    await handled(socket);
+    most = Math.max(most, rssBytes(gateway));
+  }
+  await control.run(SendMessageDocument, { chatId: shop, content: "hello" });
+  expect((await received.next()).messageAdded.content).toBe("hello");
+  expect((most - before) / MEBIBYTE).toBeLessThan(60);
+});
+
+test("of large results that nobody reads one is held, and the others are made again when there is room", async () => {
+  await using gateway = await startGateway();
+  const { data, faults } = gateway.api;
+  for (let count = 0; count < 100; count++) {
+    data.addMessage({ chatId: shop, senderId: bob.id, content: `${count} ${"m".repeat(9900)}` });
+  }
+  await using control = connect(gateway.wsUrl, bob.token);
+  await using received = control.subscribe(MessageAddedDocument);
+  await control.run(ChatsDocument);
+  await using reader = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  const query = `{ chat(id: "${shop}") { messages(last: 100) { nodes { id content } } } }`;
+  await reader.run({ query });
+  reader.socket.pause();
+  const asked = (): number => faults.requests.count({ method: "GET", path: `/chats/${shop}/messages` });
+  const before = asked();
+  const results = Array.from({ length: 60 }, () => reader.start({ query }));
+  await expect.poll(asked).toBeGreaterThan(before);
+  for (let count = 0; count < 20; count++) {
+    await control.run(SendMessageDocument, { chatId: team, content: `message ${count}` });
+    expect((await received.next()).messageAdded.content).toBe(`message ${count}`);
+  }
+  // The buffers of both sides take some.
+  expect(asked() - before).toBeLessThan(30);
+  reader.socket.resume();
+  expect((await Promise.all(results.map((result) => result.next()))).length).toBe(60);
+});
