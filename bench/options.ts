@@ -14,15 +14,17 @@ export interface Options {
   readonly against: string | undefined;
   /** Whether results.json and the document are written: after a trial only on demand. */
   readonly write: boolean;
+  /** Whether the rounds are added to the last results, where those are of the same versions and windows. */
+  readonly add: boolean;
   /** Where the servers' profiles go. */
   readonly profile: string | undefined;
   readonly command: string;
 }
 
-const FULL: Scale = { quick: false, windowMs: 5000 };
-const QUICK: Scale = { quick: true, windowMs: 1500 };
+const FULL: Scale = { quick: false, windowMs: 5000, longWindowMs: 45_000 };
+const QUICK: Scale = { quick: true, windowMs: 1500, longWindowMs: 1500 };
 /** Short, because the pace of the machine changes: the two windows of a pair are to be close together. */
-const PAIRED_WINDOW_MS = 2500;
+const PAIRED: Scale = { quick: false, windowMs: 2500, longWindowMs: 5000 };
 const ROUNDS = 5;
 
 /** Throws where the command line cannot be followed. */
@@ -35,29 +37,34 @@ export function readOptions(): Options {
       against: { type: "string" },
       rounds: { type: "string" },
       window: { type: "string" },
+      add: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       profile: { type: "string" },
     },
   });
-  const { quick, only, peer, against, rounds, window, write, profile } = values;
+  const { quick, only, peer, against, rounds, window, write, add, profile } = values;
   const scenarios = SCENARIOS.filter(({ name }) => only?.includes(name) ?? true);
   if (scenarios.length < (only?.length ?? 0)) {
     throw new Error(`--only: expected some of ${SCENARIOS.map(({ name }) => name).join(", ")}`);
   }
-  const scale = quick ? QUICK : FULL;
-  const ownWindowMs = against === undefined || quick ? scale.windowMs : PAIRED_WINDOW_MS;
+  const ownScale = quick ? QUICK : against === undefined ? FULL : PAIRED;
   const args = process.argv.slice(2);
   const isTrial = [peer, against, rounds, window, profile].some((value) => value !== undefined);
   return {
-    scale: { ...scale, windowMs: window === undefined ? ownWindowMs : 1000 * positive("--window", window) },
+    scale: window === undefined ? ownScale : withWindow(ownScale, 1000 * positive("--window", window)),
     rounds: rounds === undefined ? (quick ? 1 : ROUNDS) : positive("--rounds", rounds),
     scenarios,
     peer,
     against: against === undefined ? undefined : fromCaller(against),
-    write: write || !(quick || isTrial),
+    add,
+    write: write || add || !(quick || isTrial),
     profile: profile === undefined ? undefined : fromCaller(profile),
     command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
   };
+}
+
+function withWindow(scale: Scale, windowMs: number): Scale {
+  return { ...scale, windowMs, longWindowMs: windowMs };
 }
 
 /** A path as the caller means it: `npm run bench` changes to this folder first. */

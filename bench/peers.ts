@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { EVENTS_SECRET } from "../tests/support/events.ts";
 import { graphqlTransportWs, jsonFrames, socketIo, type Protocol } from "./load/protocols.ts";
 import { freePort, LOAD_CORE, SERVER_CORE, Server, type Command } from "./processes.ts";
 import type { World } from "./world.ts";
@@ -90,8 +91,7 @@ export async function openStage(peer: Peer, options: StageOptions): Promise<Stag
   }
   const servers: Server[] = [];
   for (let count = 0; count < (instances ?? 1); count++) {
-    const command = await commandOf(peer, env);
-    servers.push(opening.use(await Server.start(profile === undefined ? command : profiled(command, profile))));
+    servers.push(opening.use(await Server.start({ ...(await commandOf(peer, env)), profile })));
   }
   const [server] = servers;
   if (!server) throw new Error("a stage has a server");
@@ -135,14 +135,14 @@ export async function startRedis(port: number): Promise<Server> {
 
 async function commandOf(peer: Peer, env: Readonly<Record<string, string>>): Promise<Command> {
   if (peer.name === "bun") return { file: BUN, args: [peerFile("bun.ts")], env, core: SERVER_CORE };
-  const settle = ["--import", peerFile("settle.ts")];
+  const instruments = ["--import", peerFile("instruments.ts")];
   if (peer.file !== undefined) {
-    return { file: process.execPath, args: [...settle, peerFile(peer.file)], env, core: SERVER_CORE };
+    return { file: process.execPath, args: [...instruments, peerFile(peer.file)], env, core: SERVER_CORE };
   }
   const port = await freePort();
   return {
     file: process.execPath,
-    args: [...settle, ...startArguments(peer.root ?? GATEWAY_ROOT)],
+    args: [...instruments, ...startArguments(peer.root ?? GATEWAY_ROOT)],
     env: gatewayEnvironment(env, port),
     core: SERVER_CORE,
     port: { number: port, path: "/ready" },
@@ -157,15 +157,6 @@ function startArguments(root: string): readonly string[] {
   return args.map((argument) => (argument.startsWith("src/") ? join(root, argument) : argument));
 }
 
-function profiled(command: Command, profile: string): Command {
-  return {
-    ...command,
-    args: ["--import", peerFile("profiler.ts"), ...command.args],
-    env: { ...command.env, PROFILE: profile },
-    profile,
-  };
-}
-
 function gatewayEnvironment(env: Readonly<Record<string, string>>, port: number): Record<string, string> {
   const redisPort = env["REDIS_PORT"];
   return {
@@ -177,6 +168,7 @@ function gatewayEnvironment(env: Readonly<Record<string, string>>, port: number)
     RATE_LIMIT_OPERATIONS: "999999999/1s",
     MAX_CONNECTIONS_PER_USER: "100000",
     LOG_LEVEL: "warn",
+    EVENTS_SECRET,
   };
 }
 

@@ -1,11 +1,12 @@
 /** The processes of a measurement: started pinned to a core, looked at through /proc, ended by their ids. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Answer, Observation, Request } from "./peers/support/requests.ts";
 
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
@@ -15,14 +16,13 @@ const QUIET_STEP_MS = 250;
 /** Of the processor: less than this over a step is rest. */
 const QUIET_SHARE = 0.04;
 const QUIET_STEPS = 60;
-const PROFILE_STEP_MS = 50;
 
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly core: number;
-  /** Where `peers/profiler.ts` writes, if it is loaded. */
+  /** Where a profile of what is measured is written, if one is wanted. */
   readonly profile?: string | undefined;
   /** How to find the port where the process does not announce it with a line `{"port":…}`. */
   readonly port?: {
@@ -54,7 +54,7 @@ export class Server implements AsyncDisposable {
       // Not the project's: a `.env` there is for the developer's own gateway.
       cwd: tmpdir(),
       env: { PATH: process.env["PATH"], NODE_ENV: "production", ...command.env },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "inherit", "ipc"],
     });
     const server = new Server(child, command.profile);
     try {
@@ -83,19 +83,32 @@ export class Server implements AsyncDisposable {
 
   /** What `work` comes to, and the processor time of all threads meanwhile, in ms. The last such work is what a profile shows. */
   async during<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly cpuMs: number }> {
-    await this.#toggleProfiler();
+    if (this.#profile !== undefined) await this.#ask({ type: "profile" });
     const before = this.cpuMs();
     const result = await work();
     const cpuMs = this.cpuMs() - before;
-    await this.#toggleProfiler();
-    while (this.#profile !== undefined && !existsSync(this.#profile)) await delay(PROFILE_STEP_MS);
+    if (this.#profile !== undefined) await this.#ask({ type: "profiled", file: this.#profile });
     return { result, cpuMs };
   }
 
-  async #toggleProfiler(): Promise<void> {
-    if (this.#profile === undefined) return;
-    this.#child.kill("SIGHUP");
-    await this.quiet();
+  /** As {@link during}, with what the process sees of itself; undefined of a server that sees nothing. */
+  async observe<T>(
+    work: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly cpuMs: number; readonly observation: Observation | undefined }> {
+    await this.#ask({ type: "observe" });
+    const done = await this.during(work);
+    const { observation } = await this.#ask({ type: "observed" });
+    return { ...done, observation };
+  }
+
+  async #ask(request: Request): Promise<Answer> {
+    const answered = once(this.#child, "message") as Promise<[Answer]>;
+    this.#child.send(request);
+    const gone = this.#gone.then((): never => {
+      throw new Error("the server ended while it was measured");
+    });
+    const [answer] = await Promise.race([answered, gone]);
+    return answer;
   }
 
   /** Resident memory, in KiB. */
@@ -115,7 +128,7 @@ export class Server implements AsyncDisposable {
 
   /** Has it collect its garbage, and waits for the end of that. */
   async collectGarbage(): Promise<void> {
-    this.#child.kill("SIGUSR2");
+    await this.#ask({ type: "collect" });
     await this.quiet();
   }
 

@@ -12,11 +12,11 @@ import { complaint, isExact, type Sample } from "./report/results.ts";
 import type { Case, Scenario } from "./scenarios/scenario.ts";
 
 /** All rounds of one scenario. In a round every peer has its turn at each case; who begins changes with the round. */
-export async function measure(scenario: Scenario, options: Options): Promise<Sample[]> {
+export async function measure(scenario: Scenario, options: Options, firstRound: number): Promise<Sample[]> {
   const { scale, rounds, peer: only } = options;
   const peers = peersOf(scenario).filter(({ name }) => only === undefined || name === only);
   const samples: Sample[] = [];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = firstRound; round < firstRound + rounds; round++) {
     for (const current of scenario.cases(scale)) {
       for (let turn = 0; turn < peers.length; turn++) {
         const peer = peers[(turn + round) % peers.length];
@@ -43,7 +43,7 @@ async function measureOnce(
   let othersShare = 0;
   try {
     await using stage = await openStage(peer, { world, persist: scenario.persist, profile, instances });
-    using prepared = await scenario.prepare(stage, scale);
+    using prepared = await scenario.prepare(stage, scale, name);
     const others = (): number => coreBusyMs(SERVER_CORE) - stage.cpuMs();
     const [startedAt, before] = [performance.now(), others()];
     const finding = await prepared.measure();

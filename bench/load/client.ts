@@ -27,6 +27,7 @@ export class Client {
   #isUpgraded = false;
   #isClosedByUs = false;
   #isLost = false;
+  #pings = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -50,6 +51,11 @@ export class Client {
   /** Whether the connection ended without {@link close}. */
   get isLost(): boolean {
     return this.#isLost;
+  }
+
+  /** Of WebSocket's own. */
+  get pings(): number {
+    return this.#pings;
   }
 
   /** The server has said that this user is authenticated. */
@@ -104,8 +110,13 @@ export class Client {
 
   #onFrame(opcode: number, data: Buffer, start: number, end: number): void {
     if (opcode === Opcode.text) this.#options.onText(this, data, start, end);
-    else if (opcode === Opcode.ping) this.#socket.write(encodeFrame(Opcode.pong, data.subarray(start, end)));
+    else if (opcode === Opcode.ping) this.#pong(data.subarray(start, end));
     else if (opcode === Opcode.close) this.#socket.destroy();
+  }
+
+  #pong(data: Buffer): void {
+    this.#pings++;
+    this.#socket.write(encodeFrame(Opcode.pong, data));
   }
 }
 

@@ -53,17 +53,37 @@ export class Crowd implements Disposable {
     return admitted;
   }
 
-  /** Everybody of the world connects and listens; `senders` of them once more, as another device that only sends. */
-  async gather(interest: Interest, senders: number): Promise<void> {
+  /**
+   * Everybody of the world connects and listens; `senders` of them connect once more, as another device that only sends, or everybody
+   * sends where they listen.
+   */
+  async gather(interest: Interest, senders: number | "everybody"): Promise<void> {
     const { world, protocol } = this.#options;
     const texts = protocol.listen(interest);
-    for (const client of await this.admit(range(world.people))) client.send(texts);
-    const step = world.people / senders;
-    const users = range(senders).map((index) => Math.floor(index * step));
-    for (const client of await this.admit(users, 1)) {
-      this.#senders.push({ client, chats: chatsOf(world, client.user) });
-    }
+    const listeners = await this.admit(range(world.people));
+    for (const client of listeners) client.send(texts);
+    this.addSenders(senders === "everybody" ? listeners : await this.#admitSenders(senders));
     await this.#probe();
+  }
+
+  /** {@link send} takes them in turns, too. */
+  addSenders(clients: readonly Client[]): void {
+    for (const client of clients) {
+      this.#senders.push({ client, chats: chatsOf(this.#options.world, client.user) });
+    }
+  }
+
+  /** How often each connection was pinged so far. */
+  pings(): readonly number[] {
+    return this.#clients.map(({ pings }) => pings);
+  }
+
+  async #admitSenders(count: number): Promise<Client[]> {
+    const step = this.#options.world.people / count;
+    return this.admit(
+      range(count).map((index) => Math.floor(index * step)),
+      1,
+    );
   }
 
   /** Begins a new account. */
@@ -172,6 +192,7 @@ function numberAt(data: Buffer, start: number): number {
   return value;
 }
 
-function range(length: number): number[] {
+/** The numbers from 0 to before `length`. */
+export function range(length: number): number[] {
   return Array.from({ length }, (_, index) => index);
 }

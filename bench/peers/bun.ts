@@ -1,6 +1,7 @@
 /** Bun's own WebSocket server: members subscribe to a topic for each chat, a message is published to the topic. */
 import process, { stdout } from "node:process";
 import { Backend, restUrl, type Viewer } from "./support/backend.ts";
+import type { Request } from "./support/requests.ts";
 import { decode, encode, type ClientFrame } from "./support/frames.ts";
 
 /** As much of Bun's types as is used here. */
@@ -63,6 +64,9 @@ async function send(socket: ServerWebSocket, viewer: Viewer, frame: ClientFrame 
   socket.send(encode({ type: "sent", id: frame.id, messageId: message.id }));
 }
 
-// What `settle.ts` is for the others.
-process.on("SIGUSR2", () => Bun.gc(true));
+// What `instruments.ts` is for the others.
+process.on("message", ({ type }: Request) => {
+  if (type === "collect") Bun.gc(true);
+  process.send?.({});
+});
 stdout.write(`${JSON.stringify({ port: server.port })}\n`);

@@ -44,11 +44,6 @@ function section(scenario: Scenario, result: Result, scale: Scale): string {
   const columns = scenario.columns(scale);
   const counts = result.samples.some(({ finding }) => finding?.accounts.length !== 0);
   const present = peersOf(scenario).filter((peer) => result.samples.some((sample) => sample.peer === peer.name));
-  const rows = present.map(({ name, title }) => [
-    title,
-    ...columns.map((column) => cell(result, name, column)),
-    ...(counts ? [deliveries(result, name)] : []),
-  ]);
   const disturbance = Math.max(...result.samples.map(({ othersShare }) => othersShare));
   const complaints = result.samples
     .filter((sample) => !isExact(sample))
@@ -56,7 +51,16 @@ function section(scenario: Scenario, result: Result, scale: Scale): string {
   return [
     `### ${scenario.title}`,
     scenario.text,
-    table(["", ...columns.map(({ heading }) => heading), ...(counts ? ["deliveries"] : [])], rows),
+    ...[...Map.groupBy(columns, ({ group }) => group ?? "")].map(([group, grouped], index) => {
+      const hasCounts = counts && index === 0;
+      const rows = present.map(({ name, title }) => [
+        title,
+        ...grouped.map((column) => cell(result, name, column)),
+        ...(hasCounts ? [deliveries(result, name)] : []),
+      ]);
+      const text = table(["", ...grouped.map(({ heading }) => heading), ...(hasCounts ? ["deliveries"] : [])], rows);
+      return group === "" ? text : `${group}:\n\n${text}`;
+    }),
     ...(disturbance > DISTURBED
       ? [`**Disturbed**: other processes had up to ${numeral(100 * disturbance, 0)} % of the server's core.`]
       : []),

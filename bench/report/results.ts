@@ -39,6 +39,18 @@ export function writeResults(results: Results): void {
   writeFileSync(FILE, `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
+/** The samples of both, where what they were measured with is the same; else the newer alone. */
+export function added(earlier: Result | undefined, newer: Result): Result {
+  if (!earlier || !isAlike(earlier, newer)) return newer;
+  return { ...newer, rounds: earlier.rounds + newer.rounds, samples: [...earlier.samples, ...newer.samples] };
+}
+
+export function isAlike(one: Result, other: Pick<Result, "machine" | "versions" | "windowMs">): boolean {
+  const alike = ({ machine, versions, windowMs }: typeof other): string =>
+    JSON.stringify([machine, versions, windowMs]);
+  return alike(one) === alike(other);
+}
+
 /** Whether every delivery came exactly once and no connection was lost. */
 export function isExact({ finding }: Sample): boolean {
   if (!finding) return false;

@@ -1,8 +1,9 @@
-import { connecting, memory } from "./connections.ts";
+import { connecting, idle } from "./connections.ts";
 import { fanOut } from "./fan-out.ts";
 import { moreChats, moreConnections } from "./growth.ts";
 import { instances } from "./instances.ts";
 import { latency } from "./latency.ts";
+import { moreMembers } from "./members.ts";
 import type { Scenario } from "./scenario.ts";
 import { smallChats } from "./small-chats.ts";
 
@@ -11,9 +12,10 @@ export const SCENARIOS: readonly Scenario[] = [
   fanOut,
   smallChats,
   latency,
-  memory,
+  idle,
   connecting,
   moreConnections,
   moreChats,
+  moreMembers,
   instances,
 ];

@@ -1,76 +1,118 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { performance } from "node:perf_hooks";
-import type { Stage } from "../peers.ts";
-import { crowdOf, Prepared, type Case, type Column, type Scale, type Scenario } from "./scenario.ts";
+import { range, type Crowd } from "../load/crowd.ts";
+import { sendByClock } from "../load/pace.ts";
+import type { Account } from "../load/window.ts";
+import type { PeerName, Stage } from "../peers.ts";
+import type { World } from "../world.ts";
+import { crowdOf, Prepared, type Column, type Scale, type Scenario } from "./scenario.ts";
 
-const CONNECTING_CONNECTIONS = 2000;
-/** Many, so that what a heap holds in reserve, some megabytes, is little beside them. */
-const IDLE_CONNECTIONS = 8000;
+const CONNECTING_PEOPLE = 2000;
+const CONNECTING_CASE = "2,000 people";
+/** As many as a process may have files open where this was written, less some hundreds. */
+const IDLE_PEOPLE = 18_000;
+const IDLE_CASE = "18,000 people";
 const CHAT_SIZE = 10;
 /** The part that is connected before the measurement, so that what is made once is not counted. */
 const WARM_UP_SHARE = 0.1;
 /** For what a server does a while after somebody connected. */
 const SETTLE_MS = 1000;
+const MESSAGES_PER_SECOND = 200;
+/** Two heartbeats of the gateway, and some time for the pongs. */
+const HEARTBEATS_MS = 65_000;
+const QUICK_HEARTBEATS_MS = 1000;
 
-function caseOf(count: number, { quick }: Scale): Case {
-  const people = (quick ? 500 : count) * (1 + WARM_UP_SHARE);
-  return { name: nameOf(count), world: { people, chatSize: CHAT_SIZE, chatsPerUser: 1 } };
-}
+const worldOf = (people: number): World => ({ people, chatSize: CHAT_SIZE, chatsPerUser: 1 });
 
-const nameOf = (count: number): string => `${count} connections`;
-
-function usersOf(stage: Stage): { warmUp: number[]; measured: number[] } {
-  const users = Array.from({ length: stage.world.people }, (_, user) => user);
-  const warmUp = Math.round(users.length * (WARM_UP_SHARE / (1 + WARM_UP_SHARE)));
+function usersOf({ world: { people } }: Stage): { warmUp: number[]; measured: number[] } {
+  const users = range(people);
+  const warmUp = Math.round(people * WARM_UP_SHARE);
   return { warmUp: users.slice(0, warmUp), measured: users.slice(warmUp) };
 }
 
-const MEMORY: readonly Column[] = [
-  { heading: "KiB per idle connection", case: nameOf(IDLE_CONNECTIONS), value: "perConnection", digits: 1 },
+const IDLE_PEERS: readonly PeerName[] = ["gateway", "recipe-memory", "socket.io", "ws", "bun"];
+
+const IDLE: readonly Column[] = [
+  { heading: "KiB per idle connection", case: IDLE_CASE, value: "perConnection", digits: 1 },
+  { heading: "resident in all, MiB", case: IDLE_CASE, value: "resident", digits: 0 },
+  { heading: "share of a core when idle, %", case: IDLE_CASE, value: "share", digits: 1 },
+  { heading: "pings to each connection, fewest", case: IDLE_CASE, value: "pings", digits: 0 },
+  { heading: "longest turn meanwhile, ms", case: IDLE_CASE, value: "turn", digits: 0 },
 ];
 
-export const memory: Scenario = {
-  name: "memory",
-  title: "Memory of an idle connection",
+export const idle: Scenario = {
+  name: "idle",
+  title: "18,000 idle connections in one process",
   text:
-    "8,000 authenticated connections of 8,000 people; in GraphQL each with the four subscriptions of an open chat frontend " +
-    "(messages, typing, presence, receipts), else joined to its chats. Resident memory after minus before, both after a " +
-    "garbage collection that gives back empty pages; a server under load holds more. What the kernel holds for a socket is not in it.",
+    "18,000 authenticated connections of 18,000 people in chats of ten; in GraphQL each with the four subscriptions of an open chat " +
+    "frontend (messages, typing, presence, receipts), else joined to its chats. Resident memory after minus before, both after a " +
+    "garbage collection that gives back empty pages; a server under load holds more. What the kernel holds for a socket is not in it. Then " +
+    "one message to each chat, which has to reach each of its members. The gateway is then left alone for 65 s, two heartbeats: a " +
+    "connection whose pong is late is ended, and would be listed as lost.",
+  peers: IDLE_PEERS,
   persist: "rest",
-  cases: (scale) => [caseOf(IDLE_CONNECTIONS, scale)],
-  columns: () => MEMORY,
-  charts: () => [{ kind: "bars", title: "Memory", unit: "KiB per idle connection", columns: MEMORY }],
+  cases: ({ quick }) => [{ name: IDLE_CASE, world: worldOf(quick ? 500 : IDLE_PEOPLE) }],
+  columns: () => IDLE,
+  charts: () => [{ kind: "bars", title: "Memory", unit: "KiB per idle connection", columns: IDLE.slice(0, 1) }],
   once: true,
-  async prepare(stage) {
+  async prepare(stage, scale) {
     const crowd = crowdOf(stage);
     const { warmUp, measured } = usersOf(stage);
     const texts = stage.peer.protocol.listen("four");
     const admit = async (users: readonly number[]): Promise<number> => {
-      for (const client of await crowd.admit(users)) client.send(texts);
+      const clients = await crowd.admit(users);
+      for (const client of clients) client.send(texts);
+      crowd.addSenders(clients.filter(({ user }) => user % CHAT_SIZE === 0));
       await settle(stage);
       return stage.server.residentKiB();
     };
     const before = await admit(warmUp);
     return new Prepared(crowd, async () => {
-      const after = await admit(measured);
-      return { values: { perConnection: (after - before) / measured.length }, accounts: [] };
+      const resident = await admit(measured);
+      const account = await messageToEachChat(stage, crowd);
+      return {
+        values: {
+          perConnection: (resident - before) / measured.length,
+          resident: resident / 1024,
+          ...(stage.peer.name === "gateway" && (await leaveAlone(stage, crowd, scale))),
+        },
+        accounts: [account],
+      };
     });
   },
 };
 
+async function messageToEachChat({ world }: Stage, crowd: Crowd): Promise<Account> {
+  const window = crowd.open({ latencies: false });
+  const chats = world.people / CHAT_SIZE;
+  await sendByClock(crowd, window, MESSAGES_PER_SECOND, (1000 * chats) / MESSAGES_PER_SECOND);
+  return window.account();
+}
+
+async function leaveAlone({ server }: Stage, crowd: Crowd, { quick }: Scale): Promise<Record<string, number>> {
+  const durationMs = quick ? QUICK_HEARTBEATS_MS : HEARTBEATS_MS;
+  const pings = crowd.pings();
+  const { cpuMs, observation } = await server.observe(() => delay(durationMs));
+  return {
+    share: (100 * cpuMs) / durationMs,
+    pings: Math.min(...crowd.pings().map((count, index) => count - (pings[index] ?? 0))),
+    turn: observation?.delayMs.max ?? Number.NaN,
+  };
+}
+
 const CONNECTING: readonly Column[] = [
-  { heading: "connections per second", case: nameOf(CONNECTING_CONNECTIONS), value: "perSecond", digits: 0 },
-  { heading: "µs per connection", case: nameOf(CONNECTING_CONNECTIONS), value: "cost", digits: 0 },
+  { heading: "connections per second", case: CONNECTING_CASE, value: "perSecond", digits: 0 },
+  { heading: "µs per connection", case: CONNECTING_CASE, value: "cost", digits: 0 },
 ];
 
 export const connecting: Scenario = {
   name: "connecting",
   title: "Connecting",
   text:
-    "2,000 people connect, 64 at a time: TCP, the upgrade, authentication with the profile and the list of chats from the REST " +
+    "2,000 people connect, 64 at a time, the first tenth as a warm-up: TCP, the upgrade, authentication with the profile and the list of chats from the REST " +
     "API. Clients and the REST API share a core, which limits the rate of the cheaper servers; the processor time of the server is not touched by that.",
   persist: "rest",
-  cases: (scale) => [caseOf(CONNECTING_CONNECTIONS, scale)],
+  cases: ({ quick }) => [{ name: CONNECTING_CASE, world: worldOf(quick ? 500 : CONNECTING_PEOPLE) }],
   columns: () => CONNECTING,
   charts: () => [
     {

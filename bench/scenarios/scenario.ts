@@ -9,6 +9,8 @@ export interface Scale {
   readonly quick: boolean;
   /** Of one measured window. */
   readonly windowMs: number;
+  /** Of one in which major collections have to fall as often as they do in the long run. */
+  readonly longWindowMs: number;
 }
 
 /** One server's life: a world, and the crowd's behaviour in it. */
@@ -35,6 +37,8 @@ export interface Column {
   readonly case: string;
   readonly value: string;
   readonly digits: number;
+  /** Columns of one group are a table of their own, below this heading. */
+  readonly group?: string;
 }
 
 export type Chart =
@@ -64,9 +68,11 @@ export interface Scenario {
   readonly columns: (scale: Scale) => readonly Column[];
   readonly charts: (scale: Scale) => readonly Chart[];
   /** Connects everybody and warms the server up. */
-  readonly prepare: (stage: Stage, scale: Scale) => Promise<Prepared>;
+  readonly prepare: (stage: Stage, scale: Scale, name: string) => Promise<Prepared>;
   /** Whether a server can be measured once only, because it is another one afterwards. */
   readonly once?: true;
+  /** Whether its windows are the long ones. */
+  readonly isLong?: true;
 }
 
 /** A server that is ready to be measured. Disposing of it disconnects everybody. */
