@@ -9,11 +9,15 @@ export function buildClientKit(): Map<string, string> {
   using folder = mkdtempDisposableSync(join(tmpdir(), "client-kit-"));
   const args = ["--project", "client", "--outDir", folder.path];
   execFileSync("node_modules/.bin/tsc", args, { stdio: ["ignore", "inherit", "inherit"] });
-  const names = globSync("**/*.{js,ts}", { cwd: folder.path });
-  return new Map(names.map((name) => [`client/dist/${name}`, withoutTypeScript(join(folder.path, name))]));
+  const names = globSync("**/*.{js,ts,map}", { cwd: folder.path });
+  return new Map(
+    names.map((name) => [`client/dist/${name}`, published(name, readFileSync(join(folder.path, name), "utf8"))]),
+  );
 }
 
-/** Declarations keep the extensions of the sources, which are not there. */
-function withoutTypeScript(path: string): string {
-  return readFileSync(path, "utf8").replaceAll(/ from "(\..+)\.tsx?";/g, ' from "$1.js";');
+/** Source maps name the sources as seen from `client/dist`. Declarations keep the extensions of the sources, which are not there. */
+function published(name: string, text: string): string {
+  if (!name.endsWith(".map")) return text.replaceAll(/ from "(\..+)\.tsx?";/g, ' from "$1.js";');
+  const up = "../".repeat(name.split("/").length);
+  return text.replace(/"sources":\["[^"]*\/client\/(src\/[^"]+)"\]/, `"sources":["${up}$1"]`);
 }

@@ -15,7 +15,7 @@ import { envExample, printPublishedSchema, withConfigurationTable } from "./gene
 import { thirdPartyNotices } from "./notices.ts";
 
 /** Every file of these is generated; one that nothing generates any more is removed. */
-const GENERATED = ["tests/support/generated/**/*.ts", "client/dist/**/*.{js,ts}"];
+const GENERATED = ["tests/support/generated/**/*.ts", "client/dist/**/*.{js,ts,map}"];
 
 /** What graphql-codegen answers where it is not to write. */
 const outputs = z.array(z.object({ filename: z.string(), content: z.string() }));

@@ -4,3 +4,4 @@ const LONGEST_MS = 30_000;
 export function backoffMs(failures) {
     return Math.random() * Math.min(LONGEST_MS, 1000 * 2 ** (failures - 1));
 }
+//# sourceMappingURL=backoff.js.map

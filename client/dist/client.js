@@ -16,7 +16,7 @@ export function createChatClient(options) {
         connection: connection.state,
         inbox: chats.store,
         room(chatId) {
-            const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats, () => rooms.delete(chatId));
+            const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats);
             rooms.set(chatId, room);
             return room.open();
         },
@@ -27,3 +27,4 @@ export function createChatClient(options) {
         },
     };
 }
+//# sourceMappingURL=client.js.map

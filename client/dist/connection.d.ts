@@ -6,8 +6,8 @@ import type { ChatClientOptions, ConnectionState } from "./types.js";
 /** A subscription that goes on over all connections. */
 export interface Subscription {
     /** Whether everything until now has been delivered. */
-    isLive: boolean;
-    stop: () => void;
+    readonly isLive: boolean;
+    stop(): void;
 }
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export declare class Connection {
@@ -22,12 +22,13 @@ export declare class Connection {
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
      *
-     * @param live called when everything that was missed has been delivered, or when it simply began with what is new.
+     * @param field what it subscribes to.
+     * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
      */
-    subscribe<Data>(query: string, variables: Variables, next: (data: Data) => void, ended?: (failure: Failure) => void, live?: (isNew: boolean) => void): Subscription;
+    subscribe<Event>(field: string, query: string, variables: Variables, next: (event: Event) => void, onLive?: (isNew: boolean) => void, ended?: (failure: Failure) => void): Subscription;
     /** Something else than a subscription is behind, until the result is called. */
     hold(): () => void;
-    /** Its events themselves show that it is up to date. */
-    caughtUp(followed: Subscription): void;
+    /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
+    run<Data>(query: string, variables: Variables, retryUntil?: number): Promise<Data>;
     close(): Promise<void>;
 }

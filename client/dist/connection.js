@@ -15,8 +15,6 @@ const CONNECT_WITHIN_MS = 10_000;
 const GRACE_MS = 5000;
 /** Time for the close event of a socket that failed: graphql-ws would take it for the next one's. */
 const SHORTEST_PAUSE_MS = 50;
-/** A connection that has lived for so long was accepted: the next waits are short again. */
-const ACCEPTED_MS = 1000;
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export class Connection {
     client;
@@ -36,7 +34,6 @@ export class Connection {
     #isOver = false;
     #retryAt;
     #failures = 0;
-    #connectedAt = Infinity;
     #graceTimer;
     #silenceTimer;
     #endPause;
@@ -44,7 +41,7 @@ export class Connection {
         this.#onSignedOut = onSignedOut;
         // A session that is not prolonged ends with its token, and the next connect asks for another.
         this.#token = new TokenSource(token, (next) => {
-            operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
+            this.run(REFRESH, { token: next }, 0).catch(() => undefined);
         });
         this.client = createClient({
             url: async () => {
@@ -79,51 +76,47 @@ export class Connection {
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
      *
-     * @param live called when everything that was missed has been delivered, or when it simply began with what is new.
+     * @param field what it subscribes to.
+     * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
      */
-    subscribe(query, variables, next, ended, live) {
+    subscribe(field, query, variables, next, onLive, ended) {
         const payload = { query, variables };
-        const followed = this.#follow(payload, live);
-        const stop = operate(this.client, payload, next, (failure) => {
-            this.#unfollow(payload);
+        const followed = { onLive, isLive: false };
+        const release = this.#follow(payload, followed);
+        const end = operate(this.client, payload, (data) => next(data[field]), (failure) => {
+            release();
             ended?.(failure);
         });
-        followed.stop = () => {
-            this.#unfollow(payload);
-            stop();
+        const stop = () => {
+            release();
+            end();
         };
-        return followed;
+        return Object.assign(followed, { stop });
     }
     /** Something else than a subscription is behind, until the result is called. */
     hold() {
-        const held = {};
-        this.#follow(held);
-        return () => this.#unfollow(held);
+        return this.#follow({}, { isLive: false });
     }
-    /** Its events themselves show that it is up to date. */
-    caughtUp(followed) {
-        followed.isLive = true;
-        this.#update();
-    }
-    #follow(payload, onLive) {
-        const followed = { id: "", isLive: false, onLive, stop: () => undefined };
+    #follow(payload, followed) {
         this.#followed.set(payload, followed);
         this.#update();
-        return followed;
+        return () => {
+            this.#followed.delete(payload);
+            this.#update();
+        };
     }
-    #unfollow(payload) {
-        this.#followed.delete(payload);
-        this.#update();
+    /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
+    run(query, variables, retryUntil) {
+        return new Promise((resolve, reject) => void operate(this.client, { query, variables }, resolve, reject, retryUntil));
     }
     async close() {
+        // A client that is only about to connect would wait for that, and reject where it fails.
+        const disposed = Promise.resolve(this.client.dispose()).catch(() => undefined);
         const { isConnected } = this;
-        // Rejects where a connect that is under way fails.
-        const disposed = (async () => this.client.dispose())().catch(() => undefined);
         this.#closing.abort();
         this.#lost();
         this.#isOver = true;
         clearTimeout(this.#graceTimer);
-        // A client that is only about to connect would wait for that.
         if (isConnected)
             await disposed;
     }
@@ -162,8 +155,7 @@ export class Connection {
         clearTimeout(this.#graceTimer);
         this.#socket = socket;
         this.#isOffline = false;
-        this.#connectedAt = Date.now();
-        this.userId = String(payload?.["userId"]);
+        this.userId = payload?.["userId"];
         this.#token.watch();
         for (const listener of this.listeners)
             listener(true);
@@ -173,11 +165,14 @@ export class Connection {
     #learn(payload) {
         const sent = payload?.["subscription"];
         for (const followed of this.#followed.values()) {
-            if (followed.id !== sent?.id)
+            if (!sent || followed.id !== sent.id)
                 continue;
             followed.isLive = sent.state === "live";
-            if (followed.isLive)
-                followed.onLive?.(sent.start === "new");
+            if (!followed.isLive)
+                continue;
+            // The gateway serves it: the next waits are short again.
+            this.#failures = 0;
+            followed.onLive?.(sent.start === "new");
         }
         this.#update();
     }
@@ -193,9 +188,6 @@ export class Connection {
     #closed(code) {
         if (code === 4403)
             this.#token.refuse();
-        if (Date.now() - this.#connectedAt > ACCEPTED_MS)
-            this.#failures = 0;
-        this.#connectedAt = Infinity;
         this.#failures++;
         this.#lost();
     }
@@ -205,7 +197,7 @@ export class Connection {
         if (!this.#socket)
             return;
         this.#socket = undefined;
-        this.#isLost = graceMs === 0;
+        this.#isLost = false;
         this.#graceTimer = setTimeout(() => {
             this.#isLost = true;
             this.#update();
@@ -243,10 +235,10 @@ export class Connection {
         const before = this.#state;
         const retryAt = this.#retryAt;
         const status = this.#status();
-        if (status === before.status && retryAt === before.retryAt)
+        const isSame = status === before.status;
+        if (isSame && retryAt === before.retryAt)
             return;
-        const since = status === before.status ? before.since : Date.now();
-        this.#state = { status, since, ...(retryAt && { retryAt }) };
+        this.#state = { status, since: isSame ? before.since : Date.now(), ...(retryAt && { retryAt }) };
         this.state.changed();
     }
     #status() {
@@ -261,3 +253,4 @@ export class Connection {
         return this.#isLost ? "reconnecting" : this.#state.status;
     }
 }
+//# sourceMappingURL=connection.js.map

@@ -6,4 +6,6 @@ export declare class Failure extends Error {
     readonly retryAfterMs: number | undefined;
     /** @param cause the gateway's errors; anything else is the end of a connection. */
     constructor(cause?: unknown);
+    /** Whether another attempt may succeed. */
+    get isPassing(): boolean;
 }

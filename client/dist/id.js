@@ -2,3 +2,4 @@
 export function uniqueId() {
     return `${Math.random()}-${Math.random()}-${Date.now()}`;
 }
+//# sourceMappingURL=id.js.map

@@ -1,4 +1,4 @@
-import { Derived } from "./store.js";
+import { Derived, toggle } from "./store.js";
 import { brief } from "./timeline.js";
 import { CHATS, PRESENCE } from "./wire.js";
 /** The viewer's chats, and who of the others is online. */
@@ -16,17 +16,9 @@ export class ChatList {
         this.#onPeople = onPeople;
         // The gateway begins with who is online now.
         connection.listeners.add((isConnected) => isConnected && this.#online.clear());
-        const list = connection.subscribe(CHATS, {}, ({ chatsChanged }) => {
-            this.#change(chatsChanged);
-            // The first event is the whole list.
-            connection.caughtUp(list);
-        });
-        connection.subscribe(PRESENCE, {}, ({ presenceChanged }) => {
-            const { user, online } = presenceChanged;
-            if (online)
-                this.#online.set(user.id, user);
-            else
-                this.#online.delete(user.id);
+        connection.subscribe("chatsChanged", CHATS, {}, (change) => this.#change(change));
+        connection.subscribe("presenceChanged", PRESENCE, {}, ({ user, online }) => {
+            toggle(this.#online, user, online);
             this.#peopleChanged();
         });
     }
@@ -72,3 +64,4 @@ export class ChatList {
         };
     }
 }
+//# sourceMappingURL=inbox.js.map

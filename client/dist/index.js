@@ -2,3 +2,4 @@
 export { createChatClient } from "./client.js";
 export { Failure } from "./failure.js";
 export { resumable } from "./resumable.js";
+//# sourceMappingURL=index.js.map

@@ -1,10 +1,24 @@
-import type { Client } from "graphql-ws";
+import type { Client, FormattedExecutionResult, SubscribePayload } from "graphql-ws";
 import { Failure } from "./failure.js";
 export type Variables = Record<string, unknown>;
+type Result = FormattedExecutionResult<Record<string, unknown>, unknown>;
+/** With a function that fails the operation all the same. */
+interface PersistentSink {
+    next(result: Result, fail: (cause?: unknown) => void): void;
+    complete(fail: (cause?: unknown) => void): void;
+    /** Called where it cannot succeed. */
+    error(failure: Failure): void;
+}
 /**
- * Runs an operation over as many connections as it takes, and again after errors that may pass.
+ * Runs an operation over as many connections as it takes, and again where it fails and may succeed.
  *
  * @param payload sent as it is at each connect.
+ * @returns ends it.
+ */
+export declare function persist(client: Client, payload: SubscribePayload, sink: PersistentSink, maySucceed: (failure: Failure) => boolean): () => void;
+/**
+ * Runs an operation of the kit, and again after errors that may pass.
+ *
  * @param ended called where it cannot succeed.
  * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
@@ -13,5 +27,4 @@ export declare function operate<Data>(client: Client, payload: {
     readonly query: string;
     readonly variables: Variables;
 }, next?: (data: Data) => void, ended?: (failure: Failure) => void, retryUntil?: number): () => void;
-/** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
-export declare function run<Data>(client: Client, query: string, variables: Variables): Promise<Data>;
+export {};

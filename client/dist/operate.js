@@ -1,57 +1,67 @@
 import { backoffMs } from "./backoff.js";
 import { Failure } from "./failure.js";
-/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
-const PASSING = /^(UPS|RATE|UNA)/;
 /**
- * Runs an operation over as many connections as it takes, and again after errors that may pass.
+ * Runs an operation over as many connections as it takes, and again where it fails and may succeed.
  *
  * @param payload sent as it is at each connect.
- * @param ended called where it cannot succeed.
- * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
  */
-export function operate(client, payload, next, ended, retryUntil = Infinity) {
+export function persist(client, payload, sink, maySucceed) {
     let failures = 0;
     let isOver = false;
     let timer;
     let unsubscribe;
-    const fail = (errors) => {
+    const fail = (cause) => {
         if (isOver)
             return;
-        const failure = new Failure(errors);
-        const { code, retryAfterMs } = failure;
-        // Without an explicit position a subscription begins with what is new, and says so.
-        const isPassing = !code || PASSING.test(code) || (code === "CURSOR_EXPIRED" && !payload.variables["after"]);
-        if (isPassing && Date.now() < retryUntil) {
-            timer = setTimeout(start, retryAfterMs ?? backoffMs(++failures));
-        }
+        const failure = new Failure(cause);
+        clearTimeout(timer);
+        if (maySucceed(failure))
+            timer = setTimeout(start, failure.retryAfterMs ?? backoffMs(++failures));
         else {
             isOver = true;
-            ended?.(failure);
+            sink.error(failure);
         }
     };
     const start = () => {
+        // A client that gave the operation up still counts it.
+        unsubscribe?.();
         unsubscribe = client.subscribe(payload, {
-            next({ data, errors }) {
+            next(result) {
                 failures = 0;
-                if (errors)
-                    fail(errors);
-                else
-                    next?.(data);
+                sink.next(result, fail);
             },
             error: fail,
-            // A query or mutation has its result by then.
-            complete: () => payload.query.startsWith("s") && fail(),
+            complete: () => sink.complete(fail),
         });
     };
     start();
     return () => {
         isOver = true;
+        unsubscribe?.();
         clearTimeout(timer);
-        unsubscribe();
     };
 }
-/** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
-export function run(client, query, variables) {
-    return new Promise((resolve, reject) => void operate(client, { query, variables }, resolve, reject));
+/**
+ * Runs an operation of the kit, and again after errors that may pass.
+ *
+ * @param ended called where it cannot succeed.
+ * @param retryUntil errors count as final from then on, in ms since 1970.
+ * @returns ends it.
+ */
+export function operate(client, payload, next, ended, retryUntil = Infinity) {
+    return persist(client, payload, {
+        next({ data, errors }, fail) {
+            if (errors)
+                fail(errors);
+            else
+                next?.(data);
+        },
+        // A query or mutation has its result by then.
+        complete: (fail) => payload.query[0] === "s" && fail(),
+        error: (failure) => ended?.(failure),
+    }, ({ isPassing, code }) => Date.now() < retryUntil &&
+        // Without an explicit position a subscription begins with what is new, and says so.
+        (isPassing || (code === "CURSOR_EXPIRED" && !payload.variables["after"])));
 }
+//# sourceMappingURL=operate.js.map

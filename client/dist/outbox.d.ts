@@ -24,9 +24,11 @@ export interface OpenChat {
 /** Messages that are not persisted yet, in order, one at a time. */
 export declare class Outbox {
     #private;
-    constructor(connection: Connection, openChats: ReadonlyMap<string, OpenChat>, storage: ChatStorage | undefined);
+    /** The open chats. */
+    readonly rooms: Map<string, OpenChat>;
+    sending: Pending | undefined;
+    constructor(connection: Connection, rooms: Map<string, OpenChat>, storage: ChatStorage | undefined);
     of(chatId: string): readonly Pending[];
-    isSending(pending: Pending): boolean;
     add(chatId: string, text: string, key?: string): Pending;
     retry(key: string): void;
     /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */

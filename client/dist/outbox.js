@@ -8,32 +8,30 @@ const REPEATABLE_MS = 9 * 60_000;
 const RETRY_FOR_MS = 10_000;
 /** Messages that are not persisted yet, in order, one at a time. */
 export class Outbox {
+    /** The open chats. */
+    rooms;
     #connection;
-    #openChats;
     #storage;
     /** What this client has stored, or found. */
     #keys = new Set();
     #pending = [];
-    #sending;
+    sending;
     #stop = () => undefined;
     /** Whose stored messages are here. */
     #owner = "";
-    constructor(connection, openChats, storage) {
+    constructor(connection, rooms, storage) {
         this.#connection = connection;
-        this.#openChats = openChats;
+        this.rooms = rooms;
         this.#storage = storage;
         connection.listeners.add(() => {
             this.#stop();
-            this.#sending = undefined;
+            this.sending = undefined;
             this.#welcome(connection.userId);
             this.flush();
         });
     }
     of(chatId) {
         return this.#pending.filter((pending) => pending.chatId === chatId);
-    }
-    isSending(pending) {
-        return this.#sending === pending;
     }
     add(chatId, text, key = uniqueId()) {
         const pending = { key, chatId, text, at: Date.now() };
@@ -50,16 +48,16 @@ export class Outbox {
     /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
     drop(key) {
         const dropped = this.#find(key);
-        if (dropped && dropped === this.#sending) {
+        if (dropped && dropped === this.sending) {
             this.#stop();
-            this.#sending = undefined;
+            this.sending = undefined;
         }
         this.#change(this.#pending.filter((pending) => pending !== dropped));
     }
     /** Sends what can be sent now. */
     flush() {
-        const next = this.#pending.find(({ isFailed, message, chatId }) => !isFailed && !message && (this.#openChats.get(chatId)?.isLive ?? true));
-        if (next && !this.#sending && this.#connection.isConnected) {
+        const next = this.#pending.find(({ isFailed, message, chatId }) => !isFailed && !message && (this.rooms.get(chatId)?.isLive ?? true));
+        if (next && !this.sending && this.#connection.isConnected) {
             next.triedAt ??= Date.now();
             if (Date.now() - next.triedAt < REPEATABLE_MS)
                 this.#send(next);
@@ -68,19 +66,19 @@ export class Outbox {
                 this.flush();
             }
         }
-        this.#openChats.forEach((chat) => chat.changed());
+        this.rooms.forEach((chat) => chat.changed());
     }
     #send(pending) {
         const { chatId, text, key } = pending;
-        this.#sending = pending;
+        this.sending = pending;
         const finish = () => {
-            this.#sending = undefined;
+            this.sending = undefined;
             this.#change(this.#pending);
         };
         this.#stop = operate(this.#connection.client, { query: SEND, variables: { id: chatId, text, key } }, ({ sendMessage }) => {
             pending.message = sendMessage;
             finish();
-            if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true)
+            if (this.rooms.get(chatId)?.has(sendMessage.id) ?? true)
                 this.drop(key);
         }, () => {
             pending.isFailed = true;
@@ -123,3 +121,4 @@ export class Outbox {
         }
     }
 }
+//# sourceMappingURL=outbox.js.map

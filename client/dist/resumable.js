@@ -1,43 +1,91 @@
+import { persist } from "./operate.js";
 /** Messages that are remembered, to recognise a repetition. */
 const REMEMBERED = 1000;
+/** These begin with the present state, whenever they begin. */
+const STATES = /\b(chats|presence|typing)Changed\b/;
+/** The gateway's close codes that another attempt would end with as well; after 4408 and 4499 it may succeed. */
+const FINAL_CODE = /^44(?!08|99)/;
 /**
  * Makes a graphql-ws client lossless: at every reconnect `messageAdded(after:)` continues behind the newest message that was received,
- * and a repetition is dropped.
+ * and a repetition is dropped. Where the client gives up, the subscription is started again, after waits of 30 s at most and those of the
+ * client's own `retryWait`; so it is after errors that may pass: `UPSTREAM_…`, `RATE_LIMITED`, `UNAUTHENTICATED`.
  *
  * It works on subscriptions whose document passes a variable as `after` and selects `cursor`; repetitions are recognised by `id`, where
- * that is selected. Everything else passes as it is. A subscription that cannot continue ends with an error, `CURSOR_EXPIRED` for
- * instance: load the history, then subscribe again.
+ * that is selected. `chatsChanged`, `presenceChanged` and `typingChanged`, which begin with the present state, are started again too. Everything else passes as it is.
+ *
+ * A subscription that cannot continue ends with an error: with the gateway's, `CURSOR_EXPIRED` for instance; with a close event, where
+ * the gateway refuses the token (4403) or there was neither `after` nor a message before the client gave up. Load the history, then subscribe again.
  */
 export function resumable(client) {
+    const running = new Set();
+    const subscribe = (payload, sink) => {
+        const [tracked, isNew, canContinue] = track(payload);
+        const complete = () => {
+            if (running.delete(stop))
+                sink.complete();
+        };
+        const end = persist(client, tracked, {
+            next: (result) => isNew(result) && sink.next(result),
+            complete,
+            error: ({ cause }) => running.delete(stop) && sink.error(cause),
+        }, ({ isPassing, cause }) => isPassing && canContinue() && !FINAL_CODE.test(String(cause?.code)));
+        const stop = () => {
+            end();
+            complete();
+        };
+        running.add(stop);
+        return stop;
+    };
     return {
         ...client,
-        subscribe(payload, sink) {
-            const [tracked, isNew] = track(payload);
-            return client.subscribe(tracked, {
-                next: (result) => isNew(result) && sink.next(result),
-                error: (error) => sink.error(error),
-                complete: () => sink.complete(),
-            });
-        },
-        iterate(payload) {
-            const [tracked, isNew] = track(payload);
-            const iterator = client.iterate(tracked);
-            const next = iterator.next.bind(iterator);
-            iterator.next = async () => {
-                for (;;) {
-                    const result = await next();
-                    if (result.done || isNew(result.value))
-                        return result;
-                }
-            };
-            return iterator;
+        subscribe,
+        iterate: (payload) => iterate((sink) => subscribe(payload, sink)),
+        dispose() {
+            for (const stop of running)
+                stop();
+            return client.dispose();
         },
     };
 }
-/** A payload that continues behind the newest result, and what tells whether a result has not come before. */
+/** What is subscribed to, one by one; `return` ends it. */
+function iterate(subscribe) {
+    const received = [];
+    let end;
+    let wake;
+    const finish = (how) => {
+        end ??= how;
+        wake?.();
+    };
+    const stop = subscribe({
+        next(result) {
+            received.push(result);
+            wake?.();
+        },
+        error: (error) => finish(() => {
+            throw error;
+        }),
+        complete: () => finish(() => undefined),
+    });
+    const iterator = (async function* () {
+        for (;;) {
+            while (received.length > 0)
+                yield received.shift();
+            if (end)
+                return end();
+            await new Promise((resolve) => (wake = resolve));
+        }
+    })();
+    iterator.return = async () => {
+        stop();
+        return { done: true, value: undefined };
+    };
+    return iterator;
+}
+/** A payload that continues behind the newest result, whether a result has not come before, and whether nothing is missed by starting again. */
 function track(payload) {
     // The document is not parsed: that would take graphql-js.
-    const [, alias = "messageAdded", after] = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(payload.query.replace(/#.*/g, "")) ?? [];
+    const query = payload.query.replace(/#.*/g, "");
+    const [, alias = "messageAdded", after] = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
     // The client sends this very object again after a reconnect.
     const variables = { ...payload.variables };
     const received = new Set();
@@ -51,5 +99,6 @@ function track(payload) {
             received.delete(received.values().next().value ?? "");
         return received.size < received.add(id).size;
     };
-    return [{ ...payload, variables }, isNew];
+    return [{ ...payload, variables }, isNew, () => (after ? !!variables[after] : STATES.test(query))];
 }
+//# sourceMappingURL=resumable.js.map

@@ -8,7 +8,7 @@ export declare class OpenRoom implements Room, OpenChat {
     #private;
     readonly messages: Derived<Messages>;
     readonly people: Derived<People>;
-    constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList, onClose: () => void);
+    constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList);
     open(): this;
     get isLive(): boolean;
     has(messageId: string): boolean;

@@ -1,7 +1,9 @@
-import { operate, run } from "./operate.js";
-import { Derived } from "./store.js";
-import { Timeline } from "./timeline.js";
+import { loadPage } from "./history.js";
+import { Derived, toggle } from "./store.js";
+import { brief, Timeline } from "./timeline.js";
 import * as wire from "./wire.js";
+const MESSAGES = "messageAdded";
+const RECEIPTS = "readReceipt";
 const PAGE_SIZE = 50;
 /** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
 const FILL_PAGE_SIZE = 200;
@@ -22,7 +24,6 @@ export class OpenRoom {
     #connection;
     #outbox;
     #chats;
-    #onClose;
     #timeline = new Timeline();
     #typing = new Map();
     #followed = new Map();
@@ -37,27 +38,22 @@ export class OpenRoom {
     #readAt = 0;
     #readId;
     #readTimer;
-    constructor(id, connection, outbox, chats, onClose) {
+    constructor(id, connection, outbox, chats) {
         this.#id = id;
         this.#connection = connection;
         this.#outbox = outbox;
         this.#chats = chats;
-        this.#onClose = onClose;
         connection.listeners.add(this.#forgetTyping);
-        this.#follow(wire.TYPING, {}, ({ typingChanged }) => {
-            const { user, isTyping } = typingChanged;
-            if (isTyping)
-                this.#typing.set(user.id, user);
-            else
-                this.#typing.delete(user.id);
+        this.#follow("typingChanged", wire.TYPING, {}, ({ user, isTyping }) => {
+            toggle(this.#typing, user, isTyping);
             this.people.changed();
         });
-        this.#follow(wire.RECEIPTS, {}, ({ readReceipt }) => {
-            this.#timeline.read(readReceipt);
+        this.#follow(RECEIPTS, wire.RECEIPTS, {}, (receipt) => {
+            this.#timeline.read(receipt, this.#isFollowed(RECEIPTS));
             this.changed();
         }, 
         // Receipts from before are in the history alone.
-        (isNew) => isNew && !this.#isLoading && this.#loadNewest().catch(this.#ended));
+        (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended));
         void this.#load();
     }
     open() {
@@ -65,7 +61,7 @@ export class OpenRoom {
         return this;
     }
     get isLive() {
-        return !!this.#error || !!this.#followed.get(wire.MESSAGES)?.isLive;
+        return !!this.#error || this.#isFollowed(MESSAGES);
     }
     has(messageId) {
         return this.#timeline.has(messageId);
@@ -98,7 +94,7 @@ export class OpenRoom {
             return;
         this.#typedAt = now;
         // Nobody misses an indicator that was not shown.
-        operate(this.#connection.client, { query: wire.SET_TYPING, variables: { id: this.#id } }, undefined, undefined, now);
+        this.#connection.run(wire.SET_TYPING, { id: this.#id }, now).catch(() => undefined);
     }
     markRead() {
         this.#readTimer ??= setTimeout(() => this.#markRead(), Math.max(0, this.#readAt + READ_EVERY_MS - Date.now()));
@@ -111,27 +107,29 @@ export class OpenRoom {
         });
     }
     end() {
-        this.#onClose();
+        this.#outbox.rooms.delete(this.#id);
         clearTimeout(this.#readTimer);
         this.#connection.listeners.delete(this.#forgetTyping);
-        for (const { stop } of this.#followed.values())
-            stop();
+        for (const followed of this.#followed.values())
+            followed.stop();
         this.#followed.clear();
         for (const { key, message } of this.#outbox.of(this.#id))
             if (message)
                 this.#outbox.drop(key);
     }
-    #follow(query, variables, next, live) {
+    #follow(field, query, variables, next, live) {
         variables["id"] = this.#id;
-        this.#followed.set(query, this.#connection.subscribe(query, variables, next, this.#ended, live));
+        this.#followed.set(field, this.#connection.subscribe(field, query, variables, next, live, this.#ended));
+    }
+    #isFollowed(field) {
+        return !!this.#followed.get(field)?.isLive;
     }
     #followMessages(after) {
         const variables = { after };
-        this.#follow(wire.MESSAGES, variables, ({ messageAdded: message }) => {
+        this.#follow(MESSAGES, wire.MESSAGES, variables, (message) => {
             variables.after = message.cursor;
             this.#typing.delete(message.sender.id);
-            if (!this.has(message.id))
-                this.#timeline.append(message, this.#replaceCopy(message));
+            this.#timeline.insert([message], this.#replaceCopy, Infinity);
             this.changed();
         }, (isNew) => {
             // Without a cursor, what came before this moment is not part of the stream.
@@ -140,6 +138,10 @@ export class OpenRoom {
             this.#outbox.flush();
         });
     }
+    #refresh = ({ nodes }) => {
+        this.#timeline.insert(nodes.filter(({ id }) => this.has(id)), this.#replaceCopy);
+        this.changed();
+    };
     #forgetTyping = () => {
         this.#typing.clear();
         this.people.changed();
@@ -159,7 +161,7 @@ export class OpenRoom {
             return;
         this.#readId = newest;
         this.#readAt = Date.now();
-        run(this.#connection.client, wire.MARK_READ, { id: this.#id }).catch(() => {
+        this.#connection.run(wire.MARK_READ, { id: this.#id }).catch(() => {
             // A later call tries again.
             this.#readId = undefined;
         });
@@ -181,17 +183,19 @@ export class OpenRoom {
     }
     /** Resolves to the cursor of the newest message. */
     async #loadNewest() {
-        let page = await this.#page(PAGE_SIZE);
-        let { nodes } = page;
-        const isGap = () => this.#timeline.ids.length > 0 && page.pageInfo.hasPreviousPage && !nodes.some(({ id }) => this.has(id));
+        // What comes live meanwhile follows the page without a gap.
+        const known = this.#timeline.ids;
+        let { nodes, start } = await this.#page(PAGE_SIZE);
+        const isGap = () => !!start && !!known[0] && !nodes.some(({ id }) => known.includes(id));
         while (isGap() && nodes.length < MOST_FILLED) {
-            page = await this.#page(FILL_PAGE_SIZE, nodes[0]?.cursor);
-            nodes = page.nodes.concat(nodes);
+            const before = await this.#page(FILL_PAGE_SIZE, start);
+            nodes = before.nodes.concat(nodes);
+            ({ start } = before);
         }
         this.#hasGap = isGap();
-        this.#timeline.merge(nodes, (message) => this.#replaceCopy(message));
+        this.#timeline.insert(nodes, this.#replaceCopy, this.#hasGap ? -1 : undefined);
         if (nodes[0]?.id === this.#timeline.ids[0])
-            this.#setStart(page);
+            this.#start = start;
         this.#isLoading = false;
         this.changed();
         return nodes.at(-1)?.cursor;
@@ -205,16 +209,11 @@ export class OpenRoom {
         // Loaded anew meanwhile: this page may not be the one before.
         if (this.#start !== start)
             return;
-        this.#timeline.prepend(page.nodes);
-        this.#setStart(page);
+        this.#timeline.insert(page.nodes, ({ id }) => id, 0);
+        this.#start = page.start;
     }
-    #setStart({ nodes, pageInfo }) {
-        this.#start = pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined;
-    }
-    async #page(last, before) {
-        const variables = { id: this.#id, last, before };
-        const { client } = this.#connection;
-        return (await run(client, wire.PAGE, variables)).chat.messages;
+    #page(last, before) {
+        return loadPage(this.#connection, this.#id, last, before);
     }
     #shown() {
         return {
@@ -230,19 +229,16 @@ export class OpenRoom {
     }
     #show(pending) {
         const { key, text, at, message, isFailed } = pending;
+        const unsent = this.#outbox.sending === pending ? "sending" : "queued";
         return {
+            ...brief({ id: message?.id, text, sender: this.#chats.me, at }, this.#chats.me.id),
             key,
-            ...(message && { id: message.id }),
-            text,
-            sender: this.#chats.me,
-            at: new Date(at),
-            mine: true,
             readBy: [],
-            state: message ? "sent" : isFailed ? "failed" : this.#outbox.isSending(pending) ? "sending" : "queued",
+            state: message ? "sent" : isFailed ? "failed" : unsent,
         };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-    #replaceCopy({ id, clientMessageId, text, sender, at }) {
+    #replaceCopy = ({ id, clientMessageId, text, sender, at }) => {
         if (sender.id !== this.#connection.userId)
             return id;
         const copy = this.#outbox.of(this.#id).find((pending) => pending.message || clientMessageId
@@ -252,5 +248,6 @@ export class OpenRoom {
         if (copy)
             this.#outbox.drop(copy.key);
         return copy?.key ?? clientMessageId ?? id;
-    }
+    };
 }
+//# sourceMappingURL=room.js.map

@@ -13,3 +13,7 @@ export declare class Derived<T> implements Store<T> {
     readonly subscribe: (call: () => void) => (() => void);
     changed(): void;
 }
+/** Adds an item, or removes it. */
+export declare function toggle<T extends {
+    readonly id: string;
+}>(items: Map<string, T>, item: T, isPart: boolean): void;

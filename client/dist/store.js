@@ -1,7 +1,6 @@
 /** A store whose value is computed when somebody asks for it after a change. */
 export class Derived {
     #compute;
-    /** Objects, since the same function may be given twice. */
     #listeners = new Set();
     #value;
     #isNotifying = false;
@@ -10,7 +9,8 @@ export class Derived {
     }
     get = () => (this.#value ??= this.#compute());
     subscribe = (call) => {
-        const listener = { call };
+        // The same function may be given twice.
+        const listener = () => call();
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
     };
@@ -21,8 +21,16 @@ export class Derived {
         this.#isNotifying = true;
         queueMicrotask(() => {
             this.#isNotifying = false;
-            for (const { call } of this.#listeners)
-                call();
+            for (const listener of this.#listeners)
+                listener();
         });
     }
 }
+/** Adds an item, or removes it. */
+export function toggle(items, item, isPart) {
+    if (isPart)
+        items.set(item.id, item);
+    else
+        items.delete(item.id);
+}
+//# sourceMappingURL=store.js.map

@@ -6,17 +6,25 @@ export declare class Timeline {
     /** The oldest first. */
     get ids(): readonly string[];
     has(id: string): boolean;
-    append(message: WireMessage, key: string): void;
-    prepend(messages: readonly WireMessage[]): void;
     /**
-     * Puts a piece of the history where it belongs. What is shown is replaced where the two have nothing in common.
+     * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
+     * What is here stays where it is. -1 replaces it.
      *
      * @param keyOf the key of a message that is new here.
      */
-    merge(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string): void;
-    /** A receipt without a message is for all that are here. */
-    read({ messageId, reader }: WireReceipt): void;
+    insert(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string, index?: number): void;
+    /**
+     * A receipt without a message is for the whole chat.
+     *
+     * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
+     */
+    read(receipt: WireReceipt, isNew: boolean): void;
     shown(userId: string): readonly ShownMessage[];
 }
 /** What a list of chats and a list of messages show alike. */
-export declare function brief({ id, text, sender, at }: WireBrief, userId: string): BriefMessage;
+export declare function brief<Id extends string | undefined>({ id, text, sender, at }: Omit<WireBrief, "id" | "at"> & {
+    readonly id: Id;
+    readonly at: string | number;
+}, userId: string): Omit<BriefMessage, "id"> & {
+    readonly id: Id;
+};

@@ -2,6 +2,8 @@
 export class Timeline {
     /** By the messages' ids. */
     #entries = new Map();
+    /** Of the whole chat, and of messages that were not here: the last one of each reader, by message and reader. */
+    #receipts = new Map();
     /** The oldest first. */
     get ids() {
         return [...this.#entries.keys()];
@@ -9,28 +11,30 @@ export class Timeline {
     has(id) {
         return this.#entries.has(id);
     }
-    append(message, key) {
-        this.#arrange([...this.#entries.values(), this.#entryOf(message, key)]);
-    }
-    prepend(messages) {
-        this.#arrange([...messages.map((message) => this.#entryOf(message, message.id)), ...this.#entries.values()]);
-    }
     /**
-     * Puts a piece of the history where it belongs. What is shown is replaced where the two have nothing in common.
+     * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
+     * What is here stays where it is. -1 replaces it.
      *
      * @param keyOf the key of a message that is new here.
      */
-    merge(messages, keyOf) {
-        const first = this.ids.findIndex((id) => messages.some((message) => message.id === id));
-        const piece = messages.map((message) => this.#entryOf(message, this.has(message.id) ? "" : keyOf(message)));
-        const entries = [...this.#entries.values()];
-        this.#arrange(first < 0 ? piece : [...entries.slice(0, first), ...piece, ...entries.slice(first)]);
+    insert(messages, keyOf, index = Math.max(0, this.ids.findIndex((id) => messages.some((message) => message.id === id)))) {
+        const piece = messages.map((message) => this.#entryOf(message, keyOf));
+        const entries = index < 0 ? piece : [...this.#entries.values()].toSpliced(index, 0, ...piece);
+        // The first of two entries of one message stays.
+        this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
     }
-    /** A receipt without a message is for all that are here. */
-    read({ messageId, reader }) {
-        for (const [id, entry] of this.#entries)
-            if (!messageId || messageId === id)
-                addReaders(entry, [reader]);
+    /**
+     * A receipt without a message is for the whole chat.
+     *
+     * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
+     */
+    read(receipt, isNew) {
+        const { messageId, reader } = receipt;
+        for (const entry of this.#entries.values())
+            if ((isNew && !messageId) || covers(receipt, entry))
+                addReader(entry, reader);
+        if (!messageId || !this.has(messageId))
+            this.#receipts.set(`${messageId} ${reader.id}`, receipt);
     }
     shown(userId) {
         return [...this.#entries.values()].map((entry) => {
@@ -38,25 +42,27 @@ export class Timeline {
             return (entry.shown ??= { ...brief(message, userId), key, state: "sent", readBy: [...readBy.values()] });
         });
     }
-    /** The first of two entries of one message stays. */
-    #arrange(entries) {
-        this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
-    }
-    #entryOf(message, key) {
-        const entry = this.#entries.get(message.id) ?? { message, key, readBy: new Map() };
-        addReaders(entry, message.readBy.map(({ reader }) => reader));
+    #entryOf(message, keyOf) {
+        const entry = this.#entries.get(message.id) ?? { message, key: keyOf(message), readBy: new Map() };
+        for (const { reader } of message.readBy)
+            addReader(entry, reader);
+        for (const receipt of this.#receipts.values())
+            if (covers(receipt, entry))
+                addReader(entry, receipt.reader);
         return entry;
     }
 }
-function addReaders(entry, readers) {
-    for (const reader of readers) {
-        if (reader.id === entry.message.sender.id)
-            continue;
-        entry.readBy.set(reader.id, reader);
-        entry.shown = undefined;
-    }
+function covers({ messageId, readAt }, { message }) {
+    return messageId ? messageId === message.id : message.at <= readAt;
+}
+function addReader(entry, reader) {
+    if (reader.id === entry.message.sender.id)
+        return;
+    entry.readBy.set(reader.id, reader);
+    entry.shown = undefined;
 }
 /** What a list of chats and a list of messages show alike. */
 export function brief({ id, text, sender, at }, userId) {
     return { id, text, sender, at: new Date(at), mine: sender.id === userId };
 }
+//# sourceMappingURL=timeline.js.map

@@ -1,5 +1,3 @@
-/** Before its token expires a session gets the next one: so much earlier, at most. */
-const EARLY_MS = 60_000;
 /** By then it is too late. */
 const LAST_MS = 1000;
 /** A timer of more than 24 days would fire at once. */
@@ -27,21 +25,20 @@ export class TokenSource {
     refuse() {
         this.#refused = this.current;
     }
-    /** Gets the next token shortly before the current one expires. */
+    /** Gets the next token before the current one expires: after half of the time that is left, and again while there is no other. */
     watch() {
         this.pause();
         const { current } = this;
         const leftMs = expiryOf(current) - Date.now();
-        if (!(leftMs > LAST_MS))
-            return;
         const renew = async () => {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
             await this.next().catch(() => false);
-            if (this.current && this.current !== current)
+            if (this.current !== current)
                 this.#refresh(this.current);
             this.watch();
         };
-        this.#timer = setTimeout(renew, Math.min(leftMs - Math.min(EARLY_MS, leftMs / 2), LONGEST_TIMER_MS));
+        if (leftMs > LAST_MS)
+            this.#timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
     }
     pause() {
         clearTimeout(this.#timer);
@@ -50,10 +47,11 @@ export class TokenSource {
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token) {
     try {
-        const claims = atob(token?.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/") ?? "");
-        return JSON.parse(claims).exp * 1000;
+        const [, claims = ""] = String(token).split(".");
+        return JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000;
     }
     catch {
         return NaN;
     }
 }
+//# sourceMappingURL=token.js.map

@@ -9,3 +9,4 @@ export function onWake(listener, signal) {
         page.addEventListener?.(name, wake, { signal });
     }
 }
+//# sourceMappingURL=wake.js.map

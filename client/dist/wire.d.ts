@@ -2,6 +2,7 @@
 import type { User } from "./types.js";
 export interface WireReceipt {
     readonly messageId?: string | null;
+    readonly readAt: string;
     readonly reader: User;
 }
 export interface WireBrief {
@@ -13,7 +14,7 @@ export interface WireBrief {
 export interface WireMessage extends WireBrief {
     readonly clientMessageId?: string | null;
     readonly cursor: string;
-    readonly readBy: readonly WireReceipt[];
+    readonly readBy: readonly Pick<WireReceipt, "reader">[];
 }
 export interface WirePage {
     readonly nodes: readonly WireMessage[];
@@ -36,7 +37,7 @@ export interface WireChatsChange {
 }
 export declare const PAGE = "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}";
 export declare const MESSAGES = "subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id text:content at:createdAt sender{id name} clientMessageId cursor readBy{reader{id name}}}}";
-export declare const RECEIPTS = "subscription($id:ID!){readReceipt(chatId:$id){messageId reader{id name}}}";
+export declare const RECEIPTS = "subscription($id:ID!){readReceipt(chatId:$id){messageId readAt reader{id name}}}";
 export declare const TYPING = "subscription($id:ID!){typingChanged(chatId:$id){isTyping user{id name}}}";
 export declare const PRESENCE = "subscription{presenceChanged{online user{id name}}}";
 export declare const CHATS = "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}";

@@ -18,7 +18,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     connection: connection.state,
     inbox: chats.store,
     room(chatId) {
-      const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats, () => rooms.delete(chatId));
+      const room = rooms.get(chatId) ?? new OpenRoom(chatId, connection, outbox, chats);
       rooms.set(chatId, room);
       return room.open();
     },

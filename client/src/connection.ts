@@ -22,19 +22,17 @@ const GRACE_MS = 5000;
 /** Time for the close event of a socket that failed: graphql-ws would take it for the next one's. */
 const SHORTEST_PAUSE_MS = 50;
 
-/** A connection that has lived for so long was accepted: the next waits are short again. */
-const ACCEPTED_MS = 1000;
-
 /** A subscription that goes on over all connections. */
 export interface Subscription {
   /** Whether everything until now has been delivered. */
-  isLive: boolean;
-  stop: () => void;
+  readonly isLive: boolean;
+  stop(): void;
 }
 
-interface Followed extends Subscription {
-  id: string;
-  readonly onLive: ((isNew: boolean) => void) | undefined;
+interface Followed {
+  isLive: boolean;
+  id?: string;
+  readonly onLive?: ((isNew: boolean) => void) | undefined;
 }
 
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
@@ -56,7 +54,6 @@ export class Connection {
   #isOver = false;
   #retryAt: number | undefined;
   #failures = 0;
-  #connectedAt = Infinity;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #endPause: (() => void) | undefined;
@@ -65,7 +62,7 @@ export class Connection {
     this.#onSignedOut = onSignedOut;
     // A session that is not prolonged ends with its token, and the next connect asks for another.
     this.#token = new TokenSource(token, (next) => {
-      operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
+      this.run(REFRESH, { token: next }, 0).catch(() => undefined);
     });
     this.client = createClient({
       url: async () => {
@@ -101,62 +98,65 @@ export class Connection {
   /**
    * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
    *
-   * @param live called when everything that was missed has been delivered, or when it simply began with what is new.
+   * @param field what it subscribes to.
+   * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
    */
-  subscribe<Data>(
+  subscribe<Event>(
+    field: string,
     query: string,
     variables: Variables,
-    next: (data: Data) => void,
+    next: (event: Event) => void,
+    onLive?: (isNew: boolean) => void,
     ended?: (failure: Failure) => void,
-    live?: (isNew: boolean) => void,
   ): Subscription {
     const payload = { query, variables };
-    const followed = this.#follow(payload, live);
-    const stop = operate(this.client, payload, next, (failure) => {
-      this.#unfollow(payload);
-      ended?.(failure);
-    });
-    followed.stop = () => {
-      this.#unfollow(payload);
-      stop();
+    const followed: Followed = { onLive, isLive: false };
+    const release = this.#follow(payload, followed);
+    const end = operate<Record<string, Event>>(
+      this.client,
+      payload,
+      (data) => next(data[field] as Event),
+      (failure) => {
+        release();
+        ended?.(failure);
+      },
+    );
+    const stop = (): void => {
+      release();
+      end();
     };
-    return followed;
+    return Object.assign(followed, { stop });
   }
 
   /** Something else than a subscription is behind, until the result is called. */
   hold(): () => void {
-    const held = {};
-    this.#follow(held);
-    return () => this.#unfollow(held);
+    return this.#follow({}, { isLive: false });
   }
 
-  /** Its events themselves show that it is up to date. */
-  caughtUp(followed: Subscription): void {
-    followed.isLive = true;
-    this.#update();
-  }
-
-  #follow(payload: object, onLive?: (isNew: boolean) => void): Followed {
-    const followed: Followed = { id: "", isLive: false, onLive, stop: () => undefined };
+  #follow(payload: object, followed: Followed): () => void {
     this.#followed.set(payload, followed);
     this.#update();
-    return followed;
+    return () => {
+      this.#followed.delete(payload);
+      this.#update();
+    };
   }
 
-  #unfollow(payload: object): void {
-    this.#followed.delete(payload);
-    this.#update();
+  /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
+  run<Data>(query: string, variables: Variables, retryUntil?: number): Promise<Data> {
+    return new Promise(
+      (resolve, reject) => void operate(this.client, { query, variables }, resolve, reject, retryUntil),
+    );
   }
 
   async close(): Promise<void> {
+    // A client that is only about to connect would wait for that, and reject where it fails.
+    const disposed = Promise.resolve(this.client.dispose()).catch(() => undefined);
     const { isConnected } = this;
-    // Rejects where a connect that is under way fails.
-    const disposed = (async () => this.client.dispose())().catch(() => undefined);
     this.#closing.abort();
     this.#lost();
     this.#isOver = true;
     clearTimeout(this.#graceTimer);
-    // A client that is only about to connect would wait for that.
     if (isConnected) await disposed;
   }
 
@@ -193,8 +193,7 @@ export class Connection {
     clearTimeout(this.#graceTimer);
     this.#socket = socket;
     this.#isOffline = false;
-    this.#connectedAt = Date.now();
-    this.userId = String(payload?.["userId"]);
+    this.userId = payload?.["userId"] as string;
     this.#token.watch();
     for (const listener of this.listeners) listener(true);
     this.#update();
@@ -204,9 +203,12 @@ export class Connection {
   #learn(payload: Variables | undefined): void {
     const sent = payload?.["subscription"] as { id: string; state: string; start: string } | undefined;
     for (const followed of this.#followed.values()) {
-      if (followed.id !== sent?.id) continue;
+      if (!sent || followed.id !== sent.id) continue;
       followed.isLive = sent.state === "live";
-      if (followed.isLive) followed.onLive?.(sent.start === "new");
+      if (!followed.isLive) continue;
+      // The gateway serves it: the next waits are short again.
+      this.#failures = 0;
+      followed.onLive?.(sent.start === "new");
     }
     this.#update();
   }
@@ -223,8 +225,6 @@ export class Connection {
 
   #closed(code: number): void {
     if (code === 4403) this.#token.refuse();
-    if (Date.now() - this.#connectedAt > ACCEPTED_MS) this.#failures = 0;
-    this.#connectedAt = Infinity;
     this.#failures++;
     this.#lost();
   }
@@ -234,7 +234,7 @@ export class Connection {
     this.#token.pause();
     if (!this.#socket) return;
     this.#socket = undefined;
-    this.#isLost = graceMs === 0;
+    this.#isLost = false;
     this.#graceTimer = setTimeout(() => {
       this.#isLost = true;
       this.#update();
@@ -270,9 +270,9 @@ export class Connection {
     const before = this.#state;
     const retryAt = this.#retryAt;
     const status = this.#status();
-    if (status === before.status && retryAt === before.retryAt) return;
-    const since = status === before.status ? before.since : Date.now();
-    this.#state = { status, since, ...(retryAt && { retryAt }) };
+    const isSame = status === before.status;
+    if (isSame && retryAt === before.retryAt) return;
+    this.#state = { status, since: isSame ? before.since : Date.now(), ...(retryAt && { retryAt }) };
     this.state.changed();
   }
 

@@ -1,16 +1,23 @@
+/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
+const PASSING = /^(UPS|RATE|UNA)/;
+
 /** Why an operation failed. */
 export class Failure extends Error {
   /** The gateway's `extensions.code`; undefined where the connection was given up. */
-  readonly code: string | undefined;
+  declare readonly code: string | undefined;
   /** When to try again, if the gateway said so. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
 
   /** @param cause the gateway's errors; anything else is the end of a connection. */
   constructor(cause?: unknown) {
     const error = (cause as readonly GatewayError[] | undefined)?.[0];
-    super(error?.message);
-    this.code = error?.extensions?.code;
-    this.retryAfterMs = error?.extensions?.retryAfterMs;
+    super(error?.message, { cause });
+    Object.assign(this, error?.extensions);
+  }
+
+  /** Whether another attempt may succeed. */
+  get isPassing(): boolean {
+    return !this.code || PASSING.test(this.code);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.ts";
-import { Derived } from "./store.ts";
+import { Derived, toggle } from "./store.ts";
 import { brief } from "./timeline.ts";
 import type { Inbox, InboxChat, User } from "./types.ts";
 import { CHATS, PRESENCE, type WireChat, type WireChatsChange } from "./wire.ts";
@@ -20,15 +20,9 @@ export class ChatList {
     this.#onPeople = onPeople;
     // The gateway begins with who is online now.
     connection.listeners.add((isConnected) => isConnected && this.#online.clear());
-    const list = connection.subscribe<{ chatsChanged: WireChatsChange }>(CHATS, {}, ({ chatsChanged }) => {
-      this.#change(chatsChanged);
-      // The first event is the whole list.
-      connection.caughtUp(list);
-    });
-    connection.subscribe<{ presenceChanged: { user: User; online: boolean } }>(PRESENCE, {}, ({ presenceChanged }) => {
-      const { user, online } = presenceChanged;
-      if (online) this.#online.set(user.id, user);
-      else this.#online.delete(user.id);
+    connection.subscribe<WireChatsChange>("chatsChanged", CHATS, {}, (change) => this.#change(change));
+    connection.subscribe<{ user: User; online: boolean }>("presenceChanged", PRESENCE, {}, ({ user, online }) => {
+      toggle(this.#online, user, online);
       this.#peopleChanged();
     });
   }

@@ -1,16 +1,68 @@
-import type { Client } from "graphql-ws";
+import type { Client, FormattedExecutionResult, SubscribePayload } from "graphql-ws";
 import { backoffMs } from "./backoff.ts";
 import { Failure } from "./failure.ts";
 
 export type Variables = Record<string, unknown>;
 
-/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
-const PASSING = /^(UPS|RATE|UNA)/;
+type Result = FormattedExecutionResult<Record<string, unknown>, unknown>;
+
+/** With a function that fails the operation all the same. */
+interface PersistentSink {
+  next(result: Result, fail: (cause?: unknown) => void): void;
+  complete(fail: (cause?: unknown) => void): void;
+  /** Called where it cannot succeed. */
+  error(failure: Failure): void;
+}
 
 /**
- * Runs an operation over as many connections as it takes, and again after errors that may pass.
+ * Runs an operation over as many connections as it takes, and again where it fails and may succeed.
  *
  * @param payload sent as it is at each connect.
+ * @returns ends it.
+ */
+export function persist(
+  client: Client,
+  payload: SubscribePayload,
+  sink: PersistentSink,
+  maySucceed: (failure: Failure) => boolean,
+): () => void {
+  let failures = 0;
+  let isOver = false;
+  let timer: ReturnType<typeof setTimeout>;
+  let unsubscribe: (() => void) | undefined;
+  const fail = (cause?: unknown): void => {
+    if (isOver) return;
+    const failure = new Failure(cause);
+    clearTimeout(timer);
+    if (maySucceed(failure)) timer = setTimeout(start, failure.retryAfterMs ?? backoffMs(++failures));
+    else {
+      isOver = true;
+      sink.error(failure);
+    }
+  };
+  const start = (): void => {
+    // A client that gave the operation up still counts it.
+    unsubscribe?.();
+    unsubscribe = client.subscribe(payload, {
+      next(result) {
+        failures = 0;
+        sink.next(result, fail);
+      },
+      error: fail,
+      complete: () => sink.complete(fail),
+    });
+  };
+  start();
+  return () => {
+    isOver = true;
+    unsubscribe?.();
+    clearTimeout(timer);
+  };
+}
+
+/**
+ * Runs an operation of the kit, and again after errors that may pass.
+ *
  * @param ended called where it cannot succeed.
  * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
@@ -22,44 +74,21 @@ export function operate<Data>(
   ended?: (failure: Failure) => void,
   retryUntil = Infinity,
 ): () => void {
-  let failures = 0;
-  let isOver = false;
-  let timer: ReturnType<typeof setTimeout>;
-  let unsubscribe: () => void;
-  const fail = (errors?: unknown): void => {
-    if (isOver) return;
-    const failure = new Failure(errors);
-    const { code, retryAfterMs } = failure;
-    // Without an explicit position a subscription begins with what is new, and says so.
-    const isPassing = !code || PASSING.test(code) || (code === "CURSOR_EXPIRED" && !payload.variables["after"]);
-    if (isPassing && Date.now() < retryUntil) {
-      timer = setTimeout(start, retryAfterMs ?? backoffMs(++failures));
-    } else {
-      isOver = true;
-      ended?.(failure);
-    }
-  };
-  const start = (): void => {
-    unsubscribe = client.subscribe<Data>(payload, {
-      next({ data, errors }) {
-        failures = 0;
+  return persist(
+    client,
+    payload,
+    {
+      next({ data, errors }, fail) {
         if (errors) fail(errors);
         else next?.(data as Data);
       },
-      error: fail,
       // A query or mutation has its result by then.
-      complete: () => payload.query.startsWith("s") && fail(),
-    });
-  };
-  start();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-    unsubscribe();
-  };
-}
-
-/** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
-export function run<Data>(client: Client, query: string, variables: Variables): Promise<Data> {
-  return new Promise((resolve, reject) => void operate(client, { query, variables }, resolve, reject));
+      complete: (fail) => payload.query[0] === "s" && fail(),
+      error: (failure) => ended?.(failure),
+    },
+    ({ isPassing, code }) =>
+      Date.now() < retryUntil &&
+      // Without an explicit position a subscription begins with what is new, and says so.
+      (isPassing || (code === "CURSOR_EXPIRED" && !payload.variables["after"])),
+  );
 }

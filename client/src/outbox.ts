@@ -36,24 +36,25 @@ const RETRY_FOR_MS = 10_000;
 
 /** Messages that are not persisted yet, in order, one at a time. */
 export class Outbox {
+  /** The open chats. */
+  readonly rooms: Map<string, OpenChat>;
   readonly #connection: Connection;
-  readonly #openChats: ReadonlyMap<string, OpenChat>;
   readonly #storage: ChatStorage | undefined;
   /** What this client has stored, or found. */
   readonly #keys = new Set<string>();
   #pending: readonly Pending[] = [];
-  #sending: Pending | undefined;
+  sending: Pending | undefined;
   #stop = (): void => undefined;
   /** Whose stored messages are here. */
   #owner = "";
 
-  constructor(connection: Connection, openChats: ReadonlyMap<string, OpenChat>, storage: ChatStorage | undefined) {
+  constructor(connection: Connection, rooms: Map<string, OpenChat>, storage: ChatStorage | undefined) {
     this.#connection = connection;
-    this.#openChats = openChats;
+    this.rooms = rooms;
     this.#storage = storage;
     connection.listeners.add(() => {
       this.#stop();
-      this.#sending = undefined;
+      this.sending = undefined;
       this.#welcome(connection.userId);
       this.flush();
     });
@@ -61,10 +62,6 @@ export class Outbox {
 
   of(chatId: string): readonly Pending[] {
     return this.#pending.filter((pending) => pending.chatId === chatId);
-  }
-
-  isSending(pending: Pending): boolean {
-    return this.#sending === pending;
   }
 
   add(chatId: string, text: string, key = uniqueId()): Pending {
@@ -83,9 +80,9 @@ export class Outbox {
   /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
   drop(key: string): void {
     const dropped = this.#find(key);
-    if (dropped && dropped === this.#sending) {
+    if (dropped && dropped === this.sending) {
       this.#stop();
-      this.#sending = undefined;
+      this.sending = undefined;
     }
     this.#change(this.#pending.filter((pending) => pending !== dropped));
   }
@@ -93,9 +90,9 @@ export class Outbox {
   /** Sends what can be sent now. */
   flush(): void {
     const next = this.#pending.find(
-      ({ isFailed, message, chatId }) => !isFailed && !message && (this.#openChats.get(chatId)?.isLive ?? true),
+      ({ isFailed, message, chatId }) => !isFailed && !message && (this.rooms.get(chatId)?.isLive ?? true),
     );
-    if (next && !this.#sending && this.#connection.isConnected) {
+    if (next && !this.sending && this.#connection.isConnected) {
       next.triedAt ??= Date.now();
       if (Date.now() - next.triedAt < REPEATABLE_MS) this.#send(next);
       else {
@@ -103,14 +100,14 @@ export class Outbox {
         this.flush();
       }
     }
-    this.#openChats.forEach((chat) => chat.changed());
+    this.rooms.forEach((chat) => chat.changed());
   }
 
   #send(pending: Pending): void {
     const { chatId, text, key } = pending;
-    this.#sending = pending;
+    this.sending = pending;
     const finish = (): void => {
-      this.#sending = undefined;
+      this.sending = undefined;
       this.#change(this.#pending);
     };
     this.#stop = operate<{ sendMessage: WireMessage }>(
@@ -119,7 +116,7 @@ export class Outbox {
       ({ sendMessage }) => {
         pending.message = sendMessage;
         finish();
-        if (this.#openChats.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
+        if (this.rooms.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
       },
       () => {
         pending.isFailed = true;

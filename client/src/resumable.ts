@@ -1,49 +1,106 @@
 import type { Client, SubscribePayload } from "graphql-ws";
+import { persist } from "./operate.ts";
 
 /** Messages that are remembered, to recognise a repetition. */
 const REMEMBERED = 1000;
+
+/** These begin with the present state, whenever they begin. */
+const STATES = /\b(chats|presence|typing)Changed\b/;
+
+/** The gateway's close codes that another attempt would end with as well; after 4408 and 4499 it may succeed. */
+const FINAL_CODE = /^44(?!08|99)/;
 
 type Message = { readonly id?: string; readonly cursor?: string } | null | undefined;
 
 /**
  * Makes a graphql-ws client lossless: at every reconnect `messageAdded(after:)` continues behind the newest message that was received,
- * and a repetition is dropped.
+ * and a repetition is dropped. Where the client gives up, the subscription is started again, after waits of 30 s at most and those of the
+ * client's own `retryWait`; so it is after errors that may pass: `UPSTREAM_…`, `RATE_LIMITED`, `UNAUTHENTICATED`.
  *
  * It works on subscriptions whose document passes a variable as `after` and selects `cursor`; repetitions are recognised by `id`, where
- * that is selected. Everything else passes as it is. A subscription that cannot continue ends with an error, `CURSOR_EXPIRED` for
- * instance: load the history, then subscribe again.
+ * that is selected. `chatsChanged`, `presenceChanged` and `typingChanged`, which begin with the present state, are started again too. Everything else passes as it is.
+ *
+ * A subscription that cannot continue ends with an error: with the gateway's, `CURSOR_EXPIRED` for instance; with a close event, where
+ * the gateway refuses the token (4403) or there was neither `after` nor a message before the client gave up. Load the history, then subscribe again.
  */
 export function resumable(client: Client): Client {
+  const running = new Set<() => void>();
+  const subscribe: Client["subscribe"] = (payload, sink) => {
+    const [tracked, isNew, canContinue] = track(payload);
+    const complete = (): void => {
+      if (running.delete(stop)) sink.complete();
+    };
+    const end = persist(
+      client,
+      tracked,
+      {
+        next: (result) => isNew(result) && sink.next(result as never),
+        complete,
+        error: ({ cause }) => running.delete(stop) && sink.error(cause),
+      },
+      ({ isPassing, cause }) =>
+        isPassing && canContinue() && !FINAL_CODE.test(String((cause as { readonly code?: number } | undefined)?.code)),
+    );
+    const stop = (): void => {
+      end();
+      complete();
+    };
+    running.add(stop);
+    return stop;
+  };
   return {
     ...client,
-    subscribe(payload, sink) {
-      const [tracked, isNew] = track(payload);
-      return client.subscribe(tracked, {
-        next: (result) => isNew(result) && sink.next(result as never),
-        error: (error) => sink.error(error),
-        complete: () => sink.complete(),
-      });
-    },
-    iterate(payload) {
-      const [tracked, isNew] = track(payload);
-      const iterator = client.iterate(tracked);
-      const next = iterator.next.bind(iterator);
-      iterator.next = async () => {
-        for (;;) {
-          const result = await next();
-          if (result.done || isNew(result.value)) return result as never;
-        }
-      };
-      return iterator as never;
+    subscribe,
+    iterate: (payload) => iterate((sink) => subscribe(payload, sink)) as never,
+    dispose() {
+      for (const stop of running) stop();
+      return client.dispose();
     },
   };
 }
 
-/** A payload that continues behind the newest result, and what tells whether a result has not come before. */
-function track(payload: SubscribePayload): [payload: SubscribePayload, isNew: (result: object) => boolean] {
+/** What is subscribed to, one by one; `return` ends it. */
+function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () => void): AsyncGenerator<T> {
+  const received: unknown[] = [];
+  let end: (() => void) | undefined;
+  let wake: (() => void) | undefined;
+  const finish = (how: () => void): void => {
+    end ??= how;
+    wake?.();
+  };
+  const stop = subscribe({
+    next(result) {
+      received.push(result);
+      wake?.();
+    },
+    error: (error) =>
+      finish(() => {
+        throw error;
+      }),
+    complete: () => finish(() => undefined),
+  });
+  const iterator = (async function* () {
+    for (;;) {
+      while (received.length > 0) yield received.shift() as T;
+      if (end) return end();
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  })();
+  iterator.return = async () => {
+    stop();
+    return { done: true, value: undefined };
+  };
+  return iterator;
+}
+
+/** A payload that continues behind the newest result, whether a result has not come before, and whether nothing is missed by starting again. */
+function track(
+  payload: SubscribePayload,
+): [payload: SubscribePayload, isNew: (result: object) => boolean, canContinue: () => boolean] {
   // The document is not parsed: that would take graphql-js.
+  const query = payload.query.replace(/#.*/g, "");
   const [, alias = "messageAdded", after] =
-    /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(payload.query.replace(/#.*/g, "")) ?? [];
+    /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
   // The client sends this very object again after a reconnect.
   const variables = { ...payload.variables };
   const received = new Set<string>();
@@ -55,5 +112,5 @@ function track(payload: SubscribePayload): [payload: SubscribePayload, isNew: (r
     if (received.size > REMEMBERED) received.delete(received.values().next().value ?? "");
     return received.size < received.add(id).size;
   };
-  return [{ ...payload, variables }, isNew];
+  return [{ ...payload, variables }, isNew, () => (after ? !!variables[after] : STATES.test(query))];
 }

@@ -1,12 +1,16 @@
 import type { Connection, Subscription } from "./connection.ts";
 import type { Failure } from "./failure.ts";
+import { loadPage, type Page } from "./history.ts";
 import type { ChatList } from "./inbox.ts";
-import { operate, run } from "./operate.ts";
+import type { Variables } from "./operate.ts";
 import type { OpenChat, Outbox, Pending } from "./outbox.ts";
-import { Derived } from "./store.ts";
-import { Timeline } from "./timeline.ts";
+import { Derived, toggle } from "./store.ts";
+import { brief, Timeline } from "./timeline.ts";
 import type { Messages, People, Room, ShownMessage, User } from "./types.ts";
 import * as wire from "./wire.ts";
+
+const MESSAGES = "messageAdded";
+const RECEIPTS = "readReceipt";
 
 const PAGE_SIZE = 50;
 
@@ -32,7 +36,6 @@ export class OpenRoom implements Room, OpenChat {
   readonly #connection: Connection;
   readonly #outbox: Outbox;
   readonly #chats: ChatList;
-  readonly #onClose: () => void;
   readonly #timeline = new Timeline();
   readonly #typing = new Map<string, User>();
   readonly #followed = new Map<string, Subscription>();
@@ -48,28 +51,26 @@ export class OpenRoom implements Room, OpenChat {
   #readId: string | undefined;
   #readTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList, onClose: () => void) {
+  constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList) {
     this.#id = id;
     this.#connection = connection;
     this.#outbox = outbox;
     this.#chats = chats;
-    this.#onClose = onClose;
     connection.listeners.add(this.#forgetTyping);
-    this.#follow<{ typingChanged: { user: User; isTyping: boolean } }>(wire.TYPING, {}, ({ typingChanged }) => {
-      const { user, isTyping } = typingChanged;
-      if (isTyping) this.#typing.set(user.id, user);
-      else this.#typing.delete(user.id);
+    this.#follow<{ user: User; isTyping: boolean }>("typingChanged", wire.TYPING, {}, ({ user, isTyping }) => {
+      toggle(this.#typing, user, isTyping);
       this.people.changed();
     });
-    this.#follow<{ readReceipt: wire.WireReceipt }>(
+    this.#follow<wire.WireReceipt>(
+      RECEIPTS,
       wire.RECEIPTS,
       {},
-      ({ readReceipt }) => {
-        this.#timeline.read(readReceipt);
+      (receipt) => {
+        this.#timeline.read(receipt, this.#isFollowed(RECEIPTS));
         this.changed();
       },
       // Receipts from before are in the history alone.
-      (isNew) => isNew && !this.#isLoading && this.#loadNewest().catch(this.#ended),
+      (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended),
     );
     void this.#load();
   }
@@ -80,7 +81,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   get isLive(): boolean {
-    return !!this.#error || !!this.#followed.get(wire.MESSAGES)?.isLive;
+    return !!this.#error || this.#isFollowed(MESSAGES);
   }
 
   has(messageId: string): boolean {
@@ -119,13 +120,7 @@ export class OpenRoom implements Room, OpenChat {
     if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.isConnected) return;
     this.#typedAt = now;
     // Nobody misses an indicator that was not shown.
-    operate(
-      this.#connection.client,
-      { query: wire.SET_TYPING, variables: { id: this.#id } },
-      undefined,
-      undefined,
-      now,
-    );
+    this.#connection.run(wire.SET_TYPING, { id: this.#id }, now).catch(() => undefined);
   }
 
   markRead(): void {
@@ -140,33 +135,39 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   end(): void {
-    this.#onClose();
+    this.#outbox.rooms.delete(this.#id);
     clearTimeout(this.#readTimer);
     this.#connection.listeners.delete(this.#forgetTyping);
-    for (const { stop } of this.#followed.values()) stop();
+    for (const followed of this.#followed.values()) followed.stop();
     this.#followed.clear();
     for (const { key, message } of this.#outbox.of(this.#id)) if (message) this.#outbox.drop(key);
   }
 
-  #follow<Data>(
+  #follow<Event>(
+    field: string,
     query: string,
-    variables: Record<string, unknown>,
-    next: (data: Data) => void,
+    variables: Variables,
+    next: (event: Event) => void,
     live?: (isNew: boolean) => unknown,
   ): void {
     variables["id"] = this.#id;
-    this.#followed.set(query, this.#connection.subscribe(query, variables, next, this.#ended, live));
+    this.#followed.set(field, this.#connection.subscribe(field, query, variables, next, live, this.#ended));
+  }
+
+  #isFollowed(field: string): boolean {
+    return !!this.#followed.get(field)?.isLive;
   }
 
   #followMessages(after: string | undefined): void {
     const variables = { after };
-    this.#follow<{ messageAdded: wire.WireMessage }>(
+    this.#follow<wire.WireMessage>(
+      MESSAGES,
       wire.MESSAGES,
       variables,
-      ({ messageAdded: message }) => {
+      (message) => {
         variables.after = message.cursor;
         this.#typing.delete(message.sender.id);
-        if (!this.has(message.id)) this.#timeline.append(message, this.#replaceCopy(message));
+        this.#timeline.insert([message], this.#replaceCopy, Infinity);
         this.changed();
       },
       (isNew) => {
@@ -176,6 +177,14 @@ export class OpenRoom implements Room, OpenChat {
       },
     );
   }
+
+  readonly #refresh = ({ nodes }: Page): void => {
+    this.#timeline.insert(
+      nodes.filter(({ id }) => this.has(id)),
+      this.#replaceCopy,
+    );
+    this.changed();
+  };
 
   readonly #forgetTyping = (): void => {
     this.#typing.clear();
@@ -196,7 +205,7 @@ export class OpenRoom implements Room, OpenChat {
     if (newest === this.#readId) return;
     this.#readId = newest;
     this.#readAt = Date.now();
-    run(this.#connection.client, wire.MARK_READ, { id: this.#id }).catch(() => {
+    this.#connection.run(wire.MARK_READ, { id: this.#id }).catch(() => {
       // A later call tries again.
       this.#readId = undefined;
     });
@@ -217,17 +226,18 @@ export class OpenRoom implements Room, OpenChat {
 
   /** Resolves to the cursor of the newest message. */
   async #loadNewest(): Promise<string | undefined> {
-    let page = await this.#page(PAGE_SIZE);
-    let { nodes } = page;
-    const isGap = (): boolean =>
-      this.#timeline.ids.length > 0 && page.pageInfo.hasPreviousPage && !nodes.some(({ id }) => this.has(id));
+    // What comes live meanwhile follows the page without a gap.
+    const known = this.#timeline.ids;
+    let { nodes, start } = await this.#page(PAGE_SIZE);
+    const isGap = (): boolean => !!start && !!known[0] && !nodes.some(({ id }) => known.includes(id));
     while (isGap() && nodes.length < MOST_FILLED) {
-      page = await this.#page(FILL_PAGE_SIZE, nodes[0]?.cursor);
-      nodes = page.nodes.concat(nodes);
+      const before = await this.#page(FILL_PAGE_SIZE, start);
+      nodes = before.nodes.concat(nodes);
+      ({ start } = before);
     }
     this.#hasGap = isGap();
-    this.#timeline.merge(nodes, (message) => this.#replaceCopy(message));
-    if (nodes[0]?.id === this.#timeline.ids[0]) this.#setStart(page);
+    this.#timeline.insert(nodes, this.#replaceCopy, this.#hasGap ? -1 : undefined);
+    if (nodes[0]?.id === this.#timeline.ids[0]) this.#start = start;
     this.#isLoading = false;
     this.changed();
     return nodes.at(-1)?.cursor;
@@ -240,18 +250,12 @@ export class OpenRoom implements Room, OpenChat {
     const page = await this.#page(PAGE_SIZE, start);
     // Loaded anew meanwhile: this page may not be the one before.
     if (this.#start !== start) return;
-    this.#timeline.prepend(page.nodes);
-    this.#setStart(page);
+    this.#timeline.insert(page.nodes, ({ id }) => id, 0);
+    this.#start = page.start;
   }
 
-  #setStart({ nodes, pageInfo }: wire.WirePage): void {
-    this.#start = pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined;
-  }
-
-  async #page(last: number, before?: string): Promise<wire.WirePage> {
-    const variables = { id: this.#id, last, before };
-    const { client } = this.#connection;
-    return (await run<{ chat: { messages: wire.WirePage } }>(client, wire.PAGE, variables)).chat.messages;
+  #page(last: number, before?: string): Promise<Page> {
+    return loadPage(this.#connection, this.#id, last, before);
   }
 
   #shown(): Messages {
@@ -269,20 +273,17 @@ export class OpenRoom implements Room, OpenChat {
 
   #show(pending: Pending): ShownMessage {
     const { key, text, at, message, isFailed } = pending;
+    const unsent = this.#outbox.sending === pending ? "sending" : "queued";
     return {
+      ...brief({ id: message?.id, text, sender: this.#chats.me, at }, this.#chats.me.id),
       key,
-      ...(message && { id: message.id }),
-      text,
-      sender: this.#chats.me,
-      at: new Date(at),
-      mine: true,
       readBy: [],
-      state: message ? "sent" : isFailed ? "failed" : this.#outbox.isSending(pending) ? "sending" : "queued",
+      state: message ? "sent" : isFailed ? "failed" : unsent,
     };
   }
 
   /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-  #replaceCopy({ id, clientMessageId, text, sender, at }: wire.WireMessage): string {
+  readonly #replaceCopy = ({ id, clientMessageId, text, sender, at }: wire.WireMessage): string => {
     if (sender.id !== this.#connection.userId) return id;
     const copy = this.#outbox.of(this.#id).find((pending) =>
       pending.message || clientMessageId
@@ -292,5 +293,5 @@ export class OpenRoom implements Room, OpenChat {
     );
     if (copy) this.#outbox.drop(copy.key);
     return copy?.key ?? clientMessageId ?? id;
-  }
+  };
 }

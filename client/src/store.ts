@@ -9,8 +9,7 @@ export interface Store<T> {
 /** A store whose value is computed when somebody asks for it after a change. */
 export class Derived<T> implements Store<T> {
   readonly #compute: () => T;
-  /** Objects, since the same function may be given twice. */
-  readonly #listeners = new Set<{ readonly call: () => void }>();
+  readonly #listeners = new Set<() => void>();
   #value: T | undefined;
   #isNotifying = false;
 
@@ -21,7 +20,8 @@ export class Derived<T> implements Store<T> {
   readonly get = (): T => (this.#value ??= this.#compute());
 
   readonly subscribe = (call: () => void): (() => void) => {
-    const listener = { call };
+    // The same function may be given twice.
+    const listener = (): void => call();
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
@@ -32,7 +32,13 @@ export class Derived<T> implements Store<T> {
     this.#isNotifying = true;
     queueMicrotask(() => {
       this.#isNotifying = false;
-      for (const { call } of this.#listeners) call();
+      for (const listener of this.#listeners) listener();
     });
   }
+}
+
+/** Adds an item, or removes it. */
+export function toggle<T extends { readonly id: string }>(items: Map<string, T>, item: T, isPart: boolean): void {
+  if (isPart) items.set(item.id, item);
+  else items.delete(item.id);
 }

@@ -13,6 +13,8 @@ interface Entry {
 export class Timeline {
   /** By the messages' ids. */
   #entries: ReadonlyMap<string, Entry> = new Map<string, Entry>();
+  /** Of the whole chat, and of messages that were not here: the last one of each reader, by message and reader. */
+  readonly #receipts = new Map<string, WireReceipt>();
 
   /** The oldest first. */
   get ids(): readonly string[] {
@@ -23,29 +25,36 @@ export class Timeline {
     return this.#entries.has(id);
   }
 
-  append(message: WireMessage, key: string): void {
-    this.#arrange([...this.#entries.values(), this.#entryOf(message, key)]);
-  }
-
-  prepend(messages: readonly WireMessage[]): void {
-    this.#arrange([...messages.map((message) => this.#entryOf(message, message.id)), ...this.#entries.values()]);
-  }
-
   /**
-   * Puts a piece of the history where it belongs. What is shown is replaced where the two have nothing in common.
+   * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
+   * What is here stays where it is. -1 replaces it.
    *
    * @param keyOf the key of a message that is new here.
    */
-  merge(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string): void {
-    const first = this.ids.findIndex((id) => messages.some((message) => message.id === id));
-    const piece = messages.map((message) => this.#entryOf(message, this.has(message.id) ? "" : keyOf(message)));
-    const entries = [...this.#entries.values()];
-    this.#arrange(first < 0 ? piece : [...entries.slice(0, first), ...piece, ...entries.slice(first)]);
+  insert(
+    messages: readonly WireMessage[],
+    keyOf: (message: WireMessage) => string,
+    index = Math.max(
+      0,
+      this.ids.findIndex((id) => messages.some((message) => message.id === id)),
+    ),
+  ): void {
+    const piece = messages.map((message) => this.#entryOf(message, keyOf));
+    const entries = index < 0 ? piece : [...this.#entries.values()].toSpliced(index, 0, ...piece);
+    // The first of two entries of one message stays.
+    this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
   }
 
-  /** A receipt without a message is for all that are here. */
-  read({ messageId, reader }: WireReceipt): void {
-    for (const [id, entry] of this.#entries) if (!messageId || messageId === id) addReaders(entry, [reader]);
+  /**
+   * A receipt without a message is for the whole chat.
+   *
+   * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
+   */
+  read(receipt: WireReceipt, isNew: boolean): void {
+    const { messageId, reader } = receipt;
+    for (const entry of this.#entries.values())
+      if ((isNew && !messageId) || covers(receipt, entry)) addReader(entry, reader);
+    if (!messageId || !this.has(messageId)) this.#receipts.set(`${messageId} ${reader.id}`, receipt);
   }
 
   shown(userId: string): readonly ShownMessage[] {
@@ -55,30 +64,28 @@ export class Timeline {
     });
   }
 
-  /** The first of two entries of one message stays. */
-  #arrange(entries: readonly Entry[]): void {
-    this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
-  }
-
-  #entryOf(message: WireMessage, key: string): Entry {
-    const entry = this.#entries.get(message.id) ?? { message, key, readBy: new Map<string, User>() };
-    addReaders(
-      entry,
-      message.readBy.map(({ reader }) => reader),
-    );
+  #entryOf(message: WireMessage, keyOf: (message: WireMessage) => string): Entry {
+    const entry = this.#entries.get(message.id) ?? { message, key: keyOf(message), readBy: new Map<string, User>() };
+    for (const { reader } of message.readBy) addReader(entry, reader);
+    for (const receipt of this.#receipts.values()) if (covers(receipt, entry)) addReader(entry, receipt.reader);
     return entry;
   }
 }
 
-function addReaders(entry: Entry, readers: readonly User[]): void {
-  for (const reader of readers) {
-    if (reader.id === entry.message.sender.id) continue;
-    entry.readBy.set(reader.id, reader);
-    entry.shown = undefined;
-  }
+function covers({ messageId, readAt }: WireReceipt, { message }: Entry): boolean {
+  return messageId ? messageId === message.id : message.at <= readAt;
+}
+
+function addReader(entry: Entry, reader: User): void {
+  if (reader.id === entry.message.sender.id) return;
+  entry.readBy.set(reader.id, reader);
+  entry.shown = undefined;
 }
 
 /** What a list of chats and a list of messages show alike. */
-export function brief({ id, text, sender, at }: WireBrief, userId: string): BriefMessage {
+export function brief<Id extends string | undefined>(
+  { id, text, sender, at }: Omit<WireBrief, "id" | "at"> & { readonly id: Id; readonly at: string | number },
+  userId: string,
+): Omit<BriefMessage, "id"> & { readonly id: Id } {
   return { id, text, sender, at: new Date(at), mine: sender.id === userId };
 }

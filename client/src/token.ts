@@ -1,8 +1,5 @@
 import type { ChatClientOptions, Token } from "./types.ts";
 
-/** Before its token expires a session gets the next one: so much earlier, at most. */
-const EARLY_MS = 60_000;
-
 /** By then it is too late. */
 const LAST_MS = 1000;
 
@@ -13,11 +10,11 @@ const LONGEST_TIMER_MS = 86_400_000;
 export class TokenSource {
   current: Token;
   readonly #source: ChatClientOptions["token"];
-  readonly #refresh: (token: string) => void;
+  readonly #refresh: (token: Token) => void;
   #refused: Token;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(source: ChatClientOptions["token"], refresh: (token: string) => void) {
+  constructor(source: ChatClientOptions["token"], refresh: (token: Token) => void) {
     this.#source = source;
     this.#refresh = refresh;
   }
@@ -35,19 +32,18 @@ export class TokenSource {
     this.#refused = this.current;
   }
 
-  /** Gets the next token shortly before the current one expires. */
+  /** Gets the next token before the current one expires: after half of the time that is left, and again while there is no other. */
   watch(): void {
     this.pause();
     const { current } = this;
     const leftMs = expiryOf(current) - Date.now();
-    if (!(leftMs > LAST_MS)) return;
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
       await this.next().catch(() => false);
-      if (this.current && this.current !== current) this.#refresh(this.current);
+      if (this.current !== current) this.#refresh(this.current);
       this.watch();
     };
-    this.#timer = setTimeout(renew, Math.min(leftMs - Math.min(EARLY_MS, leftMs / 2), LONGEST_TIMER_MS));
+    if (leftMs > LAST_MS) this.#timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
   }
 
   pause(): void {
@@ -58,8 +54,8 @@ export class TokenSource {
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token: Token): number {
   try {
-    const claims = atob(token?.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/") ?? "");
-    return (JSON.parse(claims) as { exp: number }).exp * 1000;
+    const [, claims = ""] = String(token).split(".");
+    return (JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))) as { exp: number }).exp * 1000;
   } catch {
     return NaN;
   }

@@ -78,13 +78,13 @@ export interface ShownMessage {
   /** The same for a message and the optimistic copy that it replaces; unique in its chat. */
   readonly key: string;
   /** Once the REST API has persisted it. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly text: string;
   readonly sender: User;
   readonly at: Date;
   readonly mine: boolean;
   readonly state: "queued" | "sending" | "sent" | "failed";
-  /** Others who have read it. */
+  /** Those who have read it, its sender excepted. */
   readonly readBy: readonly User[];
 }
 

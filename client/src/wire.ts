@@ -3,6 +3,7 @@ import type { User } from "./types.ts";
 
 export interface WireReceipt {
   readonly messageId?: string | null;
+  readonly readAt: string;
   readonly reader: User;
 }
 
@@ -16,7 +17,7 @@ export interface WireBrief {
 export interface WireMessage extends WireBrief {
   readonly clientMessageId?: string | null;
   readonly cursor: string;
-  readonly readBy: readonly WireReceipt[];
+  readonly readBy: readonly Pick<WireReceipt, "reader">[];
 }
 
 export interface WirePage {
@@ -46,7 +47,7 @@ const MESSAGE = `${BRIEF} clientMessageId cursor readBy{reader${USER}}`;
 
 export const PAGE = `query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{${MESSAGE}}pageInfo{hasPreviousPage}}}}`;
 export const MESSAGES = `subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){${MESSAGE}}}`;
-export const RECEIPTS = `subscription($id:ID!){readReceipt(chatId:$id){messageId reader${USER}}}`;
+export const RECEIPTS = `subscription($id:ID!){readReceipt(chatId:$id){messageId readAt reader${USER}}}`;
 export const TYPING = `subscription($id:ID!){typingChanged(chatId:$id){isTyping user${USER}}}`;
 export const PRESENCE = `subscription{presenceChanged{online user${USER}}}`;
 export const CHATS = `subscription{chatsChanged{isSnapshot removedIds changed{id title participants${USER}unreadCount updatedAt lastMessage{${BRIEF}}}}}`;

@@ -1,12 +1,15 @@
 /** `resumable` under the clients that people use: nothing missing, nothing twice, in order. */
 import { resumable } from "graphql-chat-client";
-import { createClient, type Client } from "graphql-ws";
+import { createClient, type Client, type ClientOptions } from "graphql-ws";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { send, sendAll } from "../support/chatting.ts";
+import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { startRelay } from "../support/relay.ts";
 import { startWorld } from "./world.ts";
+
+const [, bob] = DEMO_USERS;
 
 const DOCUMENT = `subscription Messages($chatId: ID, $after: String) {
   # messageAdded(after: $nothing) in a comment is no selection
@@ -17,13 +20,14 @@ interface Added {
   readonly added: { readonly id: string; readonly content: string };
 }
 
-function stockClient(url: string): Client {
+function stockClient(url: string, options: Partial<ClientOptions> = {}): Client {
   const client = createClient({
     url,
     connectionParams: { token: "alice-token" },
     shouldRetry: () => true,
     retryAttempts: Infinity,
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, Math.min(retries, 5) * 20)),
+    ...options,
   });
   onTestFinished(async () => {
     client.terminate();
@@ -98,13 +102,65 @@ describe("a resumable client", () => {
     expect(contents).toEqual(["one", "two"]);
   });
 
-  test("iterates over the same", async () => {
+  test("starts again what its client has given up", async () => {
+    await using world = await startWorld();
+    const { chatId, relay } = world;
+    const after = await send(world.connect("bob-token"), chatId, "0");
+    // It gives up at the first loss of its connection.
+    const client = resumable(stockClient(relay.url, { retryAttempts: 0 }));
+    const messages = follow(client, { chatId, after });
+    const typing = follow(
+      client,
+      { chatId },
+      "subscription ($chatId: ID!) { typingChanged(chatId: $chatId) { isTyping } }",
+    );
+    const unknown = follow(client, { chatId });
+    const receipts = follow(client, { chatId }, "subscription ($chatId: ID!) { readReceipt(chatId: $chatId) { id } }");
+    await ready(client);
+    await world.restart(async () => {
+      world.api.data.addMessage({ chatId, senderId: bob.id, content: "1" });
+      // Nobody could say what they have missed.
+      await vi.waitFor(() =>
+        expect([unknown.ended, receipts.ended]).toMatchObject([[{ code: 1012 }], [{ code: 1012 }]]),
+      );
+    });
+    await send(world.connect("bob-token"), chatId, "2");
+    await vi.waitFor(() => expect(messages.contents).toEqual(["1", "2"]), { timeout: 30_000 });
+    expect([messages.ended, typing.ended]).toEqual([[], []]);
+    await client.dispose();
+    await vi.waitFor(() => expect([messages.ended, typing.ended]).toEqual([["completed"], ["completed"]]));
+  });
+
+  test("ends while it waits for another attempt, and when the token is refused", async () => {
     await using gateway = await startGateway();
     await using relay = await startRelay(gateway.wsUrl);
     await using writer = connect(gateway.wsUrl, "bob-token");
     const chatId = gateway.api.demoChatId;
     const after = await send(writer, chatId, "0");
-    const messages = resumable(stockClient(relay.url)).iterate<Added>({
+    const closed = Promise.withResolvers<unknown>();
+    const client = resumable(stockClient(relay.url, { retryAttempts: 0, on: { closed: closed.resolve } }));
+    const { ended, stop } = follow(client, { chatId, after });
+    const iterated = client.iterate({ query: DOCUMENT, variables: { chatId, after } });
+    await ready(client);
+    relay.cut();
+    await closed.promise;
+    stop();
+    expect(ended).toEqual(["completed"]);
+    await iterated.return?.();
+    await expect(iterated.next()).resolves.toEqual({ done: true, value: undefined });
+
+    const refused = stockClient(relay.url, { retryAttempts: 0, connectionParams: { token: "nobody's" } });
+    const stranger = follow(resumable(refused), { chatId, after });
+    await vi.waitFor(() => expect(stranger.ended).toMatchObject([{ code: 4403, reason: "Token refused" }]));
+  });
+
+  test("iterates over the same, also where its client gives up", async () => {
+    await using gateway = await startGateway();
+    await using relay = await startRelay(gateway.wsUrl);
+    await using writer = connect(gateway.wsUrl, "bob-token");
+    const chatId = gateway.api.demoChatId;
+    const after = await send(writer, chatId, "0");
+    const messages = resumable(stockClient(relay.url, { retryAttempts: 0 })).iterate<Added>({
       query: DOCUMENT,
       variables: { chatId, after },
     });

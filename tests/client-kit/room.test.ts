@@ -155,6 +155,26 @@ describe("a room shows", () => {
     expect(items.at(-1)?.readBy).toEqual([{ id: bob.id, name: bob.name }]);
   });
 
+  test("the ticks of more than a page after an absence longer than the gateway remembers", async () => {
+    await using world = await startWorld();
+    const client = world.open();
+    const room = client.room(world.chatId);
+    await live(client);
+    const mine = words("mine ", 60);
+    for (const text of mine) room.send(text);
+    await showing(room, ...mine.slice(-2));
+    await live(client);
+    world.relay.cut();
+    world.relay.freeze();
+    // The next gateway delivers no receipt of before.
+    await world.restart();
+    await world.connect("bob-token").run(MarkChatReadDocument, { chatId: world.chatId });
+    world.relay.cut();
+    world.relay.thaw();
+    const { items } = await until(room.messages, (messages) => messages.items.at(-1)?.readBy.length === 1);
+    expect(items.slice(-60).map(({ readBy }) => readBy.map(({ name }) => name))).toEqual(mine.map(() => [bob.name]));
+  });
+
   test("that its viewer may not be there", async () => {
     await using world = await startWorld();
     const room = world.open().room(DEMO_CHATS.pair);
@@ -274,7 +294,7 @@ describe("a message that is sent", () => {
   });
 });
 
-test("typing and reading are told no more often than others need to know", async () => {
+test("typing and reading are sent no more often than others need", async () => {
   await using world = await startWorld();
   const client = world.open();
   const room = client.room(world.chatId);

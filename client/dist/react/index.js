@@ -105,3 +105,4 @@ class MountedRoom {
         };
     }
 }
+//# sourceMappingURL=index.js.map
