@@ -3,10 +3,11 @@
  * table in README, the client kit as JavaScript, and the demo's page. With `--check` it writes nothing, names the files that differ and exits with 1.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { generate } from "@graphql-codegen/cli";
 import { z } from "zod";
 import codegen from "../codegen.ts";
+import kitCodegen from "../examples/react-kit/codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { buildClientKit } from "./client-kit.ts";
@@ -15,20 +16,41 @@ import { envExample, printPublishedSchema, withConfigurationTable } from "./gene
 import { thirdPartyNotices } from "./notices.ts";
 
 /** Every file of these is generated; one that nothing generates any more is removed. */
-const GENERATED = ["tests/support/generated/**/*.ts", "client/dist/**/*.{js,ts,map}"];
+const GENERATED = [
+  "tests/support/generated/**/*.ts",
+  "examples/*/src/generated/**/*.ts",
+  "client/dist/**/*.{js,ts,map}",
+];
 
 /** What graphql-codegen answers where it is not to write. */
 const outputs = z.array(z.object({ filename: z.string(), content: z.string() }));
 
+/** Applications whose operations have types of their own, by folder. */
+const APPLICATIONS = {
+  "examples/react-kit": kitCodegen,
+};
+
+async function typedDocuments(schema: string): Promise<[path: string, content: string][]> {
+  const folders = Object.entries({ ".": codegen, ...APPLICATIONS });
+  const generated = await Promise.all(
+    folders.map(async ([folder, config]) => {
+      const files = outputs.parse(
+        await generate({ ...config, cwd: resolve(folder), schema, silent: true, errorsOnly: true }, false),
+      );
+      return files.map(({ filename, content }): [string, string] => [join(folder, filename), content]);
+    }),
+  );
+  return generated.flat();
+}
+
 async function generatedFiles(): Promise<Map<string, string>> {
   const schema = printPublishedSchema(buildSchema());
-  const documents = outputs.parse(await generate({ ...codegen, schema }, false));
   return new Map([
     ["schema/schema.graphql", schema],
     [".env.example", envExample(CONFIG_TABLE)],
     ["THIRD_PARTY_NOTICES", thirdPartyNotices(".")],
     ["README.md", withConfigurationTable(readFileSync("README.md", "utf8"), CONFIG_TABLE)],
-    ...documents.map(({ filename, content }) => [filename, content] as const),
+    ...(await typedDocuments(schema)),
     ...buildClientKit(),
     ["src/server/demo/demo.html", await buildDemoPage()],
   ]);

@@ -23,7 +23,7 @@ const run = promisify(execFile);
 export async function installPackages(): Promise<Installation> {
   await using starting = new AsyncDisposableStack();
   const { path } = starting.use(await mkdtempDisposable(join(tmpdir(), "package-")));
-  const both = ["--workspaces", "--include-workspace-root"];
+  const both = ["--workspace", "graphql-chat-client", "--include-workspace-root"];
   const { stdout } = await run("npm", ["pack", "--json", ...both, "--pack-destination", path], { cwd: ROOT });
   const packed = JSON.parse(stdout) as { name: string; files: { path: string }[] }[];
   const filesOf = (name: string): string[] =>

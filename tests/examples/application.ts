@@ -1,0 +1,142 @@
+/** An example application in a browser tab, as one of the demo users sees it. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Browser, Locator, Page } from "playwright-core";
+import { build } from "vite";
+import { visit } from "../support/browser.ts";
+
+/** The files of a built application, by path. */
+export type Files = ReadonlyMap<string, string | Uint8Array>;
+
+/** What is wrong with the messages that a page shows, looked at after every change of the page. */
+const WATCH = `
+  const wrong = (window.wrong = new Set());
+  new MutationObserver(() => {
+    const texts = [...document.querySelectorAll("[role=log] .text")].map((text) => text.textContent);
+    const twice = texts.filter((text, index) => texts.indexOf(text) < index);
+    const numbers = texts.flatMap((text) => /^live (\\d+)$/.exec(text)?.[1] ?? []).map(Number);
+    const gap = numbers.find((number, index) => index > 0 && number !== numbers[index - 1] + 1);
+    for (const text of twice) wrong.add("twice: " + text);
+    if (gap) wrong.add("not behind the one before: live " + gap);
+  }).observe(document, { childList: true, subtree: true, characterData: true });
+`;
+
+/** Builds `examples/<name>` for the gateway at `gatewayUrl`. */
+export async function buildApplication(name: string, gatewayUrl: string): Promise<Files> {
+  const built = await build({
+    root: `examples/${name}`,
+    logLevel: "warn",
+    define: { "import.meta.env.VITE_GATEWAY_URL": JSON.stringify(gatewayUrl) },
+    build: { write: false, minify: false },
+  });
+  if (!("output" in built)) throw new Error("Vite has built something else than one application.");
+  return new Map(built.output.map((file) => [file.fileName, file.type === "chunk" ? file.code : file.source]));
+}
+
+/** A web server on loopback. */
+export interface WebServer extends AsyncDisposable {
+  readonly origin: string;
+  /** What it serves from now on. */
+  serve(files: Files): void;
+}
+
+export async function startWebServer(): Promise<WebServer> {
+  let served: Files = new Map();
+  const server = createServer((request, response) => {
+    const path = request.url?.replace(/\?.*/, "").slice(1) || "index.html";
+    const body = served.get(path);
+    response.writeHead(body === undefined ? 404 : 200, { "content-type": contentType(path) }).end(body);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    serve: (files) => void (served = files),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** What a person sees of an application, and does with it. */
+export class Screen implements AsyncDisposable {
+  readonly page: Page;
+  readonly complaints: readonly string[];
+  readonly #close: () => Promise<void>;
+
+  constructor(page: Page, complaints: readonly string[], close: () => Promise<void>) {
+    this.page = page;
+    this.complaints = complaints;
+    this.#close = close;
+  }
+
+  chat(title: string): Locator {
+    return this.page.getByRole("navigation", { name: "Chats" }).getByRole("button", { name: title });
+  }
+
+  message(text: string): Locator {
+    return this.page.getByRole("log").getByRole("listitem").filter({ hasText: text });
+  }
+
+  get typing(): Locator {
+    return this.page.getByRole("note");
+  }
+
+  get field(): Locator {
+    return this.page.getByRole("textbox", { name: "Message" });
+  }
+
+  async send(text: string): Promise<void> {
+    await this.field.fill(text);
+    await this.field.press("Enter");
+  }
+
+  async live(): Promise<void> {
+    await this.page
+      .getByRole("status")
+      .filter({ hasText: /^live$/ })
+      .waitFor();
+  }
+
+  /** Presses the button for older messages until there is none. */
+  async showAll(): Promise<void> {
+    const older = this.page.getByRole("button", { name: "Older messages" });
+    const first = this.page.getByRole("log").getByRole("listitem").first();
+    while ((await older.count()) > 0) {
+      const before = await first.textContent();
+      await older.click();
+      await first.filter({ hasNotText: before ?? "" }).waitFor();
+    }
+  }
+
+  texts(): Promise<string[]> {
+    return this.page.getByRole("log").locator(".text").allTextContents();
+  }
+
+  /** Messages that were shown twice, or not in their place, if only for a moment. */
+  wrong(): Promise<string[]> {
+    return this.page.evaluate<string[]>("[...wrong]");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+}
+
+/** Opens an application in a browser context of its own, and resolves when it is live. */
+export async function openApplication(browser: Browser, origin: string, token: string): Promise<Screen> {
+  const { context, complaints } = await visit(browser, origin);
+  await context.addInitScript(WATCH);
+  const page = await context.newPage();
+  await page.goto(`${origin}/?token=${token}`);
+  const screen = new Screen(page, complaints, () => context.close());
+  await screen.live();
+  return screen;
+}
+
+function contentType(path: string): string {
+  if (path.endsWith(".html")) return "text/html";
+  return path.endsWith(".css") ? "text/css" : "text/javascript";
+}
