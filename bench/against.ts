@@ -51,8 +51,8 @@ async function measureLives(
   const stageOptions = { world, persist: scenario.persist, instances };
   await using hereStage = await openStage(peers[0], stageOptions);
   await using thereStage = await openStage(peers[1], stageOptions);
-  using here = await scenario.prepare(hereStage, scale, name);
-  using there = await scenario.prepare(thereStage, scale, name);
+  using here = await scenario.prepare(hereStage, scale);
+  using there = await scenario.prepare(thereStage, scale);
   const sampleOf = async (prepared: Prepared, { name: peer }: Peer): Promise<Sample> => {
     const finding = await prepared.measure();
     return { case: name, peer, round, finding, othersShare: 0 };

@@ -43,7 +43,7 @@ async function measureOnce(
   let othersShare = 0;
   try {
     await using stage = await openStage(peer, { world, persist: scenario.persist, profile, instances });
-    using prepared = await scenario.prepare(stage, scale, name);
+    using prepared = await scenario.prepare(stage, scale);
     const others = (): number => coreBusyMs(SERVER_CORE) - stage.cpuMs();
     const [startedAt, before] = [performance.now(), others()];
     const finding = await prepared.measure();

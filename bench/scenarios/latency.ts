@@ -10,16 +10,10 @@ import { crowdOf, Prepared, type Column, type Scale, type Scenario } from "./sce
 
 const WORLD = { people: 1000, chatSize: 10, chatsPerUser: 1 };
 const RATES = [500, 1000];
+const CASE = "1,000 in chats of ten";
 const WARM_UP_MS = 2000;
 
-/** Who sends: by the name of the case. */
-const SENDERS: Readonly<Record<string, number | "everybody">> = {
-  "1,000 people who also send": "everybody",
-  "1,000 people who listen, 100 connections that only send": 100,
-};
-const CASES = Object.keys(SENDERS);
-
-const columnsOf = (inCase: string, rate: number): readonly Column[] =>
+const columnsOf = (rate: number): readonly Column[] =>
   (
     [
       ["p50, ms", "p50", 2],
@@ -37,51 +31,72 @@ const columnsOf = (inCase: string, rate: number): readonly Column[] =>
     ] as const
   ).map(([heading, value, digits]) => ({
     heading,
-    case: inCase,
+    case: CASE,
     value: `${value}-${rate}`,
     digits,
-    group: `${inCase}, ${rate.toLocaleString("en")} messages a second`,
+    group: `${rate.toLocaleString("en")} messages a second`,
   }));
 
-const COLUMNS = CASES.flatMap((inCase) => RATES.flatMap((rate) => columnsOf(inCase, rate)));
+const COLUMNS = RATES.flatMap(columnsOf);
 
-export const latency: Scenario = {
+export const latency = latencyOf({
   name: "latency",
-  title: "Latency: from the sender's frame to each delivery",
+  title: "Latency: people who also send",
   text:
-    "1,000 people in chats of ten, at 500 and 1,000 messages a second by the clock (an open loop: a slow server is not waited for), " +
-    "in windows that are long enough for major collections. From the write of the message to the read of each of its ten deliveries, " +
-    "the REST call included, with what the server's process sees of itself in the same window. The REST API and all clients share the " +
-    "other core, so this is what the peers differ by, not what a network would give.",
-  peers: ["gateway", "ws", "bun"],
-  persist: "rest",
-  isLong: true,
-  cases: () => CASES.map((name) => ({ name, world: WORLD })),
-  columns: () => COLUMNS,
-  charts: () => [
-    {
-      kind: "bars",
-      title: "Latency at 500 messages per second, people who also send",
-      unit: "ms to a delivery: p99, p99.9",
-      columns: COLUMNS.filter(
-        ({ case: name, value }) => name === CASES[0] && (value === "p99-500" || value === "p999-500"),
-      ),
+    "1,000 people in chats of ten, each of whom also sends, at 500 and 1,000 messages a second by the clock (an open loop: a slow server " +
+    "is not waited for), in windows that are long enough for major collections. From the write of the message to the read of each of its " +
+    "ten deliveries, the REST call included, with what the server's process sees of itself in the same window. The REST API and all " +
+    "clients share the other core, so this is what the peers differ by, not what a network would give.",
+  senders: "everybody",
+});
+
+export const latencyOfListeners = latencyOf({
+  name: "latency-listeners",
+  title: "Latency: people who only listen",
+  text: "The same 1,000 people, who only listen; 100 more connections of theirs only send.",
+  senders: 100,
+});
+
+interface Shape {
+  readonly name: string;
+  readonly title: string;
+  readonly text: string;
+  readonly senders: number | "everybody";
+}
+
+function latencyOf({ name, title, text, senders }: Shape): Scenario {
+  return {
+    name,
+    title,
+    text,
+    peers: ["gateway", "ws", "bun"],
+    persist: "rest",
+    isLong: true,
+    cases: () => [{ name: CASE, world: WORLD }],
+    columns: () => COLUMNS,
+    charts: () => [
+      {
+        kind: "bars",
+        title: `${title}, 500 messages a second`,
+        unit: "ms to a delivery: p99, p99.9",
+        columns: COLUMNS.filter(({ value }) => value === "p99-500" || value === "p999-500"),
+      },
+    ],
+    async prepare(stage, scale) {
+      const crowd = crowdOf(stage);
+      await crowd.gather("all", senders);
+      await sendByClock(crowd, crowd.open({ latencies: true }), Math.max(...RATES), WARM_UP_MS);
+      return new Prepared(crowd, async () => {
+        const windows = [];
+        for (const rate of RATES) windows.push(await measureRate(stage, crowd, scale, rate));
+        return {
+          values: Object.assign({}, ...windows.map(({ values }) => values)) as Record<string, number>,
+          accounts: windows.map(({ account }) => account),
+        };
+      });
     },
-  ],
-  async prepare(stage, scale, name) {
-    const crowd = crowdOf(stage);
-    await crowd.gather("all", SENDERS[name] ?? "everybody");
-    await sendByClock(crowd, crowd.open({ latencies: true }), Math.max(...RATES), WARM_UP_MS);
-    return new Prepared(crowd, async () => {
-      const windows = [];
-      for (const rate of RATES) windows.push(await measureRate(stage, crowd, scale, rate));
-      return {
-        values: Object.assign({}, ...windows.map(({ values }) => values)) as Record<string, number>,
-        accounts: windows.map(({ account }) => account),
-      };
-    });
-  },
-};
+  };
+}
 
 async function measureRate(
   stage: Stage,

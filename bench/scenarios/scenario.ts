@@ -68,7 +68,7 @@ export interface Scenario {
   readonly columns: (scale: Scale) => readonly Column[];
   readonly charts: (scale: Scale) => readonly Chart[];
   /** Connects everybody and warms the server up. */
-  readonly prepare: (stage: Stage, scale: Scale, name: string) => Promise<Prepared>;
+  readonly prepare: (stage: Stage, scale: Scale) => Promise<Prepared>;
   /** Whether a server can be measured once only, because it is another one afterwards. */
   readonly once?: true;
   /** Whether its windows are the long ones. */
