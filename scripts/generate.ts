@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { generate } from "@graphql-codegen/cli";
 import { z } from "zod";
 import codegen from "../codegen.ts";
+import apolloCodegen from "../examples/react-apollo/codegen.ts";
 import kitCodegen from "../examples/react-kit/codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
@@ -27,6 +28,7 @@ const outputs = z.array(z.object({ filename: z.string(), content: z.string() }))
 
 /** Applications whose operations have types of their own, by folder. */
 const APPLICATIONS = {
+  "examples/react-apollo": apolloCodegen,
   "examples/react-kit": kitCodegen,
 };
 

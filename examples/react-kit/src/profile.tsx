@@ -4,20 +4,9 @@ import { chatClient } from "./chat-client.ts";
 import { graphql, unmask, type FragmentType } from "./generated/index.ts";
 import type { MeQuery } from "./generated/graphql.ts";
 
-const ME = graphql(`
-  query Me {
-    me {
-      ...Name
-    }
-  }
-`);
+const ME = graphql(`query Me { me { ...Name } }`);
 
-const NAME = graphql(`
-  fragment Name on Me {
-    name
-    email
-  }
-`);
+const NAME = graphql(`fragment Name on Me { name email }`);
 
 export function Profile(): ReactElement {
   const [me, setMe] = useState<MeQuery["me"]>();

@@ -15,22 +15,22 @@ import * as types from './graphql.ts';
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
-    "\n  query Me {\n    me {\n      ...Name\n    }\n  }\n": typeof types.MeDocument,
-    "\n  fragment Name on Me {\n    name\n    email\n  }\n": typeof types.NameFragmentDoc,
+    "query Me { me { ...Name } }": typeof types.MeDocument,
+    "fragment Name on Me { name email }": typeof types.NameFragmentDoc,
 };
 const documents: Documents = {
-    "\n  query Me {\n    me {\n      ...Name\n    }\n  }\n": types.MeDocument,
-    "\n  fragment Name on Me {\n    name\n    email\n  }\n": types.NameFragmentDoc,
+    "query Me { me { ...Name } }": types.MeDocument,
+    "fragment Name on Me { name email }": types.NameFragmentDoc,
 };
 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Me {\n    me {\n      ...Name\n    }\n  }\n"): typeof import('./graphql.ts').MeDocument;
+export function graphql(source: "query Me { me { ...Name } }"): typeof import('./graphql.ts').MeDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment Name on Me {\n    name\n    email\n  }\n"): typeof import('./graphql.ts').NameFragmentDoc;
+export function graphql(source: "fragment Name on Me { name email }"): typeof import('./graphql.ts').NameFragmentDoc;
 
 
 export function graphql(source: string) {
