@@ -6,7 +6,7 @@ import { createRedisBus } from "./bus/redis/redis-bus.ts";
 import { TracedBus } from "./bus/traced-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
-import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "./chat/events/registry.ts";
+import { compactionOf, decodeEvent, idOf, kindOf, timeOf, type BusEvent } from "./chat/events/registry.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
@@ -258,6 +258,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     kindOf,
     idOf,
     compactionOf,
+    timeOf,
     decode: decodeEvent,
     // A client that returns at the last moment is at the position that it confirmed last.
     logAgeMs: config.RESUME_WINDOW + CONFIRMATION_BEATS * config.HEARTBEAT_INTERVAL,

@@ -129,6 +129,8 @@ export interface BusOptions<Event> {
   readonly idOf: (event: Event) => string;
   /** Of a durable event; undefined where it replaces no other. Such an event's id is remembered for a minute alone. */
   readonly compactionOf?: (event: Event) => Compaction | undefined;
+  /** When a durable event came about, in milliseconds since the epoch, where it says so. */
+  readonly timeOf?: (event: Event) => number | undefined;
   /** An event as another process sent it, checked; undefined where it is none. */
   readonly decode: (value: unknown) => Event | undefined;
   /** How long the log of a topic reaches back at most, in milliseconds. {@link LOG_MAX_EVENTS} bounds it too. */
@@ -181,7 +183,15 @@ export interface EventLog<Event> {
    * {@link EVENT_ID_TTL_MS}, or nobody remembers. Rejects with {@link BusUnavailable}.
    */
   positionsOf(topic: string, ids: readonly string[]): Promise<readonly (Position | undefined)[]>;
+  /**
+   * How long events of a topic that were published after a position had come about before, at most, in milliseconds: they waited for
+   * Redis, or for the REST API's answer. 0 where none took {@link DELAY_MIN_MS}. Rejects with {@link BusUnavailable}.
+   */
+  delayAfter(topic: string, after: Position): Promise<number>;
 }
+
+/** A delay from which on it is noted how long an event's publication took. */
+export const DELAY_MIN_MS = 5000;
 
 /** Redis cannot be reached, or does not answer in time. Rejections with it are bounded in time. */
 export class BusUnavailable extends Error {

@@ -2,7 +2,7 @@
 import { type EventLog, type LogEntry } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
 import { compareByCreation, positionOfCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
-import type { BusEvent } from "../chat/events/registry.ts";
+import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
@@ -10,6 +10,12 @@ import type { Session } from "../chat/session.ts";
 
 /** Whether a message is wanted; of one in the log, by its position too. */
 export type IsWanted = (message: Message, position?: Position) => boolean;
+
+/** A message, and its position in the log, whether or not the log has it still; undefined where nobody remembers one. */
+export interface FoundMessage {
+  readonly message: Message;
+  readonly position: Position | undefined;
+}
 
 interface Sources {
   readonly log: EventLog<BusEvent>;
@@ -19,7 +25,7 @@ interface Sources {
 }
 
 /**
- * Every message that `isWanted` and had been published when this was called, in the order of the log where it has them, else of
+ * Every message that `isWanted` and had been published when this was called, in the order of the log where a position is known, else of
  * creation.
  *
  * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…; BusUnavailable
@@ -29,56 +35,72 @@ export async function readMessages(
   session: Session,
   chatId: string,
   isWanted: IsWanted,
-): Promise<readonly Message[]> {
+): Promise<readonly FoundMessage[]> {
   const messages = await history.select(session, chatId, (message) => isWanted(message), limit);
   // After the history: it is read in pages, and the log has what was written to a page that had been read before.
   const { entries } = await log.tail(chatTopic(chatId));
-  return withLog(messages, entries, isWanted);
+  const all = withLogged(messages, entries, isWanted);
+  // Also of what the log has lost: positions are remembered for longer.
+  const ids = all.map(({ message }) => idOf({ type: "message.created", chatId, message }));
+  const positions = await log.positionsOf(chatTopic(chatId), ids);
+  return inOrder(all.map(({ message, place }, index) => ({ message, position: positions[index] ?? place, place })));
 }
 
-/** The messages of both, each once. */
-export function withLog(
+interface Placed extends FoundMessage {
+  /** Where it is in the order of listeners, if the log has it. */
+  readonly place: Position | undefined;
+}
+
+/** The messages of the history, and what the log has beside them, each once. */
+export function withLogged(
   messages: readonly Message[],
   entries: readonly LogEntry<BusEvent>[],
   isWanted: IsWanted,
-): readonly Message[] {
+): readonly Omit<Placed, "position">[] {
   const read = new Map(messages.map((message) => [message.id, message]));
   const logged = entries.flatMap(({ event, position, order = position }) => {
     if (event.type !== "message.created") return [];
     const message = read.get(event.message.id) ?? (isWanted(event.message, position) ? event.message : undefined);
-    return message ? [{ message, order }] : [];
+    return message ? [{ message, place: order }] : [];
   });
+  const ids = new Set(logged.map(({ message }) => message.id));
+  return [...logged, ...messages.filter(({ id }) => !ids.has(id)).map((message) => ({ message, place: undefined }))];
+}
+
+/** In the order of listeners. What was not published, as far as anybody remembers, comes behind everything created before it. */
+export function inOrder(messages: readonly Placed[]): readonly FoundMessage[] {
+  const published = messages
+    .flatMap(({ message, position, place = position }) => (place === undefined ? [] : [{ message, position, place }]))
+    .toSorted((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
   // Of a log that was begun anew the positions say nothing about when: what is behind an entry there is not before it elsewhere.
   let first: Position | undefined;
-  for (let index = logged.length - 1; index >= 0; index--) {
-    const entry = logged[index];
-    if (!entry) continue;
+  const placed = published.map(({ message, position }) => ({ message, position, order: "" }));
+  for (const entry of placed.toReversed()) {
     const created = positionOfCreation(entry.message);
-    first = first !== undefined && first < created ? first : created;
-    logged[index] = { message: entry.message, order: first };
+    entry.order = first = first !== undefined && first < created ? first : created;
   }
-  const ids = new Set(logged.map(({ message }) => message.id));
-  const rest = messages.filter(({ id }) => !ids.has(id)).toSorted(compareByCreation);
+  const unknown = messages
+    .filter(({ position, place }) => position === undefined && place === undefined)
+    .toSorted((a, b) => compareByCreation(a.message, b.message));
   return mergeByOrder(
-    rest.map((message) => ({ message, order: positionOfCreation(message) })),
-    logged,
+    unknown.map((found) => ({ ...found, order: positionOfCreation(found.message) })),
+    placed,
   );
 }
 
-interface Ordered {
-  readonly message: Message;
+interface Ordered extends FoundMessage {
   readonly order: Position;
 }
 
 /** Keeps the order within each list. */
-function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): readonly Message[] {
-  const merged: Message[] = [];
+function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): readonly FoundMessage[] {
+  const merged: FoundMessage[] = [];
   let next = 0;
-  for (const { message, order } of logged) {
-    for (let first = created[next]; first && first.order <= order; first = created[++next]) merged.push(first.message);
-    merged.push(message);
+  for (const entry of logged) {
+    for (let first = created[next]; first && first.order <= entry.order; first = created[++next]) merged.push(first);
+    merged.push(entry);
   }
-  return [...merged, ...created.slice(next).map(({ message }) => message)];
+  return [...merged, ...created.slice(next)];
 }
 
 /** Whether a message may have been published after a position, as far as the instant of its creation tells. */

@@ -4,7 +4,7 @@
 import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { EVENT_ID_TTL_MS, type EventLog } from "../bus/bus.ts";
 import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
-import { latest, type Position } from "../bus/position.ts";
+import { earlier, latest, type Position } from "../bus/position.ts";
 import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat/cursor.ts";
 import type { MessageCreated } from "../chat/events/message-created.ts";
 import { idOf, isDurableChatEvent, logPartOf, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
@@ -129,15 +129,24 @@ export class ReaderPast {
     const isNewer = cursor ? (message: Message) => isCreatedAfter(message, cursor) : isCreatedSince(after);
     // A cursor of the history says nothing about positions.
     const isByCreation = after === BEFORE_THE_LOG || (cursor !== undefined && cursor.position === undefined);
+    // What was published after the position may have been created long before it.
+    const delayMs = isByCreation ? 0 : await log.delayAfter(topic, after);
+    const isLate = isCreatedSince(earlier(after, delayMs));
+    const isCandidate = (message: Message): boolean => isNewer(message) || (delayMs > 0 && isLate(message));
     const isWanted: IsWanted = (message, position) =>
-      position === undefined || isByCreation ? isNewer(message) : position > after;
+      position === undefined || isByCreation ? isCandidate(message) : position > after;
     const messages = await onBehalfOf(this.#origin, () =>
       readMessages({ log, history, limit }, this.#session, chatId, isWanted),
     );
-    const events = messages.map((message): MessageCreated => ({ type: "message.created", chatId, message }));
-    const positions = await log.positionsOf(topic, events.map(idOf));
-    // The instant of its creation says only roughly whether a message was published after a position.
-    const unknown = events.filter((event, index) => !this.hasDelivered(event) && !((positions[index] ?? "~") <= after));
+    const found = messages.map(({ message, position }) => ({ event: createdEvent(chatId, message), position }));
+    const unknown = found.flatMap(({ event, position }) => {
+      if (this.hasDelivered(event)) return [];
+      // Where no position is known the instant of its creation says roughly whether a message was published after it.
+      if (position === undefined ? isNewer(event.message) : position > after) return [event];
+      // Should this process receive it late, the reader has it all the same.
+      if (position !== undefined) this.noteDelivered(event);
+      return [];
+    });
     let order: Position = "";
     return {
       // In the order in which they were read, whatever the instants of their creation.
@@ -175,4 +184,8 @@ export class ReaderPast {
 /** Whether a cursor names a message, as its own or as one that its owner has too. */
 function isCovered(message: Message, cursor: CursorPosition): boolean {
   return cursor.isOf(message) || cursor.hasSeen(message);
+}
+
+function createdEvent(chatId: string, message: Message): MessageCreated {
+  return { type: "message.created", chatId, message };
 }

@@ -213,6 +213,20 @@ export function busContract(name: string, create: CreatePair): void {
       }
     });
 
+    test("of events after a position the longest delay is known, however short it was before", async () => {
+      await using pair = await createPair();
+      const { position: start = "" } = await pair.one.publish("topic", { n: 1, atMs: Date.now() });
+      expect(await pair.one.log.delayAfter("topic", start)).toBe(0);
+      for (const [n, delayMs] of [60_000, 30_000].entries()) {
+        await pair.one.publish("topic", { n: n + 2, atMs: Date.now() - delayMs });
+      }
+      const { position: last = "" } = await pair.one.publish("topic", { n: 4, atMs: Date.now() });
+      const delayMs = await pair.other.log.delayAfter("topic", start);
+      expect(delayMs).toBeGreaterThanOrEqual(60_000);
+      expect(delayMs).toBeLessThan(120_000);
+      expect(await pair.other.log.delayAfter("topic", last)).toBe(0);
+    });
+
     test("a position before the log's beginning cannot be read from", async () => {
       await using pair = await createPair();
       await pair.one.publish("topic", { n: 1 });

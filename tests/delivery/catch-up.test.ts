@@ -91,6 +91,7 @@ function slowLog(inner: EventLog<BusEvent>): EventLog<BusEvent> {
   return {
     position: (topics) => inner.position(topics),
     positionsOf: (topic, ids) => inner.positionsOf(topic, ids),
+    delayAfter: (topic, after) => inner.delayAfter(topic, after),
     tail: (topic) => inner.tail(topic),
     async read(topic: string, after: Position) {
       const entries = await inner.read(topic, after);
@@ -109,6 +110,7 @@ function brokenLog(inner: EventLog<BusEvent>): EventLog<BusEvent> & { readonly r
     mend: () => void (isBroken = false),
     position: (topics) => inner.position(topics),
     positionsOf: (topic, ids) => inner.positionsOf(topic, ids),
+    delayAfter: (topic, after) => inner.delayAfter(topic, after),
     tail: (topic) => inner.tail(topic),
     async read(topic: string, after: Position) {
       reads.push(topic);

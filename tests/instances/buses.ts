@@ -1,7 +1,7 @@
 /** Buses of gateways in the test's process, whose counters a test can read. */
 import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import type { Bus } from "../../src/bus/bus.ts";
-import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
+import { compactionOf, decodeEvent, idOf, kindOf, timeOf, type BusEvent } from "../../src/chat/events/registry.ts";
 
 /** A gateway's bus, which fails the test where a listener throws. */
 export async function openRedisBus(url: string): Promise<Bus<BusEvent> & AsyncDisposable> {
@@ -9,6 +9,7 @@ export async function openRedisBus(url: string): Promise<Bus<BusEvent> & AsyncDi
     kindOf,
     idOf,
     compactionOf,
+    timeOf,
     decode: decodeEvent,
     logAgeMs: 60_000,
     url,

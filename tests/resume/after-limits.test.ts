@@ -110,6 +110,7 @@ describe("beyond what the log holds", () => {
       position: (topics) => bus.log.position(topics),
       tail: (topic) => bus.log.tail(topic),
       positionsOf: (topic, ids) => bus.log.positionsOf(topic, ids),
+      delayAfter: (topic, after) => bus.log.delayAfter(topic, after),
       async read(topic, after) {
         asked.resolve();
         await gate.promise;

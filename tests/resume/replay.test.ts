@@ -12,7 +12,7 @@ import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
-import { withLog } from "../../src/recovery/history-and-log.ts";
+import { inOrder, withLogged } from "../../src/recovery/history-and-log.ts";
 import { BEFORE_THE_LOG, ReaderPast, type PastEvent } from "../../src/recovery/past.ts";
 import { positionOfCursor } from "../support/cursors.ts";
 
@@ -59,6 +59,10 @@ function contents(entries: readonly { readonly event: DurableChatEvent }[]): str
 }
 
 interface World {
+  /** Published before what the log has, which has lost it; as {@link published}. */
+  readonly lost?: string;
+  /** How many seconds late something was published after every position. */
+  readonly delay?: number;
   /** As {@link published}. */
   readonly log?: string | readonly LogEntry<BusEvent>[];
   /** The log is complete after that second. */
@@ -71,6 +75,8 @@ interface World {
 }
 
 function createScene({
+  lost = "",
+  delay = 0,
   log = "",
   since = 0,
   present = 1000,
@@ -84,8 +90,13 @@ function createScene({
     position: () => ({ base: at(present), topics: {} }),
     read: async (_topic, after) => (after < at(since) ? undefined : entries.filter(({ position }) => position > after)),
     tail: async () => ({ since: at(since), entries }),
+    delayAfter: async () => delay * 1000,
     positionsOf: async (_topic, ids) =>
-      ids.map((id) => entries.find(({ event }) => event.type === "message.created" && idOf(event) === id)?.position),
+      ids.map(
+        (id) =>
+          [...published(lost), ...entries].find(({ event }) => event.type === "message.created" && idOf(event) === id)
+            ?.position,
+      ),
   };
   const select = async (
     _session: unknown,
@@ -130,8 +141,9 @@ function cursorAt(content: string, position?: Position, seen: readonly string[] 
 describe("messages of the history and of the log together", () => {
   function merged(history: string, log: string): string {
     const messages = history.split(", ").map((content) => message(content));
-    return withLog(messages, published(log), () => true)
-      .map(({ content }) => content)
+    const all = withLogged(messages, published(log), () => true);
+    return inOrder(all.map((found) => ({ ...found, position: found.place })))
+      .map((found) => found.message.content)
       .join(", ");
   }
 
@@ -212,6 +224,29 @@ describe("where the log is not complete after the position", () => {
   test("messages include what was created up to ten seconds before the position", async () => {
     const { past } = createScene({ history: "Ann 89, Ann 90, Ann 100", since: 110 });
     expect(contents((await past.read(TOPIC, at(100), undefined)).entries)).toBe("Ann 90, Ann 100");
+  });
+
+  test("messages that the log has lost are in its order too, however late one of them was published", async () => {
+    const { past } = createScene({
+      history: "Ann 101, Ben 102, Ann 103, Ben 104, Cleo 105",
+      lost: "Ann 101@101, Ann 103@103, Ben 104@104",
+      log: "Cleo 105@105, Ben 102@120",
+      since: 104,
+    });
+    const { entries } = await past.read(TOPIC, at(100), undefined);
+    expect(contents(entries)).toBe("Ann 101, Ann 103, Ben 104, Cleo 105, Ben 102");
+  });
+
+  test("messages include what was published after the position, however long before it was created", async () => {
+    const { past } = createScene({
+      history: "Ann 60, Ben 70, Ann 100",
+      lost: "Ann 60@99, Ben 70@101",
+      since: 110,
+      delay: 39,
+    });
+    expect(contents((await past.read(TOPIC, at(100), undefined)).entries)).toBe("Ben 70, Ann 100");
+    // This process may receive it late.
+    expect(past.hasDelivered(created("Ann 60"))).toBe(true);
   });
 
   test("receipts are gone: CURSOR_EXPIRED", async () => {

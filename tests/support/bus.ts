@@ -6,7 +6,7 @@ import type { Directory } from "../../src/chat/directory.ts";
 import { Presence } from "../../src/chat/presence.ts";
 import { PresenceAudience } from "../../src/chat/presence-audience.ts";
 import { KnownReads } from "../../src/chat/known-reads.ts";
-import { compactionOf, decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
+import { compactionOf, decodeEvent, idOf, kindOf, timeOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
@@ -14,6 +14,7 @@ export function createTestBus(): Bus<BusEvent> {
     kindOf,
     idOf,
     compactionOf,
+    timeOf,
     decode: decodeEvent,
     logAgeMs: 60_000,
     onListenerError(error) {

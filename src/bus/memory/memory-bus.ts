@@ -24,7 +24,7 @@ const MAX_ENTRIES = 100_000;
 const PURGE_MS = 10_000;
 
 export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
-  const { kindOf, idOf, compactionOf, logAgeMs, onListenerError } = options;
+  const { kindOf, idOf, compactionOf, timeOf, logAgeMs, onListenerError } = options;
   const topics = new Map<string, Set<TopicListener<Event>>>();
   const log = new MemoryLog<Event>(logAgeMs);
   const fenced = createMemoryFencedState();
@@ -61,7 +61,7 @@ export function createMemoryBus<Event>(options: BusOptions<Event>): Bus<Event> {
         const id = idOf(event);
         const earlier = log.positionOf(topic, id);
         if (earlier !== undefined) return { position: earlier, isDropped: false };
-        position = log.append(topic, id, event, compactionOf?.(event));
+        position = log.append(topic, id, event, compactionOf?.(event), timeOf?.(event));
       }
       for (const listener of topics.get(topic) ?? []) deliver(listener, event, position);
       return { position, isDropped: false };

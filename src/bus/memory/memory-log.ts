@@ -1,6 +1,7 @@
 /** The recent events of each topic in this process's memory. */
 import { LRUCache } from "lru-cache";
 import {
+  DELAY_MIN_MS,
   EVENT_ID_TTL_MS,
   type Compaction,
   LOG_MAX_EVENTS,
@@ -32,7 +33,11 @@ interface Part<Event> {
   floor: Position;
 }
 
-type Kept<Event> = Readonly<Record<LogPart, Part<Event>>>;
+interface Kept<Event> extends Readonly<Record<LogPart, Part<Event>>> {
+  /** The last event whose publication took long, and how long one took at most. */
+  late: Position;
+  delayMs: number;
+}
 
 export class MemoryLog<Event> implements EventLog<Event> {
   readonly #topics: LRUCache<string, Kept<Event>>;
@@ -69,12 +74,21 @@ export class MemoryLog<Event> implements EventLog<Event> {
     return this.#ids.get(key) ?? this.#compactedIds.get(key);
   }
 
-  append(topic: string, id: string, event: Event, compaction?: Compaction): Position {
+  /** @param timeMs when the event came about, where it says so. */
+  append(topic: string, id: string, event: Event, compaction?: Compaction, timeMs?: number): Position {
     const position = this.#next();
     const ofTopic = this.#topics.get(topic) ?? {
       kept: { entries: [], floor: this.#floor },
       compacted: { entries: [], floor: this.#floor },
+      late: "",
+      delayMs: 0,
     };
+    const delayMs = timeMs === undefined ? 0 : parsePosition(position).ms - timeMs;
+    if (delayMs >= DELAY_MIN_MS) {
+      const isFirst = ofTopic.late < firstAt(Date.now() - EVENT_ID_TTL_MS);
+      ofTopic.late = position;
+      ofTopic.delayMs = isFirst ? delayMs : Math.max(delayMs, ofTopic.delayMs);
+    }
     if (compaction) this.#compactedIds.set(`${topic} ${id}`, position);
     else this.#ids.set(`${topic} ${id}`, position);
     const part = ofTopic[compaction ? "compacted" : "kept"];
@@ -103,6 +117,11 @@ export class MemoryLog<Event> implements EventLog<Event> {
 
   async positionsOf(topic: string, ids: readonly string[]): Promise<readonly (Position | undefined)[]> {
     return ids.map((id) => this.positionOf(topic, id));
+  }
+
+  async delayAfter(topic: string, after: Position): Promise<number> {
+    const { late, delayMs } = this.#topics.get(topic) ?? { late: "", delayMs: 0 };
+    return late > after ? delayMs : 0;
   }
 
   /** Drops what is too old, in every topic. */

@@ -4,7 +4,14 @@ import type { RedisOptions } from "ioredis";
 import { boundedWait } from "../../bounded.ts";
 import { parseRedisAddress } from "../../config/redis-address.ts";
 import { Counts, type Durations } from "../../measures.ts";
-import { BusUnavailable, GAP_OUTCOMES, type Bus, type BusOptions, type ConnectionListener } from "../bus.ts";
+import {
+  BusUnavailable,
+  GAP_OUTCOMES,
+  type Bus,
+  type BusOptions,
+  type ConnectionListener,
+  type EventLog,
+} from "../bus.ts";
 import { createRedisClients } from "./connection/clients.ts";
 import { RedisConnection } from "./connection/connection.ts";
 import { Outage } from "./connection/outage.ts";
@@ -142,13 +149,7 @@ class RedisBus<Event> implements Bus<Event> {
     this.expiringSets = createRedisExpiringSets(connection, keys);
     const limiter: Bus<Event>["limiter"] = (rate) => createRedisLimiter(connection, keys, rate);
     this.limiter = limiter;
-    this.log = {
-      position: (names) => topics.position(names),
-      read: async (topic, after, part = "kept") =>
-        topics.hasAllAfter(topic, after) ? [] : log.read(topic, after, part),
-      tail: (topic) => log.tail(topic),
-      positionsOf: (topic, ids) => log.positionsOf(topic, ids),
-    };
+    this.log = logOf(log, topics);
   }
 
   get isConnected(): boolean {
@@ -285,6 +286,17 @@ class RedisBus<Event> implements Bus<Event> {
     this.#outage.begin();
     this.#observers.lost();
   }
+}
+
+/** The log as readers see it: what arrives live in any case is not read. */
+function logOf<Event>(log: RedisLog<Event>, topics: RedisTopics<Event>): EventLog<Event> {
+  return {
+    position: (names) => topics.position(names),
+    read: async (topic, after, part = "kept") => (topics.hasAllAfter(topic, after) ? [] : log.read(topic, after, part)),
+    tail: (topic) => log.tail(topic),
+    positionsOf: (topic, ids) => log.positionsOf(topic, ids),
+    delayAfter: (topic, after) => log.delayAfter(topic, after),
+  };
 }
 
 /** How often the recent events are looked through for old ones. */

@@ -48,6 +48,8 @@ export interface Durable<Event> {
   readonly kind: "durable";
   /** How it takes the place of earlier events in the log, where it does. */
   compaction?(event: Event): Compaction;
+  /** When it came about, in milliseconds since the epoch, where it says so. */
+  time?(event: Event): number;
   /** What the event is known by on its topic: published again under the same id within ten minutes, it is not delivered again. */
   id(event: Event): string;
 }

@@ -23,6 +23,7 @@ export const messageCreated = defineEvent({
   shape: { chatId: z.string(), message },
   kind: "durable",
   id: (event) => `message ${event.message.id}`,
+  time: (event) => Date.parse(event.message.createdAt),
   topic: "chat",
   recipients: "subscribers",
   // The message's cursor is made of it.

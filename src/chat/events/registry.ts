@@ -59,6 +59,7 @@ interface AnyDefinition {
   readonly topic: TopicName;
   readonly recipients: Recipients;
   id?(event: BusEvent): string;
+  time?(event: BusEvent): number;
   compaction?(event: BusEvent): Compaction;
   withPosition?(event: BusEvent, position: Position): BusEvent;
   cursor?(event: BusEvent, cursors: Cursors): string;
@@ -89,6 +90,11 @@ export function idOf(event: BusEvent): string {
   const id = definitionOf(event).id?.(event);
   if (id === undefined) throw new Error(`${event.type} is not durable`);
   return id;
+}
+
+/** When a durable event came about, in milliseconds since the epoch; undefined where it does not say so. */
+export function timeOf(event: BusEvent): number | undefined {
+  return definitionOf(event).time?.(event);
 }
 
 /** How a durable event takes the place of earlier ones in the log; undefined where it does not. */

@@ -32,6 +32,8 @@ export interface RedisLogPage<Event> {
   readonly epoch: string;
   /** A position before those of all events that are published from now on. */
   readonly present: Position;
+  /** How long events after that position had taken until they were published, as `EventLog.delayAfter` tells it. */
+  readonly delayMs: number;
   /** In the order of their positions. */
   readonly entries: readonly RedisLogEntry<Event>[];
 }
@@ -74,6 +76,13 @@ export class RedisLog<Event> {
     return positions.map((position) => (isPositionText(position) ? position : undefined));
   }
 
+  async delayAfter(topic: string, after: Position): Promise<number> {
+    const { connection, keys } = this.#parts;
+    const head = keys.head(topic);
+    const [late, delay] = await connection.run(head, (client) => client.hmget(head, "late", "delay"));
+    return delayOf(late, delay, after);
+  }
+
   /** What the log has of the last `ms` before a position, and what was added since. */
   recent(topic: string, before: Position, ms: number): Promise<RedisLogPage<Event>> {
     return this.page(topic, earlier(before, ms));
@@ -87,7 +96,7 @@ export class RedisLog<Event> {
       [keys.head(topic), keys.log(topic), keys.compacted(topic), ...keys.clocks(topic)],
       [HEAD_TTL_MS, after, part],
     );
-    const [since, last, epoch, present, kept, compactedSince, compacted] = toList(answer);
+    const [since, last, epoch, present, kept, compactedSince, compacted, late, delay] = toList(answer);
     if (
       !isPositionText(since) ||
       !isPositionText(compactedSince) ||
@@ -103,6 +112,7 @@ export class RedisLog<Event> {
       last: isPositionText(last) ? last : "",
       epoch,
       present,
+      delayMs: delayOf(late, delay, after),
       entries: inOrder(entries ?? [], others ?? []),
     };
   }
@@ -121,6 +131,10 @@ export class RedisLog<Event> {
     const time = typeof original === "string" ? original.slice(1) : undefined;
     return [{ position, event, order: restoredFrom ?? (isPositionText(time) ? time : position), restoredFrom }];
   }
+}
+
+function delayOf(late: unknown, delay: unknown, after: Position): number {
+  return isPositionText(late) && late > after ? Number(delay) : 0;
 }
 
 /** The entries of both parts, in the order of their positions. */

@@ -4,8 +4,9 @@
 --   compaction key the entries that it has, 8… for each event the key of its id, or the head where the event is transient
 -- ARGV: 1 id TTL ms, 2 maximum count of each part of the log, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are
 --   after, 6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
---   8 id TTL ms of compacted events, 9… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
---   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay
+--   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
+--   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay; when it came
+--   about, ms since the epoch, '' where it does not say
 -- Returns for each event its position ('' where it is transient) and whether it is new (1) or a duplicate (0), in a flat list.
 
 local headKey, logKey, channel, clockKey, compactedKey, indexKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6], KEYS[7]
@@ -81,6 +82,15 @@ local function appendCompacted(position, event, original, key, keeps)
   topic.lastCompacted = position
 end
 
+-- Notes how long an event took until it was published first: readers of the history, which tells when it came about, look so far back.
+local function noteDelay(position, published, cameAbout)
+  local delay = cameAbout and toNumbers(published) - cameAbout or 0
+  if delay < tonumber(ARGV[9]) then return end
+  if topic.late < toText(nowMs() - idTtl, 0) then topic.delay = '0' end
+  topic.late = position
+  if delay > tonumber(topic.delay) then topic.delay = string.format('%.0f', delay) end
+end
+
 -- The position of an entry that has replaced an event of a former process of Redis already.
 local function replacementOf(original, key, keeps)
   if key == '' or keeps > 1 or not string.match(original, '^%d') then return nil end
@@ -104,7 +114,7 @@ end
 local messages, answer, hasLogged, hasDuplicate, hasKept, hasCompacted = {}, {}, false, false, false, false
 
 for number = 8, #KEYS do
-  local first = 4 * (number - 8) + 9
+  local first = 5 * (number - 8) + 10
   local event, original, key, keeps = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 3])
   local idKey = KEYS[number]
   if idKey == headKey then
@@ -136,6 +146,7 @@ for number = 8, #KEYS do
       -- Where its listeners had it: that is what duplicates and slow readers are compared with.
       local known = (original == '' or time) and position or original
       redis.call('SET', idKey, known, 'PX', key == '' and idTtl or tonumber(ARGV[8]))
+      if not time then noteDelay(position, known, tonumber(ARGV[first + 4])) end
       topic.last = position
       hasLogged = true
       messages[#messages + 1] = '{"position":"' .. position .. '","previous":"' .. previous .. '","epoch":"' .. topic.epoch .. '"' .. origin .. ',"event":' .. event .. '}'

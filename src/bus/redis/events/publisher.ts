@@ -2,7 +2,7 @@
  * Publishing: for each topic a queue, from which one batch at a time goes to Redis. What Redis refuses, or cannot be reached for, is
  * sent again, in its order, for as long as it takes.
  */
-import { EVENT_ID_TTL_MS, LOG_MAX_EVENTS, type BusOptions, type PublishResult } from "../../bus.ts";
+import { DELAY_MIN_MS, EVENT_ID_TTL_MS, LOG_MAX_EVENTS, type BusOptions, type PublishResult } from "../../bus.ts";
 import type { Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
@@ -36,7 +36,7 @@ interface Queue<Event> {
 }
 
 interface PublisherParts<Event> {
-  readonly options: Pick<BusOptions<Event>, "compactionOf" | "idOf" | "kindOf" | "logAgeMs">;
+  readonly options: Pick<BusOptions<Event>, "compactionOf" | "idOf" | "kindOf" | "logAgeMs" | "timeOf">;
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
   readonly recent: RecentEvents<Event>;
@@ -233,15 +233,16 @@ export class RedisPublisher<Event> {
     const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...compacted, ...ids];
     const limits = [EVENT_ID_TTL_MS, LOG_MAX_EVENTS, Math.ceil(options.logAgeMs), HEAD_TTL_MS];
     const flags = [floor(), connection.isCluster ? "1" : "0", endsDropping ? "1" : "0"];
-    const events = batch.flatMap(({ json, original, compaction }) => [
+    const events = batch.flatMap(({ event, kind, json, original, compaction }) => [
       json,
       original,
       compaction?.key ?? "",
       compaction?.keeps ?? 1,
+      (kind === "durable" ? options.timeOf?.(event) : undefined) ?? "",
     ]);
     return toList(
       await connection.execute(head, (client) =>
-        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, ...events]),
+        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, DELAY_MIN_MS, ...events]),
       ),
     );
   }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Counts } from "../../../measures.ts";
 import { BusUnavailable, type BusOptions, type GapOutcome } from "../../bus.ts";
 import type { Past } from "../../catch-up.ts";
-import { latest, type Position } from "../../position.ts";
+import { earlier, latest, type Position } from "../../position.ts";
 import type { RedisLog, RedisLogPage } from "./log.ts";
 import type { RedisPublisher } from "./publisher.ts";
 import type { RecentEvents } from "./recent-events.ts";
@@ -46,7 +46,9 @@ export class TopicPast<Event> {
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
     this.#parts.gaps.add("history");
-    const found = await this.#recover(topic, after, page.epoch);
+    // What another process of Redis had is known by no position: there the instants decide alone.
+    const lostAfter = page.epoch === topic.epoch ? earlier(after, page.delayMs) : after;
+    const found = await this.#recover(topic, { after, lostAfter }, page.epoch);
     // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
     const whole = await log.page(topic.name, from);
@@ -63,8 +65,14 @@ export class TopicPast<Event> {
   /**
    * The log does not have everything after that position. What the instances remember, and what the listeners find elsewhere, is added
    * to it. Resolves to what the log had once and has no more.
+   *
+   * @param lostAfter what is missing came about after it.
    */
-  async #recover(topic: RedisTopic<Event>, after: Position, epoch: string): Promise<TopicEntry<Event>[]> {
+  async #recover(
+    topic: RedisTopic<Event>,
+    { after, lostAfter }: { readonly after: Position; readonly lostAfter: Position },
+    epoch: string,
+  ): Promise<TopicEntry<Event>[]> {
     const { publisher, recent, options } = this.#parts;
     const { name } = topic;
     const isOfOtherEpoch = epoch !== topic.epoch;
@@ -73,7 +81,7 @@ export class TopicPast<Event> {
       const remainingMs = (this.#epochs.get(epoch) ?? 0) + RESTORING_MS - performance.now();
       if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
     }
-    const found = (await topic.askListeners(after)).filter(
+    const found = (await topic.askListeners(lostAfter)).filter(
       ({ event }) => !recent.wasDelivered(name, options.idOf(event)),
     );
     // What was dropped comes after what waited, as connected listeners have received it. Of what another process of Redis had only the

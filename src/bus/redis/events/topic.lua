@@ -3,14 +3,17 @@
 -- The log has two parts, with positions in common: the events that stay until they are too old, and the compacted ones, of which newer events of
 -- the same key take the place. `lastKept` and `lastCompacted` are the positions of the last event of each; the compacted part is complete after
 -- `compactedSince`, but for what was replaced.
+-- `late` is the position of the last event that was published long after it had come about, `delay` how long that took at most, ms.
 --
 -- Returns a table with these fields. `epochKey` equals `headKey` in a Cluster, which has no common clock.
 local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, headTtlMs)
   local info = serverInfo()
   local epoch = epochOf(info)
-  local head = redis.call('HMGET', headKey, 'last', 'since', 'epoch', 'began', 'lastKept', 'lastCompacted', 'compactedSince')
+  local head = redis.call('HMGET', headKey, 'last', 'since', 'epoch', 'began', 'lastKept', 'lastCompacted', 'compactedSince',
+    'late', 'delay')
   local topic = { last = head[1] or '', since = head[2], epoch = epoch, isNewEpoch = head[3] ~= epoch }
   topic.lastKept, topic.lastCompacted, topic.compactedSince = head[5] or topic.last, head[6] or '', head[7] or topic.since
+  topic.late, topic.delay = head[8] or '', head[9] or '0'
   if epochKey ~= headKey then
     local known, began = string.match(redis.call('GET', epochKey) or '', '^(%x+) ([%d-]+)$')
     topic.began = known == epoch and began
@@ -39,6 +42,7 @@ end
 
 local function writeHead(headKey, topic, headTtlMs)
   redis.call('HSET', headKey, 'last', topic.last, 'since', topic.since, 'epoch', topic.epoch, 'began', topic.began,
-    'lastKept', topic.lastKept, 'lastCompacted', topic.lastCompacted, 'compactedSince', topic.compactedSince)
+    'lastKept', topic.lastKept, 'lastCompacted', topic.lastCompacted, 'compactedSince', topic.compactedSince,
+    'late', topic.late, 'delay', topic.delay)
   redis.call('PEXPIRE', headKey, headTtlMs)
 end
