@@ -293,7 +293,7 @@ export interface PresenceState {
  *
  * The leases of a dead instance expire within the time that the store was made with; another instance ends the graces that it left.
  * While Redis is unreachable leases are kept in this process and written when Redis is back; listeners are then told of the
- * transitions, once. Only `read` rejects.
+ * transitions, once. What nobody has {@link PresenceStore.announced} is announced by another instance where this one dies. Only `read` rejects.
  */
 export interface PresenceStore {
   /** Resolves to whether the user was offline before. */
@@ -302,6 +302,8 @@ export interface PresenceStore {
   leave(userId: string, leaseId: string): Promise<boolean>;
   /** Puts a user without a lease offline. Resolves to whether this call did. */
   settle(userId: string): Promise<boolean>;
+  /** The user was announced to be in that state. */
+  announced(userId: string, isOnline: boolean): Promise<void>;
   /** The state of each user, in the order asked for. Rejects with {@link BusUnavailable}. */
   read(userIds: readonly string[]): Promise<readonly PresenceState[]>;
   /** Is notified of transitions that no call of `enter` or `settle` was told of. */

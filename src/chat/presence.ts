@@ -169,6 +169,7 @@ export class Presence implements SessionListener {
     const event: PresenceChanged = { type: "presence.changed", presence };
     const { isDropped } = await this.#bus.publish(topicOf(event), event);
     if (isDropped) this.#tellLater({ id, name });
+    else await this.#bus.presence.announced(id, presence.online);
     return presence.online;
   }
 

@@ -168,6 +168,7 @@ describe("while Redis is away", () => {
     const announced = [told(bus), told(other)];
     expect(await bus.presence.enter(anna, "1")).toBe(true);
     expect(await bus.presence.enter(ben, "1")).toBe(true);
+    for (const { id } of [anna, ben]) await bus.presence.announced(id, true);
     relay.freeze();
     relay.cut();
     await connected(bus, false);

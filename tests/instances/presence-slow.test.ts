@@ -27,6 +27,7 @@ test("a presence that cannot be read is not guessed, and announced when it can b
         enter: async () => false,
         leave: async () => true,
         settle: async () => true,
+        announced: async () => undefined,
         onTransition: (listener) => bus.presence.onTransition(listener),
         read: async (userIds) => (unread-- > 0 ? Promise.reject(new BusUnavailable()) : bus.presence.read(userIds)),
       },

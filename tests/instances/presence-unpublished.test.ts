@@ -38,6 +38,7 @@ test("a change that could not be published is published when Redis is back", asy
       presence: {
         leave: (...args) => here.presence.leave(...args),
         settle: (...args) => here.presence.settle(...args),
+        announced: (...args) => here.presence.announced(...args),
         read: (...args) => here.presence.read(...args),
         onTransition: (listener) => here.presence.onTransition(listener),
         async enter(...args) {

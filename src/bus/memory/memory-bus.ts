@@ -217,6 +217,8 @@ function createMemoryPresence(): PresenceStore {
     async settle(userId) {
       return online.get(userId)?.size === 0 && online.delete(userId);
     },
+    // Nobody else could announce it.
+    async announced() {},
     async read(userIds) {
       return userIds.map(read);
     },

@@ -1,8 +1,8 @@
 /** Names and values in the hash of a user, as `presence.lua` describes it. */
 
-/** How everything begins that ends a stay on that instance. */
-export function departures(instanceId: string): string {
-  return `departure ${instanceId} `;
+/** The instance that has, or had, that name: it takes others where it counted as dead. */
+export function instanceOf(name: string): string {
+  return name.split(".")[0] ?? name;
 }
 
 /** The field of a lease; how the fields of all leases of an instance begin where `leaseId` is empty. */

@@ -5,8 +5,8 @@
 -- - `online`: there while the user counts as online, the grace included;
 -- - `left`: when the last lease was removed, in ms; there until the user is back or offline;
 -- - `seen`: when the user was last there, in ms;
--- - `by`: who brought the last transition about: its answer may have been lost, and it may ask again;
--- - `at`: when that was, in ms;
+-- - `untold`: the instance that brought the last transition about, until it is announced: the answer may have been lost, or the instance
+--   may have died before;
 -- - `name`.
 --
 -- Beside it each instance has a set of the users of which it may hold leases, for the instance that cleans up after it, and one sorted
@@ -32,10 +32,10 @@ local function markPresent(name)
   redis.call('HDEL', KEYS[1], 'left')
   redis.call('PERSIST', KEYS[1])
 end
-local function putOnline(by) redis.call('HSET', KEYS[1], 'online', 1, 'by', by, 'at', milliseconds(nowMs())) end
-local function putOffline(by, seen)
+local function putOnline(instance) redis.call('HSET', KEYS[1], 'online', 1, 'untold', instance) end
+local function putOffline(instance, seen)
   redis.call('HDEL', KEYS[1], 'online', 'left')
-  redis.call('HSET', KEYS[1], 'by', by, 'at', milliseconds(nowMs()), 'seen', seen)
+  redis.call('HSET', KEYS[1], 'untold', instance, 'seen', seen)
   redis.call('PEXPIRE', KEYS[1], SEEN_TTL_MS)
 end
 local function get(field) return redis.call('HGET', KEYS[1], field) end

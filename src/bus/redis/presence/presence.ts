@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
-import { departures, leaseField, toInstant } from "./fields.ts";
+import { ANNOUNCED, RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
+import { instanceOf, leaseField, toInstant } from "./fields.ts";
 import { Turns } from "./turns.ts";
 
 /** Users whose leases are written at the same time. */
@@ -17,14 +17,10 @@ const RETURN_MS = 2000;
 interface LocalUser {
   readonly user: PresentUser;
   readonly leases: Set<string>;
-  /** Identifies the end of this stay. */
-  readonly departure: string;
   /** Whether the other instances know that the user is online. */
   isKnown: boolean;
   /** Whether Redis may have it otherwise. */
   isDirty: boolean;
-  /** Whether the user may have been put online from here without anybody having been told: the answer was lost. */
-  isUntold: boolean;
   /** On this process's clock. */
   leftAt: number;
 }
@@ -42,7 +38,6 @@ export class RedisPresence implements PresenceStore {
   readonly #turns = new Turns();
   readonly #listeners: ((user: PresentUser) => void)[] = [];
   #instanceId: string;
-  #stays = 0;
   /** Until then nobody is announced whose state changed while Redis was unreachable: other instances may not have written their leases. */
   #quietUntil = 0;
   /** When the next grace ends that nobody may be waiting for. */
@@ -61,7 +56,7 @@ export class RedisPresence implements PresenceStore {
       try {
         // First into the set: the instance that releases this one when it has died must not overlook anybody.
         const listed = isFirst ? this.#list(user.id) : undefined;
-        const entered = this.#script(ENTER, user.id, [this.#lease(leaseId), user.name]);
+        const entered = this.#script(ENTER, user.id, [this.#lease(leaseId), user.name, this.#instance]);
         const [answer] = await Promise.all([entered, listed]);
         local.isKnown = true;
         return answer === 1;
@@ -99,17 +94,26 @@ export class RedisPresence implements PresenceStore {
         return false;
       }
       try {
-        const departure = local?.departure ?? this.#departure();
-        const isOffline = (await this.#script(SETTLE, userId, [departure])) === 1;
+        const isOffline = (await this.#script(SETTLE, userId, [this.#instance])) === 1;
         // Offline with leases here: those are not written yet.
         if (isOffline && local) local.isKnown = false;
-        if (local?.leases.size === 0 && (isOffline || !local.isDirty)) await this.#forget(userId);
+        if (local?.leases.size === 0) {
+          // It stays listed until it is announced.
+          if (isOffline) this.#users.delete(userId);
+          else if (!local.isDirty) await this.#forget(userId);
+        }
         return isOffline;
       } catch {
         if (local) local.isDirty = true;
         return false;
       }
     });
+  }
+
+  async announced(userId: string, isOnline: boolean): Promise<void> {
+    // Where it fails, it is announced once more some day.
+    await this.#script(ANNOUNCED, userId, [isOnline ? 1 : 0]).catch(() => undefined);
+    if (!this.#users.has(userId)) await this.#unlist(userId);
   }
 
   async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
@@ -165,10 +169,10 @@ export class RedisPresence implements PresenceStore {
     await this.#each(userIds, async (id) => {
       const args = [
         leaseField(instanceId, ""),
-        this.#departure(),
+        this.#instance,
         graceMs,
         Math.floor(lastBeatMs),
-        departures(instanceId),
+        instanceOf(instanceId),
       ];
       const answer = await this.#script(RELEASE, id, args);
       if (typeof answer === "string") this.#tell({ id, name: answer });
@@ -207,10 +211,8 @@ export class RedisPresence implements PresenceStore {
   async #return(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const leases = [...local.leases].map((lease) => this.#lease(lease));
-    const args = [name, local.isKnown && !local.isUntold ? 1 : 0, this.#lease(""), ...leases];
-    local.isUntold = true;
+    const args = [name, local.isKnown ? 1 : 0, this.#lease(""), this.#instance, ...leases];
     const [answer] = await Promise.all([this.#script(RETURN, id, args), this.#list(id)]);
-    local.isUntold = false;
     local.isKnown = true;
     local.isDirty = false;
     if (answer === 1) this.#tell(local.user);
@@ -219,7 +221,7 @@ export class RedisPresence implements PresenceStore {
   async #withdraw(local: LocalUser): Promise<void> {
     const { id, name } = local.user;
     const agoMs = Math.floor(performance.now() - local.leftAt);
-    const args = [local.departure, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
+    const args = [this.#instance, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
     const answer = await this.#script(WITHDRAW, id, args);
     local.isDirty = false;
     if (typeof answer === "number" && answer > 0) {
@@ -228,8 +230,9 @@ export class RedisPresence implements PresenceStore {
       this.#recheckAt = Math.min(this.#recheckAt, performance.now() + answer);
       return;
     }
-    await this.#forget(id);
-    if (answer === -1) this.#tell(local.user);
+    if (answer !== -1) return this.#forget(id);
+    this.#users.delete(id);
+    this.#tell(local.user);
   }
 
   /** In the grace when its instance died: it ends here. */
@@ -246,10 +249,8 @@ export class RedisPresence implements PresenceStore {
     const local = {
       user,
       leases,
-      departure: this.#departure(),
       isKnown: false,
       isDirty: false,
-      isUntold: false,
       leftAt: 0,
     };
     this.#users.set(user.id, local);
@@ -258,6 +259,10 @@ export class RedisPresence implements PresenceStore {
 
   async #forget(userId: string): Promise<void> {
     this.#users.delete(userId);
+    await this.#unlist(userId);
+  }
+
+  async #unlist(userId: string): Promise<void> {
     const { connection, keys } = this.#parts;
     const set = keys.usersOf(this.#instanceId);
     // Where it fails, the instance that releases this one looks at one user for nothing.
@@ -278,8 +283,8 @@ export class RedisPresence implements PresenceStore {
     return leaseField(this.#instanceId, leaseId);
   }
 
-  #departure(): string {
-    return `${departures(this.#instanceId)}${this.#stays++}`;
+  get #instance(): string {
+    return instanceOf(this.#instanceId);
   }
 
   #tell(user: PresentUser): void {

@@ -7,5 +7,6 @@ export const SETTLE = loadScript(import.meta.url, "presence.lua", "settle.lua");
 export const RETURN = loadScript(import.meta.url, "presence.lua", "return.lua");
 export const WITHDRAW = loadScript(import.meta.url, "presence.lua", "withdraw.lua");
 export const RELEASE = loadScript(import.meta.url, "presence.lua", "release.lua");
+export const ANNOUNCED = loadScript(import.meta.url, "presence.lua", "announced.lua");
 export const HEARTBEAT = loadScript(import.meta.url, "heartbeat.lua");
 export const RESIGN = loadScript(import.meta.url, "resign.lua");

@@ -1,7 +1,7 @@
 -- The grace of a user has passed.
 --
 -- KEYS: 1 user
--- ARGV: 1 who asks
+-- ARGV: 1 instance
 -- Returns 1 where the user was online and is offline now.
 
 if not get('online') or hasLease() then return 0 end

@@ -1,7 +1,7 @@
 -- An instance that was disconnected removes the leases that it does not hold any more.
 --
 -- KEYS: 1 user
--- ARGV: 1 who asks, 2 grace ms, 3 how many ms ago the last lease was removed, 4 '1' where the others know that the user is online, 5 name,
+-- ARGV: 1 instance, 2 grace ms, 3 how many ms ago the last lease was removed, 4 '1' where the others know that the user is online, 5 name,
 --   6 the common beginning of the instance's leases
 -- Returns -1 where the user is to be announced offline, 0 where nothing is to be done, else how many ms of the grace remain.
 
@@ -11,8 +11,8 @@ if hasLease() then return 0 end
 local now = nowMs()
 local left = now - tonumber(ARGV[3])
 if not get('online') then
-  -- This attempt put the user offline and the answer was lost.
-  if get('by') == ARGV[1] then return -1 end
+  -- This instance put the user offline and the answer was lost.
+  if get('untold') == ARGV[1] then return -1 end
   -- Redis has lost a user whom the others believe to be online.
   if exists or ARGV[4] ~= '1' then return 0 end
   redis.call('HSET', KEYS[1], 'name', ARGV[5])
