@@ -9,6 +9,7 @@ import { z } from "zod";
 import codegen from "../codegen.ts";
 import apolloCodegen from "../examples/react-apollo/codegen.ts";
 import kitCodegen from "../examples/react-kit/codegen.ts";
+import urqlCodegen from "../examples/react-urql/codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { buildClientKit } from "./client-kit.ts";
@@ -30,6 +31,7 @@ const outputs = z.array(z.object({ filename: z.string(), content: z.string() }))
 const APPLICATIONS = {
   "examples/react-apollo": apolloCodegen,
   "examples/react-kit": kitCodegen,
+  "examples/react-urql": urqlCodegen,
 };
 
 async function typedDocuments(schema: string): Promise<[path: string, content: string][]> {

@@ -128,6 +128,7 @@ export class Screen implements AsyncDisposable {
 /** Opens an application in a browser context of its own, and resolves when it is live. */
 export async function openApplication(browser: Browser, origin: string, token: string): Promise<Screen> {
   const { context, complaints } = await visit(browser, origin);
+  context.setDefaultTimeout(60_000);
   await context.addInitScript(WATCH);
   const page = await context.newPage();
   await page.goto(`${origin}/?token=${token}`);

@@ -37,7 +37,7 @@ async function open(name: string, expect: ExpectStatic): Promise<Scene> {
   // Every reconnect comes too late to resume.
   const late = { RESUME_WINDOW: "10", REPLAY_LIMIT: String(REPLAY_LIMIT) };
   const world = opening.use(await startWorld({ ...late, CORS_ORIGIN: web.origin }));
-  await write(world, 1, 2 * PAGE + 10);
+  await write(world, 1, PAGE + 10);
   web.serve(await buildApplication(name, world.relay.url.replace(/^ws/, "http")));
   const [alice, bob] = await Promise.all([
     openApplication(browser, web.origin, "alice-token"),
@@ -97,7 +97,7 @@ async function useEverything({ alice, bob, expect }: Scene): Promise<void> {
   await bob.message("Come and see").waitFor();
   expect([...alice.complaints, ...bob.complaints]).toEqual([]);
   await Promise.all([alice, bob].map((screen) => screen.chat("Harbour Fair").click()));
-  await Promise.all([alice, bob].map((screen) => screen.message("live 110").waitFor()));
+  await Promise.all([alice, bob].map((screen) => screen.message("live 60").waitFor()));
 }
 
 async function failAndRetry({ world, alice, bob }: Scene): Promise<void> {
@@ -108,8 +108,9 @@ async function failAndRetry({ world, alice, bob }: Scene): Promise<void> {
   await alice.message("once more").filter({ hasText: "read by Bob Brown" }).waitFor();
 }
 
-test.concurrent.for(["react-kit", "react-apollo"])(
+test.concurrent.for(["react-kit", "react-apollo", "react-urql"])(
   "%s shows everything, once and in order",
+  { timeout: 240_000 },
   async (name, { expect }) => {
     await using scene = await open(name, expect);
     const { world, alice, bob } = scene;
@@ -117,7 +118,7 @@ test.concurrent.for(["react-kit", "react-apollo"])(
     await failAndRetry(scene);
 
     // History is loaded while messages come.
-    await Promise.all([send(world, 111, 130), alice.showAll()]);
+    await Promise.all([send(world, 61, 80), alice.showAll()]);
     for (const number of [1, 2]) {
       await alice.send(`from Alice, ${number}`);
       world.relay.cut();
@@ -127,10 +128,10 @@ test.concurrent.for(["react-kit", "react-apollo"])(
     await expectEverything(scene);
 
     // While there is no gateway, more is written than is replayed, and more than a page.
-    const last = 131 + PAGE + REPLAY_LIMIT;
+    const last = 80 + PAGE + 5;
     await world.restart(async () => {
       await alice.send("while there is no gateway");
-      await write(world, 131, last);
+      await write(world, 81, last);
     });
     await Promise.all([alice.live(), bob.live()]);
     await send(world, last + 1, last + 10);
