@@ -86,7 +86,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const rateLimited = new Counts(["messages", "operations"]);
   const { bus, chat, fanout } = await startDomain(config, overrides, { api, rateLimited, tracing, log }, starting);
   const replayed = new Counts<ReplaySource>(["log", "history"]);
-  const subscriptions = createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
+  const subscriptions = await createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
 
   const operationLimit = new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited);
   const operations = new Operations({
@@ -233,7 +233,7 @@ async function startDomain(
   return { bus, chat, fanout };
 }
 
-function createSubscriptions(
+async function createSubscriptions(
   config: Config,
   bus: Bus<BusEvent>,
   chat: ChatDomain,
@@ -241,7 +241,7 @@ function createSubscriptions(
   replayed: Counts<ReplaySource>,
   log: Log,
   starting: AsyncDisposableStack,
-): Subscriptions {
+): Promise<Subscriptions> {
   const resumePoints = new ResumePoints({
     bus,
     windowMs: config.RESUME_WINDOW,
@@ -249,6 +249,7 @@ function createSubscriptions(
     log,
   });
   starting.defer(() => resumePoints.close());
+  await resumePoints.start();
   const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed };
   return new Subscriptions({ ...chat, fanout, sources, resumePoints, log });
 }

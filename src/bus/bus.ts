@@ -247,6 +247,18 @@ export interface FencedState {
   take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
   /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */
   put(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;
+  /**
+   * Puts a value again that the bus has lost, where nobody has taken or put one since. Of several that are put again the one stays whose
+   * `owner` took it last: `takenAt` is greater. Resolves to whether it was set.
+   */
+  restore(
+    key: string,
+    owner: string,
+    takenAt: string,
+    value: unknown,
+    ttlMs: number,
+    tombstoneMs: number,
+  ): Promise<boolean>;
   /** Removes the value and its tombstone, where `owner` owns it. */
   drop(key: string, owner: string): Promise<void>;
 }

@@ -7,8 +7,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
-import { BusUnavailable, type Bus, type StreamPosition, type TakenValue } from "../bus/bus.ts";
+import { boundedWait } from "../bounded.ts";
+import { BusUnavailable, type Bus, type StreamPosition, type TakenValue, type Unsubscribe } from "../bus/bus.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
+import { USERS_TOPIC } from "../chat/events/topics.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 
@@ -24,6 +26,10 @@ const RETRY_MS = 500;
 /** Within this time after the bus has lost its memory every instance has written the positions again that it remembers. */
 const RESTORING_MS = 2000;
 
+/** Positions that are handed over in one event, and how long a gateway that stops waits until they are. */
+const HANDED_OVER_AT_ONCE = 200;
+const HAND_OVER_MS = 1000;
+
 const positionShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
 
 /** What knows the position of its reader. */
@@ -32,8 +38,15 @@ export interface Positioned {
   position(): StreamPosition | undefined;
 }
 
+/** A subscription that has taken over a position. */
+interface Owner {
+  readonly id: string;
+  /** By the bus's clock. */
+  readonly takenAt: string;
+}
+
 interface Remembered {
-  readonly owner: string;
+  readonly owner: Owner;
   readonly position: StreamPosition;
 }
 
@@ -54,6 +67,7 @@ export class ResumePoints {
   #restored = Promise.withResolvers<void>();
   /** Until then a position may be missing that another instance remembers. */
   #restoredAt = 0;
+  #leave: Unsubscribe | undefined;
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
@@ -71,9 +85,44 @@ export class ResumePoints {
     this.#purge = setInterval(purge, options.windowMs).unref();
   }
 
-  close(): void {
+  async start(): Promise<void> {
+    this.#leave = await this.#options.bus.subscribe(USERS_TOPIC, { receive: (event) => this.#receive(event) });
+  }
+
+  /** The clients are gone, and may come back to others: those remember their positions from now on. */
+  async close(): Promise<void> {
     this.#stopObserving();
     clearInterval(this.#purge);
+    await this.#leave?.();
+    await boundedWait(HAND_OVER_MS, this.#handOver(), undefined);
+  }
+
+  async #handOver(): Promise<void> {
+    const { bus, log } = this.#options;
+    const positions = Array.from(this.#remembered.entries(), ([key, { owner, position }]) => ({
+      key,
+      owner: owner.id,
+      takenAt: owner.takenAt,
+      position,
+      ttlMs: this.#remembered.getRemainingTTL(key),
+    }));
+    try {
+      for (let start = 0; start < positions.length; start += HANDED_OVER_AT_ONCE) {
+        const some = positions.slice(start, start + HANDED_OVER_AT_ONCE);
+        await bus.publish(USERS_TOPIC, { type: "positions.handed_over", positions: some });
+      }
+    } catch (error) {
+      log.warn({ err: error }, "the positions of clients could not be handed over");
+    }
+  }
+
+  #receive(event: BusEvent): void {
+    if (event.type !== "positions.handed_over") return;
+    for (const { key, owner, takenAt, position, ttlMs } of event.positions) {
+      // Its client may be here already.
+      if ((this.#remembered.peek(key)?.owner.takenAt ?? "") >= takenAt) continue;
+      if (ttlMs > 0) this.#remembered.set(key, { owner: { id: owner, takenAt }, position }, { ttl: ttlMs });
+    }
   }
 
   /**
@@ -83,9 +132,10 @@ export class ResumePoints {
    * @throws GatewayError UNAUTHENTICATED where nobody waits for the subscription any more.
    */
   async take(key: string, isWanted: () => boolean): Promise<ResumePoint> {
-    const owner = randomUUID();
-    const { windowMs } = this.#options;
-    const taken = await this.#takeOver(key, owner, isWanted);
+    const { windowMs, bus } = this.#options;
+    const id = randomUUID();
+    const taken = await this.#takeOver(key, id, isWanted);
+    const owner = { id, takenAt: bus.log.position([]).base };
     const position = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;
     // Until the client confirms something it is remembered here alone, should the bus lose its memory.
     if (position) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
@@ -112,23 +162,23 @@ export class ResumePoints {
   }
 
   /** @param isOpen whether the connection goes on: the next confirmation then prolongs it. */
-  save(key: string, owner: string, position: StreamPosition, isOpen: boolean): void {
+  save(key: string, owner: Owner, position: StreamPosition, isOpen: boolean): void {
     const { bus, windowMs, confirmationMs } = this.#options;
     const ttlMs = windowMs + (isOpen ? confirmationMs : 0);
     this.#remembered.set(key, { owner, position }, { ttl: ttlMs });
     this.#run(async () => {
       // Owned by somebody else: the client of this connection has left it.
-      if (!(await bus.fenced.put(key, owner, position, ttlMs, ttlMs + TOMBSTONE_MS))) this.#forgetOwn(key, owner);
+      if (!(await bus.fenced.put(key, owner.id, position, ttlMs, ttlMs + TOMBSTONE_MS))) this.#forgetOwn(key, owner);
     });
   }
 
-  drop(key: string, owner: string): void {
+  drop(key: string, owner: Owner): void {
     this.#forgetOwn(key, owner);
-    this.#run(() => this.#options.bus.fenced.drop(key, owner));
+    this.#run(() => this.#options.bus.fenced.drop(key, owner.id));
   }
 
-  #forgetOwn(key: string, owner: string): void {
-    if (this.#remembered.get(key)?.owner === owner) this.#remembered.delete(key);
+  #forgetOwn(key: string, owner: Owner): void {
+    if (this.#remembered.get(key)?.owner.id === owner.id) this.#remembered.delete(key);
   }
 
   /** The bus has lost the positions: those that are remembered here are written again. */
@@ -136,7 +186,8 @@ export class ResumePoints {
     for (const [key, { owner, position }] of this.#remembered.entries()) {
       const ttlMs = this.#remembered.getRemainingTTL(key);
       this.#run(async () => {
-        await this.#options.bus.fenced.put(key, owner, position, ttlMs, ttlMs + TOMBSTONE_MS);
+        const { id, takenAt } = owner;
+        await this.#options.bus.fenced.restore(key, id, takenAt, position, ttlMs, ttlMs + TOMBSTONE_MS);
       });
     }
   }
@@ -158,12 +209,12 @@ export class ResumePoint {
   readonly isExpired: boolean;
   readonly #points: ResumePoints;
   readonly #key: string;
-  readonly #owner: string;
+  readonly #owner: Owner;
   #stream: Positioned | undefined;
   #noted: StreamPosition | undefined;
   #confirmed: StreamPosition | undefined;
 
-  constructor(points: ResumePoints, key: string, owner: string, found: StreamPosition | undefined, isExpired: boolean) {
+  constructor(points: ResumePoints, key: string, owner: Owner, found: StreamPosition | undefined, isExpired: boolean) {
     this.#points = points;
     this.#key = key;
     this.#owner = owner;

@@ -28,3 +28,18 @@ test("what was under way when it was found elsewhere is where it is published, w
   await expect.poll(() => there.numbers, PATIENTLY).toEqual([1, 2, 3]);
   await expect.poll(() => here, PATIENTLY).toEqual([1, 2, 3]);
 });
+
+test("of values that are put again the latest owner's stays, and none replaces what was taken or put since", async () => {
+  await using server = await startRedis();
+  await using bus = await family(server.url)();
+  const { fenced } = bus;
+  const restore = (owner: string, takenAt: string): Promise<boolean> =>
+    fenced.restore("key", owner, takenAt, owner, 60_000, 60_000);
+  expect(await restore("former", "1")).toBe(true);
+  expect(await restore("latest", "2")).toBe(true);
+  expect(await restore("former", "1")).toBe(false);
+  expect(await fenced.put("key", "former", "late", 60_000, 60_000)).toBe(false);
+  expect(await fenced.put("key", "latest", "newer", 60_000, 60_000)).toBe(true);
+  expect(await fenced.take("key", "another", 60_000, 60_000)).toEqual({ status: "found", value: "newer" });
+  expect(await restore("latest", "2")).toBe(false);
+});

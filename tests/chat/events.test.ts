@@ -55,6 +55,15 @@ const CASES: { readonly [Type in BusEvent["type"]]: { event: Extract<BusEvent, {
     event: { type: "user.lookup", requestId: "r1", userId: "u1" },
     facts: ["transient", "users"],
   },
+  "positions.handed_over": {
+    event: {
+      type: "positions.handed_over",
+      positions: [
+        { key: "k", owner: "o", takenAt: "1", position: { base: "1", topics: { "chat:c1": "2" } }, ttlMs: 1000 },
+      ],
+    },
+    facts: ["transient", "users"],
+  },
   "chat.unknown": {
     event: { type: "chat.unknown", chatId: "c1", messageId: "m1" },
     facts: ["durable", "unknown-chats", "m1"],

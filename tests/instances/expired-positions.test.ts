@@ -47,6 +47,7 @@ function watch(bus: Bus<BusEvent>): Watched {
       if (ttlMs === WINDOW_MS) expiresAt = performance.now() + ttlMs;
       return isSet;
     },
+    restore: (...args) => fenced.restore(...args),
     async drop(key, owner) {
       await fenced.drop(key, owner);
       dropped.add(key);
@@ -174,5 +175,33 @@ describe("while Redis holds still, a client that comes back to another instance"
     await Promise.all([back, control].map((transcript) => transcript.has("a2")));
     for (const { all } of [back, control]) expect(all).toEqual(["a1", "a2"]);
     expect(away.logged.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+});
+
+describe("when Redis loses its memory, a client that comes back to another instance", () => {
+  test("gets what it missed although its own instance had stopped before", async () => {
+    await using redis = await startRedis();
+    await using home = await startGateway({ REDIS_URL: redis.url });
+    const away = await startGateway({ REDIS_URL: redis.url, HTTP_API_URL: home.api.url });
+    await using writer = connect(home.wsUrl, bob.token);
+    await using other = await comeTo(home.wsUrl, carol.token);
+    const control = await follow(other, randomUUID(), OF_TEAM);
+    const id = randomUUID();
+    await followAndDrop(away.wsUrl, id);
+    await away[Symbol.asyncDispose]();
+    await send(writer, ["a1"]);
+    await control.has("a1");
+    await redis.kill();
+    await redis.restart();
+    await answersReady(home, 200);
+    await using second = await comeTo(home.wsUrl, alice.token);
+    const back = begin(second, id, OF_TEAM);
+    await expect.poll(() => liveStates(second, id), PATIENTLY).toBe(1);
+    await send(writer, ["a2"]);
+    await Promise.all([back, control].map((transcript) => transcript.has("a2")));
+    expect([back.all, control.all]).toEqual([
+      ["a1", "a2"],
+      ["a1", "a2"],
+    ]);
   });
 });

@@ -146,6 +146,7 @@ test("a client that comes back when RESUME_WINDOW is over is told CURSOR_EXPIRED
       keys.add(parameters[0]);
       return bus.fenced.put(...parameters);
     },
+    restore: (...parameters) => bus.fenced.restore(...parameters),
     drop: (...parameters) => bus.fenced.drop(...parameters),
   };
   await using scene = await createScene({ RESUME_WINDOW: "50" }, { ...bus, fenced });

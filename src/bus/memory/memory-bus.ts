@@ -155,6 +155,10 @@ function createMemoryFencedState(): { readonly state: FencedState; readonly purg
       put(key, { owner, value, expiresAt: now + ttlMs, tombstoneUntil: now + tombstoneMs });
       return true;
     },
+    // Nothing is lost that the process outlives.
+    async restore() {
+      return false;
+    },
     async drop(key, owner) {
       if (live(key)?.owner === owner) entries.delete(key);
     },

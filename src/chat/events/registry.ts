@@ -9,6 +9,7 @@ import type { EventFrom, Recipients, TopicName } from "./definition.ts";
 import { membershipEnded } from "./membership-ended.ts";
 import { messageCreated } from "./message-created.ts";
 import { messageRead } from "./message-read.ts";
+import { positionsHandedOver } from "./positions-handed-over.ts";
 import { presenceChanged } from "./presence-changed.ts";
 import { chatTopic, USERS_TOPIC } from "./topics.ts";
 import { typingChanged } from "./typing-changed.ts";
@@ -27,6 +28,7 @@ const EVENTS = [
   userSignedOut,
   unknownChat,
   userLookup,
+  positionsHandedOver,
 ] as const;
 
 type Definition = (typeof EVENTS)[number];

@@ -1,11 +1,12 @@
 -- Takes over a fenced value: from now on it belongs to the new owner, whether or not there is a value.
 --
--- KEYS: 1 value (a hash of `owner` and `value`), 2 tombstone
+-- KEYS: 1 value (a hash of `owner`, `value`, and `taken` where it was written again after Redis had lost it), 2 tombstone
 -- ARGV: 1 owner, 2 TTL ms, 3 TTL of the tombstone, ms
 -- Returns whether there was a value that has expired (1), and the value if there is one.
 
 local expired = redis.call('EXISTS', KEYS[2])
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+redis.call('HDEL', KEYS[1], 'taken')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local value = redis.call('HGET', KEYS[1], 'value')
 -- Until the new owner puts a value, its predecessor's is what is lost when this one expires.

@@ -37,6 +37,7 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
 
 const TAKE = loadScript(import.meta.url, "fenced-take.lua");
 const PUT = loadScript(import.meta.url, "fenced-put.lua");
+const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
 const DROP = loadScript(import.meta.url, "fenced-drop.lua");
 
 export function createRedisFencedState(connection: RedisConnection, keys: RedisKeys): FencedState {
@@ -52,6 +53,10 @@ export function createRedisFencedState(connection: RedisConnection, keys: RedisK
     async put(key, owner, value, ttlMs, tombstoneMs) {
       const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
       return (await connection.script(PUT, namesOf(key), args)) === 1;
+    },
+    async restore(key, owner, takenAt, value, ttlMs, tombstoneMs) {
+      const args = [owner, takenAt, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
+      return (await connection.script(RESTORE, namesOf(key), args)) === 1;
     },
     async drop(key, owner) {
       await connection.script(DROP, namesOf(key), [owner]);
