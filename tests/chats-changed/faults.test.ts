@@ -190,7 +190,7 @@ test("over Server-Sent Events the list begins with a snapshot, too, and goes on"
   });
 });
 
-test("on two instances the lists agree, also when Redis has stood still meanwhile", async () => {
+test("on two instances the lists agree, also when Redis has stood still, or lost its memory", async () => {
   await using redis = await startRedis();
   const common = { REDIS_URL: redis.url, REDIS_PREFIX: "list:" };
   await using one = await startGateway(common);
@@ -225,4 +225,8 @@ test("on two instances the lists agree, also when Redis has stood still meanwhil
   for (const list of lists) {
     expect((await list.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 0 }]);
   }
+  await redis.kill();
+  await sender.run(SendMessageDocument, { chatId: shop, content: "by an empty Redis" });
+  await redis.restart();
+  expect(await lastOf("by an empty Redis")).toEqual(Array.from(lists, () => [shop, 1, "by an empty Redis"]));
 });

@@ -2,13 +2,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { connect } from "../support/client.ts";
 import {
+  ChatsChangedDocument,
   MeDocument,
   PresenceChangedDocument,
   SendMessageDocument,
   SetTypingDocument,
   TypingChangedDocument,
 } from "../support/generated/graphql.ts";
-import { History } from "../support/history.ts";
+import { History, STUBBORN } from "../support/history.ts";
 import { startInstances, type Instances } from "../support/instances.ts";
 import { gather, nextPresence, nextTyping } from "./scene.ts";
 
@@ -59,7 +60,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("clients of a killed instance have missed nothing once the balancer finds another", async () => {
+test("clients and lists of a killed instance have missed nothing once the balancer finds another", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
   await history.listen("stays", three.wsUrl, ben.token, [chatId]);
@@ -69,12 +70,26 @@ test("clients of a killed instance have missed nothing once the balancer finds a
       return history.listen("comes back", () => places.shift() ?? instances.wsUrl, ann.token, [chatId]);
     }),
   );
+  const home = [one.wsUrl];
+  await using lister = connect("", ann.token, { ...STUBBORN, url: () => home.shift() ?? instances.wsUrl });
+  const list = lister.subscribe(ChatsChangedDocument);
+  expect((await list.next()).chatsChanged).toMatchObject({
+    isSnapshot: true,
+    changed: [{ id: chatId, unreadCount: 0 }],
+  });
   const talker = history.talker("Cleo", three.wsUrl, cleo.token, chatId);
   await talker.talkUntil(Promise.resolve(), 5);
   const stopped = Promise.all([one.stop("SIGKILL"), two.stop("SIGKILL")]);
   await talker.talkUntil(stopped, 30);
   await history.complete();
   expect(history.verdict()).toEqual([]);
+  let [unread, snapshots]: [number | undefined, number] = [0, 0];
+  while (unread !== history.said.length) {
+    const { isSnapshot, changed } = (await list.next()).chatsChanged;
+    snapshots += Number(isSnapshot);
+    unread = changed.find(({ id }) => id === chatId)?.unreadCount;
+  }
+  expect(snapshots).toBe(1);
   for (const { connections } of back) expect(connections).toBe(2);
 });
 
