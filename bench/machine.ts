@@ -38,7 +38,8 @@ export function describeVersions(): Record<string, string> {
 /** The number, and the revision where there is one; `+` where the sources have changed since. */
 export function gatewayVersion(root: string): string {
   const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
-  const revision = run("git", ["-C", root, "rev-parse", "--short", "HEAD"]);
+  // Of what is measured: a commit to this folder or to documents changes nothing.
+  const revision = run("git", ["-C", root, "log", "-1", "--format=%h", "--", "src", "package-lock.json"]);
   const changes = run("git", ["-C", root, "status", "--porcelain", "src", "package-lock.json"]);
   return revision === "" ? version : `${version} (${revision}${changes === "" ? "" : "+"})`;
 }

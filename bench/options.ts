@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { RESULTS_FILE } from "./report/results.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import type { Scale, Scenario } from "./scenarios/scenario.ts";
 
@@ -16,6 +17,8 @@ export interface Options {
   readonly write: boolean;
   /** Whether the rounds are added to the last results, where those are of the same versions and windows. */
   readonly add: boolean;
+  /** Where the results are written; into another file than the usual one without the document. */
+  readonly results: string;
   /** Where the servers' profiles go. */
   readonly profile: string | undefined;
   readonly command: string;
@@ -38,11 +41,12 @@ export function readOptions(): Options {
       rounds: { type: "string" },
       window: { type: "string" },
       add: { type: "boolean", default: false },
+      results: { type: "string" },
       write: { type: "boolean", default: false },
       profile: { type: "string" },
     },
   });
-  const { quick, only, peer, against, rounds, window, write, add, profile } = values;
+  const { quick, only, peer, against, rounds, window, write, add, results, profile } = values;
   const scenarios = SCENARIOS.filter(({ name }) => only?.includes(name) ?? true);
   if (scenarios.length < (only?.length ?? 0)) {
     throw new Error(`--only: expected some of ${SCENARIOS.map(({ name }) => name).join(", ")}`);
@@ -57,7 +61,8 @@ export function readOptions(): Options {
     peer,
     against: against === undefined ? undefined : fromCaller(against),
     add,
-    write: write || add || !(quick || isTrial),
+    results: results === undefined ? RESULTS_FILE : fromCaller(results),
+    write: write || add || results !== undefined || !(quick || isTrial),
     profile: profile === undefined ? undefined : fromCaller(profile),
     command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
   };

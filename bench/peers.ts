@@ -74,6 +74,7 @@ export interface Stage extends AsyncDisposable {
   readonly server: Server;
   readonly servers: readonly Server[];
   readonly redis: Server | undefined;
+  readonly restUrl: string;
   /** Processor time of all servers so far, in ms. */
   cpuMs(): number;
 }
@@ -102,6 +103,7 @@ export async function openStage(peer: Peer, options: StageOptions): Promise<Stag
     server,
     servers,
     redis,
+    restUrl,
     cpuMs: () => servers.reduce((sum, each) => sum + each.cpuMs(), 0),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

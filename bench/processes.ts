@@ -16,6 +16,7 @@ const QUIET_STEP_MS = 250;
 /** Of the processor: less than this over a step is rest. */
 const QUIET_SHARE = 0.04;
 const QUIET_STEPS = 60;
+const SWEEP_MS = 1000;
 
 export interface Command {
   readonly file: string;
@@ -126,10 +127,10 @@ export class Server implements AsyncDisposable {
     }
   }
 
-  /** Has it collect its garbage, and waits for the end of that. */
+  /** Has it collect its garbage, and gives it some time to give back what that has freed. */
   async collectGarbage(): Promise<void> {
     await this.#ask({ type: "collect" });
-    await this.quiet();
+    await delay(SWEEP_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

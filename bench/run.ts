@@ -9,7 +9,7 @@ import { readOptions, type Options } from "./options.ts";
 import { LOAD_CORE } from "./processes.ts";
 import { writeReport } from "./report/document.ts";
 import { toMarkdown } from "./report/markdown.ts";
-import { added, isAlike, isExact, readResults, writeResults, type Result } from "./report/results.ts";
+import { added, isAlike, isExact, readResults, RESULTS_FILE, writeResults, type Result } from "./report/results.ts";
 import { toSvg } from "./report/svg.ts";
 import { measure } from "./rounds.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
@@ -42,13 +42,14 @@ async function measurePeers(options: Options): Promise<boolean> {
     const date = new Date().toISOString();
     const windowMs = scenario.isLong ? scale.longWindowMs : scale.windowMs;
     const about = { date, command, rounds, windowMs, machine, versions };
-    const earlier = options.add ? readResults()[scenario.name] : undefined;
+    const earlier = options.add ? readResults(options.results)[scenario.name] : undefined;
     const firstRound = earlier && isAlike(earlier, about) ? earlier.rounds : 0;
     measured[scenario.name] = added(earlier, { ...about, samples: await measure(scenario, options, firstRound) });
     // After each, so that a run that is broken off has not been for nothing.
     if (options.write) {
-      const results = { ...readResults(), ...measured };
-      writeResults(results);
+      const results = { ...readResults(options.results), ...measured };
+      writeResults(options.results, results);
+      if (options.results !== RESULTS_FILE) continue;
       writeReport(toMarkdown(SCENARIOS, results, scale), toSvg(SCENARIOS, results, scale));
     }
   }

@@ -28,6 +28,7 @@ export class Client {
   #isClosedByUs = false;
   #isLost = false;
   #pings = 0;
+  #closeReason = "";
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ export class Client {
 
   #onClose(): void {
     this.#isLost = !this.#isClosedByUs;
-    this.#ready.reject(new Error(`the server closed the connection of user ${this.user}`));
+    this.#ready.reject(new Error(`the server closed the connection of user ${this.user}${this.#closeReason}`));
   }
 
   #read(chunk: Buffer): void {
@@ -111,7 +112,10 @@ export class Client {
   #onFrame(opcode: number, data: Buffer, start: number, end: number): void {
     if (opcode === Opcode.text) this.#options.onText(this, data, start, end);
     else if (opcode === Opcode.ping) this.#pong(data.subarray(start, end));
-    else if (opcode === Opcode.close) this.#socket.destroy();
+    else if (opcode === Opcode.close) {
+      this.#closeReason = `: ${end - start < 2 ? "" : data.readUInt16BE(start)} ${data.toString("utf8", start + 2, end)}`;
+      this.#socket.destroy();
+    }
   }
 
   #pong(data: Buffer): void {

@@ -10,8 +10,15 @@ const USER = /^Bearer t-u(\d+)$/;
 const world = JSON.parse(env["WORLD"] ?? "{}") as World;
 const startedAt = Date.now();
 let messages = 0;
+let requests = 0;
 
 const server = createServer((request, response) => {
+  // How many there were of the others, for whoever measures.
+  if (request.url === "/requests") {
+    answer(response, 200, { requests });
+    return;
+  }
+  requests++;
   const user = Number(USER.exec(request.headers.authorization ?? "")?.[1] ?? Number.NaN);
   if (Number.isNaN(user)) answer(response, 401, { error: "No valid token" });
   else route(request, response, user);

@@ -29,14 +29,15 @@ export interface Result {
 /** By the name of the scenario. */
 export type Results = Readonly<Record<string, Result>>;
 
-const FILE = fileURLToPath(new URL("../results.json", import.meta.url));
+/** From which the document is made. */
+export const RESULTS_FILE = fileURLToPath(new URL("../results.json", import.meta.url));
 
-export function readResults(): Results {
-  return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as Results) : {};
+export function readResults(file: string): Results {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Results) : {};
 }
 
-export function writeResults(results: Results): void {
-  writeFileSync(FILE, `${JSON.stringify(results, undefined, 1)}\n`);
+export function writeResults(file: string, results: Results): void {
+  writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
 /** The samples of both, where what they were measured with is the same; else the newer alone. */
