@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { buildSchema, parse, validate } from "graphql";
-import type { Browser, Page, Request, WebSocket } from "playwright-core";
+import { buildSchema, Kind, OperationTypeNode, parse, validate, type DocumentNode } from "graphql";
+import type { Browser, Locator, Page, Request, WebSocket } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { createGateway } from "../../src/gateway.ts";
@@ -8,8 +8,10 @@ import { exampleTabs } from "../../src/server/graphiql/graphiql-examples.ts";
 import {
   launchBrowser,
   openGraphiQL,
+  PHONE,
   readHeaders,
   readResult,
+  readTrouble,
   reloadGraphiQL,
   run,
   selectTab,
@@ -23,8 +25,13 @@ import {
 } from "../support/browser.ts";
 import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
-import { ChatsDocument, PresenceChangedDocument } from "../support/generated/graphql.ts";
+import { ChatsDocument, MarkChatReadDocument, PresenceChangedDocument } from "../support/generated/graphql.ts";
 import { startPrefixProxy } from "../support/prefix-proxy.ts";
+import { startRelay } from "../support/relay.ts";
+import { overHttp } from "../support/runner.ts";
+
+/** A port that nothing listens on. */
+const NOWHERE = 1;
 
 const PAGE = { GRAPHIQL: "true", PRESENCE_GRACE: "0", TYPING_TIMEOUT: "600000" };
 
@@ -42,6 +49,17 @@ function watchTokens(page: Page): { http: (string | undefined)[]; sockets: unkno
     });
   });
   return { http, sockets };
+}
+
+/** The names of the root fields of a document's operations of one type. */
+function rootFields({ definitions }: DocumentNode, type: OperationTypeNode): string[] {
+  return definitions
+    .flatMap((definition) =>
+      definition.kind === Kind.OPERATION_DEFINITION && definition.operation === type
+        ? definition.selectionSet.selections
+        : [],
+    )
+    .flatMap((selection) => (selection.kind === Kind.FIELD ? [selection.name.value] : []));
 }
 
 /** Somebody in the demo chat who sees from outside who comes and goes. */
@@ -92,10 +110,11 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     expect([...alice.complaints, ...bob.complaints]).toEqual([]);
   });
 
-  test("opens with the published operations in named tabs", async () => {
+  test("opens with a tab for each operation, and tells at once that a token is missing or refused", async () => {
     await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
+    const { http, sockets } = watchTokens(page);
 
     await expect(page.title()).resolves.toBe("Chat gateway — GraphiQL");
     await expect(tabTitles(page)).resolves.toEqual([
@@ -110,7 +129,71 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
       "PresenceChanged",
     ]);
     const schema = buildSchema(readFileSync("schema/schema.graphql", "utf8"));
-    expect(exampleTabs().flatMap(({ query }) => validate(schema, parse(query)))).toEqual([]);
+    const documents = exampleTabs().map(({ query }) => parse(query));
+    expect(documents.flatMap((document) => validate(schema, document))).toEqual([]);
+    const subscribed = documents.flatMap((document) => rootFields(document, OperationTypeNode.SUBSCRIPTION));
+    expect(subscribed.toSorted()).toEqual(Object.keys(schema.getSubscriptionType()?.getFields() ?? {}).toSorted());
+
+    await expect(readHeaders(page)).resolves.toContain('"Authorization": "Bearer "');
+    await run(page);
+    await expect(readResult(page, "No valid token.")).resolves.toContain('"code": "UNAUTHENTICATED"');
+    await expect(readTrouble(page, "token")).resolves.toBe(
+      "No valid token. Put a valid token into the Headers editor, then run it again.",
+    );
+    expect(http).toEqual([undefined]);
+
+    await selectTab(page, "MessageAdded");
+    await setToken(page, "nobody's");
+    await run(page);
+    await expect(readResult(page, "closed")).resolves.toContain("The connection was closed: 4403 Token refused");
+    await expect(readTrouble(page, "refused")).resolves.toBe(
+      "Token refused. Put a valid token into the Headers editor, then run it again.",
+    );
+    expect(sockets).toHaveLength(1);
+  });
+
+  test("tells on a phone that the gateway is away, and goes on when it is back", async () => {
+    await using gateway = await startGateway(PAGE, { statisticsIntervalMs: 20 });
+    await using relay = await startRelay(gateway.url);
+    await using visitor = await visit(browser, relay.url, PHONE);
+    const page = await openGraphiQL(visitor, relay.url);
+    const inReach = async (what: Locator): Promise<void> => {
+      const { x, y, width, height } = (await what.boundingBox()) ?? { x: NaN, y: NaN, width: NaN, height: NaN };
+      expect([x >= 0, y >= 0, x + width <= 390, y + height <= 844, width >= 40, height >= 40]).not.toContain(false);
+    };
+    await setToken(page, "alice-token");
+    await run(page);
+    await readResult(page, "Alice Adams");
+    for (const selector of [".graphiql-query-editor", ".graphiql-editor-tools", ".graphiql-response"]) {
+      await inReach(page.locator(selector));
+    }
+    await inReach(page.getByRole("button", { name: "Execute query" }));
+    await page.getByRole("button", { name: "Show Documentation Explorer" }).tap();
+    await inReach(page.locator(".graphiql-plugin"));
+    await page.getByRole("button", { name: "Hide Documentation Explorer" }).tap();
+
+    await selectTab(page, "ReadReceipt");
+    await setToken(page, "alice-token");
+    await run(page);
+    await vi.waitUntil(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1));
+    relay.redirect(NOWHERE);
+    relay.cut();
+    // The phone wraps lines.
+    await expect(readResult(page, "Trying")).resolves.toContain('"errors"');
+    await inReach(page.getByRole("button", { name: "Stop query" }));
+    await readTrouble(page, "The gateway cannot be reached. Trying again…");
+    relay.redirect(Number(new URL(gateway.url).port));
+    await readResult(page, "Connected.");
+    await page.getByRole("alert").waitFor({ state: "hidden" });
+    await overHttp(gateway.url, "bob-token").run(MarkChatReadDocument, { chatId: gateway.api.demoChatId });
+    await readResult(page, "Bob");
+
+    await selectTab(page, "MeAndChats");
+    relay.redirect(NOWHERE);
+    relay.cut();
+    await run(page);
+    await readTrouble(page, "The gateway cannot be reached.");
+    await expect(readResult(page, "errors")).resolves.toContain("reached");
   });
 
   test("runs at once with the embedded development API, whose demo user and chat are filled in", async () => {
@@ -164,30 +247,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     expect(sockets).toEqual([{ Authorization: "Bearer alice-token" }, { Authorization: "Bearer bob-token" }]);
   });
 
-  test("tells at once that a token was refused", async () => {
-    await using gateway = await startGateway(PAGE);
-    await using visitor = await visit(browser, gateway.url);
-    const page = await openGraphiQL(visitor, gateway.url);
-    const { sockets } = watchTokens(page);
-    await selectTab(page, "MessageAdded");
-    await setToken(page, "nobody's");
-    await run(page);
-    await expect(readResult(page, "closed")).resolves.toContain("The connection was closed: 4403 Token refused");
-    expect(sockets).toHaveLength(1);
-  });
-
-  test("sends no Authorization where no token was filled in", async () => {
-    await using gateway = await startGateway(PAGE);
-    await using visitor = await visit(browser, gateway.url);
-    const page = await openGraphiQL(visitor, gateway.url);
-    const { http } = watchTokens(page);
-    await expect(readHeaders(page)).resolves.toContain('"Authorization": "Bearer "');
-    await run(page);
-    await expect(readResult(page, "No valid token.")).resolves.toContain('"code": "UNAUTHENTICATED"');
-    expect(http).toEqual([undefined]);
-  });
-
-  test("keeps tokens out of the browser's storage, and what was typed out of the address", async () => {
+  test("keeps tokens out of storage and address, reaches no other host, and runs no other script", async () => {
     await using gateway = await startGateway(PAGE);
     await using visitor = await visit(browser, gateway.url);
     const page = await openGraphiQL(visitor, gateway.url);
@@ -204,12 +264,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     expect(page.url()).toBe(gateway.url);
     await reloadGraphiQL(page);
     await expect(readHeaders(page)).resolves.toContain('"Bearer "');
-  });
 
-  test("may neither reach another host nor run a script that is not its own", async () => {
-    await using gateway = await startGateway(PAGE);
-    await using visitor = await visit(browser, gateway.url);
-    const page = await openGraphiQL(visitor, gateway.url);
     const blocked = async (attempt: string): Promise<unknown> =>
       page.evaluate(`new Promise((resolve) => {
         addEventListener("securitypolicyviolation", (event) => resolve(event.blockedURI), { once: true });

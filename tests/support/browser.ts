@@ -12,7 +12,9 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const VIEWPORT = { width: 1500, height: 1000 };
+const DESK = { viewport: { width: 1500, height: 1000 } };
+/** What `visit` takes for a visitor with a phone. */
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** A Chromium of its own, closed with everything in it when disposed. */
 export function launchBrowser(): Promise<Browser> {
@@ -31,8 +33,8 @@ export interface Visitor extends AsyncDisposable {
 /**
  * @param url of the gateway: the only host that may be reached.
  */
-export async function visit(browser: Browser, url: string): Promise<Visitor> {
-  const context = await browser.newContext({ viewport: VIEWPORT, colorScheme: "light" });
+export async function visit(browser: Browser, url: string, device: typeof DESK = DESK): Promise<Visitor> {
+  const context = await browser.newContext({ ...device, colorScheme: "light" });
   const foreignRequests: string[] = [];
   const complaints: string[] = [];
   const isForeign = (address: URL): boolean =>
@@ -119,6 +121,13 @@ export async function readResult(page: Page, text: string): Promise<string> {
   const result = page.locator(".graphiql-response .monaco-editor");
   await result.locator(".view-lines", { hasText: text }).waitFor();
   return shownText(result);
+}
+
+/** The line above the editors that says what is wrong, once it has a text that contains `text`. */
+export async function readTrouble(page: Page, text: string): Promise<string> {
+  const line = page.getByRole("alert").filter({ hasText: text });
+  await line.waitFor();
+  return (await line.textContent()) ?? "";
 }
 
 /** GraphiQL parses a text a moment after it changed and stores it then; until that it would run the one before. */

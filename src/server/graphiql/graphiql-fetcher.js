@@ -1,6 +1,9 @@
 // Runs in the browser, inlined into GraphiQL's page: sends what the editor holds to the address the page came from.
 // Queries and mutations go as POST, subscriptions over WebSocket; the Headers editor's content goes with both.
 
+/** A query or mutation that has no answer by then has none. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
 /** The page's own address, so that it holds behind TLS and under a path prefix. */
 function endpoint() {
   return new URL(location.pathname, location.origin);
@@ -27,63 +30,57 @@ function isSubscription(documentAST, operationName) {
   return chosen?.operation === "subscription";
 }
 
-async function post(params, headers) {
-  const response = await fetch(endpoint(), {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      accept: "application/graphql-response+json, application/json",
-      ...headers,
-    },
-    body: JSON.stringify(params),
-  });
-  const text = await response.text();
+async function send(params, headers) {
   try {
-    return JSON.parse(text);
+    const response = await fetch(endpoint(), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/graphql-response+json, application/json",
+        ...headers,
+      },
+      body: JSON.stringify(params),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    return { status: response.status, text: await response.text() };
   } catch {
-    return { errors: [{ message: `HTTP ${response.status}: ${text}` }] };
+    return undefined;
   }
 }
 
-/** One client for one text of the headers: another text says that somebody else connects, so the old connection goes. */
-function createClients() {
+async function post(params, headers) {
+  const answer = await send(params, headers);
+  globalThis.showTrouble(answer ? "" : globalThis.UNREACHABLE);
+  if (!answer) return { errors: [{ message: globalThis.UNREACHABLE }] };
+  try {
+    const result = JSON.parse(answer.text);
+    const refusal = result.errors?.find(({ extensions }) => extensions?.code === "UNAUTHENTICATED");
+    if (refusal) globalThis.showRefusal(refusal.message);
+    return result;
+  } catch {
+    return { errors: [{ message: `HTTP ${answer.status}: ${answer.text}` }] };
+  }
+}
+
+/** One connection for one text of the headers: another text says that somebody else connects, so the old one goes. */
+function createConnections() {
   let current;
   return (connectionParams) => {
     const key = JSON.stringify(connectionParams);
-    if (current?.key === key) return current.client;
-    void current?.client.dispose();
-    const client = globalThis.graphqlWs.createClient({
-      url: socketEndpoint(),
-      connectionParams,
-      // The same token is refused again, and a person is waiting for the answer. Everything else may pass.
-      shouldRetry: ({ code }) => code !== 4403,
-    });
-    current = { key, client };
-    return client;
+    if (current?.key === key) return current.connection;
+    current?.connection.dispose();
+    const connection = new globalThis.GatewayConnection(socketEndpoint(), connectionParams);
+    current = { key, connection };
+    return connection;
   };
 }
 
-/** An array is GraphQL's errors, an Error is told with its message, and a close has neither. */
-function readableError(error) {
-  if (Array.isArray(error)) return error;
-  if (typeof error?.code === "number") {
-    return [{ message: `The connection was closed: ${error.code} ${error.reason}`.trimEnd() }];
-  }
-  return [{ message: error instanceof Error ? error.message : "The connection failed." }];
-}
-
 function createFetcher() {
-  const clientFor = createClients();
+  const connectionFor = createConnections();
   return (params, { headers, documentAST } = {}) => {
     const filled = filledHeaders(headers);
     if (!isSubscription(documentAST, params.operationName)) return post(params, filled);
-    const observe = (sink) =>
-      clientFor(filled).subscribe(params, {
-        next: (result) => sink.next(result),
-        error: (error) => sink.error(readableError(error)),
-        complete: () => sink.complete(),
-      });
-    return { subscribe: (sink) => ({ unsubscribe: observe(sink) }) };
+    return { subscribe: (sink) => ({ unsubscribe: connectionFor(filled).subscribe(params, sink) }) };
   };
 }
 

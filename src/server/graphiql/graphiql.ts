@@ -15,9 +15,6 @@ import { exampleTabs } from "./graphiql-examples.ts";
 
 const TITLE = "Chat gateway — GraphiQL";
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32"><path fill="#d64292" d="M6 4h20a4 4 0 0 1 4 4v12a4 4 0 0 1-4 4H15l-8 6v-6H6a4 4 0 0 1-4-4V8a4 4 0 0 1 4-4z"/><g fill="#fff"><circle cx="10" cy="14" r="2"/><circle cx="16" cy="14" r="2"/><circle cx="22" cy="14" r="2"/></g></svg>`;
-// A tab keeps an unfinished move's transform, which the bundle shows on the focused tab alone: pressed, it would jump away from under
-// the pointer, and the click would be lost.
-const TAB_FIX = ".graphiql-container .graphiql-tab.graphiql-tab { transform: none !important; }";
 
 /** The contents of the page when it opens. Everybody who can load the page can read it. */
 export interface GraphiQLOptions {
@@ -108,12 +105,18 @@ async function buildDocument(options: GraphiQLOptions): Promise<Document> {
     workersScript({ editorWorkerService, graphql: graphqlWorker, json: jsonWorker }),
     js,
     await socketClientSource(),
-    await readFile(new URL("graphiql-fetcher.js", import.meta.url), "utf8"),
+    await ownText("graphiql-connection.js"),
+    await ownText("graphiql-fetcher.js"),
     `startGraphiQL(${scriptLiteral(pageOptions(options))});`,
   ];
-  const html = Buffer.from(page(`${css}\n${TAB_FIX}`, scripts));
+  const html = Buffer.from(page(`${css}\n${await ownText("graphiql.css")}`, scripts));
   // Weak, for it names both the compressed page and the plain one.
   return { html, etag: `W/"${sha256(html)}"`, policy: contentSecurityPolicy(scripts) };
+}
+
+/** A file beside this one. */
+function ownText(name: string): Promise<string> {
+  return readFile(new URL(name, import.meta.url), "utf8");
 }
 
 /** The package's bundle for pages without modules. Its exports do not name it, so it is found beside its entry. */
@@ -161,6 +164,7 @@ function page(css: string, scripts: readonly string[]): string {
 </head>
 <body class="no-focus-outline">
 <noscript>GraphiQL needs JavaScript.</noscript>
+<div id="trouble" role="alert" hidden></div>
 <div id="root"></div>
 ${scripts.map((script) => `<script>${script}</script>`).join("\n")}
 </body>
