@@ -25,8 +25,14 @@ export const builder = new SchemaBuilder<{
   };
 }>({ plugins: [ComplexityPlugin], defaultFieldNullability: false });
 
-builder.queryType({ description: "What is now, read from the REST API. Over HTTP or WebSocket." });
-builder.mutationType({ description: "What a client can do. Over HTTP or WebSocket." });
+builder.queryType({
+  description:
+    "Reads the present state from the REST API, over HTTP or WebSocket. The viewer is the user whose token the request or the connection carries.",
+});
+builder.mutationType({
+  description: "Changes something, over HTTP or WebSocket. Others learn of it through their subscriptions.",
+});
 builder.subscriptionType({
-  description: "What happens, as it happens. Over WebSocket (graphql-transport-ws) or Server-Sent Events.",
+  description:
+    "Events as they happen, over WebSocket (graphql-transport-ws) or Server-Sent Events, of chats that the viewer is in.",
 });

@@ -47,11 +47,11 @@ async function unreadCountOf(chat: Chat, { caller, loaders, services }: Context)
 builder.objectType("Chat", {
   description: "A conversation of two or more users, as the viewer sees it.",
   fields: (t) => ({
-    id: t.exposeID("id", { description: "As the REST API has it; opaque." }),
+    id: t.exposeID("id", { description: "The REST API's id of the chat; opaque." }),
     title: t.exposeString("title", { nullable: true, description: "A display name, where the REST API has one." }),
     participants: t.field({
       type: ["User"],
-      description: "Everybody who is in it, the viewer included.",
+      description: "Every member of the chat, the viewer included.",
       resolve: (chat) => [...chat.participants],
     }),
     presence: t.field({
@@ -71,7 +71,8 @@ builder.objectType("Chat", {
       args: {
         last: t.arg.int({ required: true, defaultValue: 50, description: "How many, 1 to 500." }),
         before: t.arg.string({
-          description: "A message's cursor; without it the newest. For the page before a page: its `startCursor`.",
+          description:
+            "The cursor of a message: only older ones are returned. Give a page's `startCursor` for the page before it. Without it: the newest messages.",
         }),
       },
       extensions: DEPENDS_ON_VIEWER,
@@ -86,7 +87,7 @@ builder.objectType("Chat", {
     lastMessage: t.field({
       type: "Message",
       nullable: true,
-      description: "The newest message; null in a chat without any.",
+      description: "The newest message; null in a chat without messages.",
       extensions: DEPENDS_ON_VIEWER,
       resolve: (chat, _args, context) => lastMessageOf(chat, context),
     }),
@@ -95,10 +96,10 @@ builder.objectType("Chat", {
       extensions: DEPENDS_ON_VIEWER,
       resolve: (chat, _args, context) => unreadCountOf(chat, context),
     }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the chat was made." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the chat was created." }),
     updatedAt: t.expose("updatedAt", {
       type: "DateTime",
-      description: "When something last changed in it, a new message included: lists are ordered by it.",
+      description: "When the chat last changed, by a new message for instance. Lists are ordered by it.",
     }),
   }),
 });

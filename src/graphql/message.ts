@@ -6,11 +6,11 @@ import { REQUEST_COST } from "./cost.ts";
 builder.objectType("Message", {
   description: "One message of a chat.",
   fields: (t) => ({
-    id: t.exposeID("id", { description: "As the REST API has it; opaque." }),
+    id: t.exposeID("id", { description: "The REST API's id of the message; opaque." }),
     chatId: t.exposeID("chatId", { description: "The chat that it was sent to." }),
-    sender: t.expose("sender", { type: "User", description: "Who sent it." }),
-    content: t.exposeString("content", { description: "Its text, without white space at both ends." }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the REST API took it." }),
+    sender: t.expose("sender", { type: "User", description: "Who sent the message." }),
+    content: t.exposeString("content", { description: "The text of the message, without white space at both ends." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the REST API persisted the message." }),
     readAt: t.expose("readAt", {
       type: "DateTime",
       nullable: true,

@@ -16,7 +16,7 @@ builder.objectType("ReadReceipt", {
       description: "Null when the whole chat was marked as read.",
     }),
     reader: t.expose("reader", { type: "User", description: "Who has read it." }),
-    readAt: t.expose("readAt", { type: "DateTime", description: "When it was read." }),
+    readAt: t.expose("readAt", { type: "DateTime", description: "When the reader marked it as read." }),
   }),
 });
 

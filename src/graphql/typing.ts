@@ -9,8 +9,10 @@ builder.objectType("TypingChange", {
       resolve: ({ chatId, user }) => pairId(chatId, user.id),
     }),
     chatId: t.exposeID("chatId", { description: "The chat that the user types in." }),
-    user: t.expose("user", { type: "User", description: "Who types." }),
-    isTyping: t.exposeBoolean("isTyping", { description: "False when the user has stopped." }),
+    user: t.expose("user", { type: "User", description: "Who started or stopped typing." }),
+    isTyping: t.exposeBoolean("isTyping", {
+      description: "True when the user started typing, false when the user stopped.",
+    }),
   }),
 });
 

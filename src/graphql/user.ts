@@ -5,8 +5,8 @@ import { DEPENDS_ON_VIEWER } from "./viewer.ts";
 builder.objectType("User", {
   description: "Somebody who uses the chat.",
   fields: (t) => ({
-    id: t.exposeID("id", { description: "As the REST API has it; opaque." }),
-    name: t.exposeString("name", { description: "What to show; the id where the REST API has no name." }),
+    id: t.exposeID("id", { description: "The REST API's id of the user; opaque." }),
+    name: t.exposeString("name", { description: "The display name; the id where the REST API has no name." }),
     presence: t.field({
       type: "Presence",
       description: "Of somebody who shares a chat with the viewer; of others, offline with `lastSeenAt` null.",
@@ -19,12 +19,12 @@ builder.objectType("User", {
 builder.objectType("Me", {
   description: "The authenticated user, with what only that user may see.",
   fields: (t) => ({
-    id: t.exposeID("id", { description: "The same as the id of this user's User." }),
-    name: t.exposeString("name", { description: "What others see; the id where the REST API has no name." }),
-    email: t.exposeString("email", { description: "The address; empty where the REST API has none." }),
+    id: t.exposeID("id", { description: "The id of the viewer, the same as `User.id`." }),
+    name: t.exposeString("name", { description: "The display name; the id where the REST API has no name." }),
+    email: t.exposeString("email", { description: "The e-mail address; empty where the REST API has none." }),
     role: t.exposeString("role", {
       nullable: true,
-      description: "What the REST API calls the user's role, if it has one.",
+      description: "The role that the REST API gives the user, such as `admin`; null where it has none.",
     }),
   }),
 });
