@@ -11,12 +11,14 @@ fail() {
 }
 
 # Beside Node.js, what the tests start: a real Redis, real load balancers, a real browser, and promtool, which is in the package of Prometheus.
-# Programs and Debian packages have the same names.
+# Programs and Debian packages have the same names, but for a library of Python.
 missing_packages() {
   local program
   for program in redis-server haproxy nginx chromium prometheus; do
     command -v "$program" >/dev/null || printf '%s\n' "$program"
   done
+  # For the example client in Python, run by Debian's own interpreter.
+  /usr/bin/python3 -c 'import websockets' 2>/dev/null || printf '%s\n' python3-websockets
 }
 
 # Prints the command that runs another as root, or fails where there is none; root needs no help, hence `env`.

@@ -184,9 +184,9 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     await readTrouble(page, "The gateway cannot be reached. Trying again…");
     relay.redirect(Number(new URL(gateway.url).port));
     await readResult(page, "Connected.");
-    await page.getByRole("alert").waitFor({ state: "hidden" });
+    await page.locator("#trouble").waitFor({ state: "hidden" });
     await overHttp(gateway.url, "bob-token").run(MarkChatReadDocument, { chatId: gateway.api.demoChatId });
-    await readResult(page, "Bob");
+    await readResult(page, "readReceipt");
 
     await selectTab(page, "MeAndChats");
     relay.redirect(NOWHERE);

@@ -125,7 +125,7 @@ export async function readResult(page: Page, text: string): Promise<string> {
 
 /** The line above the editors that says what is wrong, once it has a text that contains `text`. */
 export async function readTrouble(page: Page, text: string): Promise<string> {
-  const line = page.getByRole("alert").filter({ hasText: text });
+  const line = page.locator("#trouble[role=alert]", { hasText: text });
   await line.waitFor();
   return (await line.textContent()) ?? "";
 }
