@@ -68,7 +68,7 @@ export class BackendEvents {
   constructor(options: BackendEventsOptions) {
     this.#options = options;
     this.#bus = options.bus;
-    this.#announced = new LRUCache({ max: REMEMBERED_CHATS, ttl: options.expectMs / 2 });
+    this.#announced = new LRUCache({ max: REMEMBERED_CHATS, ttl: Math.ceil(options.expectMs / 2) });
   }
 
   async start(): Promise<void> {

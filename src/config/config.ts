@@ -274,10 +274,13 @@ export const CONFIG_TABLE: readonly {
   name: string;
   default: string | undefined;
   shownDefault: string;
+  /** Completes "expected …". */
+  expected: string;
   sentence: string;
 }[] = Object.entries<Variable<unknown>>(VARIABLES).map(([name, variable]) => ({
   name,
   default: variable.default,
   shownDefault: variable.defaultText ?? variable.default ?? "none",
+  expected: variable.expected,
   sentence: variable.sentence,
 }));
