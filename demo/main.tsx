@@ -1,16 +1,22 @@
-/** Two people in one page, each with a connection of their own. */
-import { StrictMode, type ReactElement } from "react";
+/** Two people in one page, each with a connection of their own; `?user=0` shows one of them. */
+import { StrictMode, useState, type ReactElement } from "react";
 import { createRoot } from "react-dom/client";
 import { Pane } from "./pane.tsx";
 import { createPerson, type Person } from "./person.ts";
 
-function App({ people }: { readonly people: readonly Person[] }): ReactElement {
+function App({ first }: { readonly first: readonly Person[] }): ReactElement {
+  const [people, setPeople] = useState(first);
+  const signIn = async ({ user, client }: Person): Promise<void> => {
+    await client.close();
+    const signedIn = await createPerson(user);
+    setPeople((before) => before.map((person) => (person.user === user ? signedIn : person)));
+  };
   return (
     <StrictMode>
       <h1>graphql-chat-gateway: a demo</h1>
       <div className="panes">
         {people.map((person) => (
-          <Pane key={person.id} person={person} />
+          <Pane key={person.id} person={person} onSignIn={() => void signIn(person)} />
         ))}
       </div>
     </StrictMode>
@@ -18,4 +24,6 @@ function App({ people }: { readonly people: readonly Person[] }): ReactElement {
 }
 
 const root = document.querySelector("main");
-if (root) createRoot(root).render(<App people={await Promise.all([createPerson(0), createPerson(1)])} />);
+const users = new URL(location.href).searchParams.getAll("user").map(Number);
+const shown = users.length > 0 ? users : [0, 1];
+if (root) createRoot(root).render(<App first={await Promise.all(shown.map((user) => createPerson(user)))} />);

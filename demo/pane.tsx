@@ -14,15 +14,20 @@ const STATUS: Readonly<Record<ConnectionStatus, string>> = {
   "signed-out": "Signed out",
 };
 
-export function Pane({ person }: { readonly person: Person }): ReactElement {
+interface PaneProps {
+  readonly person: Person;
+  readonly onSignIn: () => void;
+}
+
+export function Pane(props: PaneProps): ReactElement {
   return (
-    <ChatProvider client={person.client}>
-      <Screen person={person} />
+    <ChatProvider client={props.person.client}>
+      <Screen {...props} />
     </ChatProvider>
   );
 }
 
-function Screen({ person }: { readonly person: Person }): ReactElement {
+function Screen({ person, onSignIn }: PaneProps): ReactElement {
   const { chats, unreadTotal, loaded } = useInbox();
   const [chosen, choose] = useState<string>();
   const [isOffline, setOffline] = useState(false);
@@ -36,6 +41,7 @@ function Screen({ person }: { readonly person: Person }): ReactElement {
           {unreadTotal} unread
         </span>
         <Status isOffline={isOffline} />
+        <Login onSignIn={onSignIn} />
       </header>
       <Faults
         person={person}
@@ -66,6 +72,19 @@ function Status({ isOffline }: { readonly isOffline: boolean }): ReactElement {
     <span className={`status ${shown}`} role="status">
       {STATUS[shown]}
     </span>
+  );
+}
+
+/** Shown where the token is refused. */
+function Login({ onSignIn }: { readonly onSignIn: () => void }): ReactElement | undefined {
+  if (useConnection().status !== "signed-out") return undefined;
+  return (
+    <p className="login" role="alert">
+      The session has ended.{" "}
+      <button type="button" onClick={onSignIn}>
+        Sign in
+      </button>
+    </p>
   );
 }
 
@@ -117,6 +136,9 @@ function Faults({ person, isOffline, onToggle }: FaultsProps): ReactElement {
       </button>
       <button type="button" onClick={() => void person.expireToken()}>
         Expire the token
+      </button>
+      <button type="button" onClick={() => void person.endSession()}>
+        End the session
       </button>
     </div>
   );

@@ -2,11 +2,15 @@
 import { createChatClient, type ChatClient } from "graphql-chat-client";
 
 export interface Person {
+  /** Which of the demo users, from 0. */
+  readonly user: number;
   readonly id: string;
   readonly name: string;
   readonly client: ChatClient;
   readonly setOffline: (isOffline: boolean) => void;
   readonly expireToken: () => Promise<void>;
+  /** The token expires, and there is no other. */
+  readonly endSession: () => Promise<void>;
 }
 
 interface Issued {
@@ -28,16 +32,27 @@ export async function createPerson(user: number): Promise<Person> {
   const { id, name } = await issueToken(user);
   let online = Promise.resolve();
   let goOnline: (() => void) | undefined;
+  let current: string | undefined;
+  let isOver = false;
   const client = createChatClient({
     url: new URL("graphql", location.href).href,
     clientId: `${user}-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`,
     storage: sessionStorage,
     token: async () => {
       await online;
-      return (await issueToken(user)).token;
+      if (!isOver) current = (await issueToken(user)).token;
+      return current;
     },
   });
+  const expireToken = async (): Promise<void> => {
+    const { token } = await issueToken(user, SHORT_MS);
+    const query = "mutation ($token: String!) { refreshToken(token: $token) { id } }";
+    const results = client.graphql.iterate({ query, variables: { token } });
+    await results.next();
+    current = token;
+  };
   return {
+    user,
     id,
     name,
     client,
@@ -48,11 +63,10 @@ export async function createPerson(user: number): Promise<Person> {
       online = new Promise((resolve) => (goOnline = resolve));
       client.graphql.terminate();
     },
-    async expireToken() {
-      const { token } = await issueToken(user, SHORT_MS);
-      const query = "mutation ($token: String!) { refreshToken(token: $token) { id } }";
-      const results = client.graphql.iterate({ query, variables: { token } });
-      await results.next();
+    expireToken,
+    async endSession() {
+      isOver = true;
+      await expireToken();
     },
   };
 }
