@@ -25,7 +25,7 @@ test("README's table has a row for every variable and leaves the rest of the tex
 });
 
 test("a bar in a sentence does not end its cell", () => {
-  const table = [{ name: "A", default: "a|b", shownDefault: "a|b", sentence: "a or b: a|b." }];
+  const table = [{ name: "A", default: "a|b", shownDefault: "a|b", expected: "letters", sentence: "a or b: a|b." }];
   expect(withConfigurationTable(MARKED, table)).toContain("| `A` | `a\\|b` | a or b: a\\|b. |");
 });
 
