@@ -10,7 +10,7 @@ import { compactionOf, decodeEvent, idOf, kindOf, timeOf, type BusEvent } from "
 import { systemClock, type Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { Fanout } from "./fanout/fanout.ts";
-import type { ReplaySource } from "./recovery/past.ts";
+import type { ReplaySource, StartOutcome } from "./recovery/past.ts";
 import { ResumePoints } from "./recovery/resume.ts";
 import { Subscriptions } from "./fanout/subscriptions.ts";
 import type { DevApi } from "./dev/api.ts";
@@ -18,7 +18,7 @@ import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
 import { createInstance, type Instance } from "./instance.ts";
 import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
-import { createLog, type Log } from "./log.ts";
+import { createLog, withInstance, type Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
@@ -26,6 +26,7 @@ import { drain } from "./server/drain.ts";
 import { ConnectionLimits } from "./server/connection-limits.ts";
 import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
+import { EventStreams } from "./server/http/event-streams.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
 import { createDemo, type DemoParts } from "./server/demo/demo.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
@@ -83,10 +84,11 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   const trustedDocuments = await loadTrustedDocuments(config.TRUSTED_DOCUMENTS, schema, config.INTROSPECTION);
   const tracing = await startTracing(config, instance, log, starting);
   const { devApi, api } = await startUpstream(config, overrides.api, tracing, log, starting);
-  const rateLimited = new Counts(["messages", "operations"]);
+  const rateLimited = new Counts(["messages", "operations", "failed_auth", "connection", "histories"]);
   const { bus, chat, fanout } = await startDomain(config, overrides, { api, rateLimited, tracing, log }, starting);
   const replayed = new Counts<ReplaySource>(["log", "history"]);
-  const subscriptions = await createSubscriptions(config, bus, chat, fanout, replayed, log, starting);
+  const starts = new Counts<StartOutcome>(["new", "resumed", "after", "expired"]);
+  const subscriptions = await createSubscriptions(config, { bus, chat, fanout, replayed, starts, log }, starting);
 
   const operationLimit = new OperationLimit(bus, config.RATE_LIMIT_OPERATIONS, rateLimited);
   const operations = new Operations({
@@ -99,31 +101,35 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   });
   const rejections = new Counts(["address", "draining", "full", "host", "origin", "path", "user"]);
   const origins = new ClientOrigins(config.TRUST_PROXY, log);
-  const limits = new ConnectionLimits({ config, rejections, log });
+  const limits = new ConnectionLimits({ config, rejections, rateLimited, log });
   const webSockets = new WebSockets({ config, origins, limits, sessions: chat.sessions, operations, log });
+  const streams = new EventStreams();
   const events = new EventsStatistics();
   // The admin listener goes on until the others have ended.
   const adminStack = starting.use(new AsyncDisposableStack());
   // The embedded API speaks to its gateway, with a secret that nobody else needs to know.
   const secrets = config.EVENTS_SECRET ?? (devApi && [`whsec_${randomBytes(24).toString("base64")}`]);
   const policy = new RequestPolicy(config, log, devApi !== undefined);
+  const webhooks = { events: chat.backendEvents, statistics: events, origins, log, tracing };
   const http = await startHttpServer({
     config,
     policy,
-    graphql: createGraphQLHttp({ config, policy, origins, limits, sessions: chat.sessions, operations, log }),
+    graphql: createGraphQLHttp({ config, policy, origins, limits, streams, sessions: chat.sessions, operations, log }),
     demo: devApi && createDemo({ ...demoParts(devApi), restartSockets: () => webSockets.drain(0) }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
-    events: secrets && eventsEndpoint(config, secrets, chat, { statistics: events, origins, log, tracing }),
+    events: secrets && createEventsEndpoint({ ...webhooks, secrets, maxBytes: config.MAX_PAYLOAD_SIZE }),
     webSockets,
     notReady: () => [...(bus.isConnected ? [] : ["redis"]), ...(limits.isFull ? ["full"] : [])],
     rejections,
     log,
   });
-  starting.defer(() => drain(http, webSockets, fanout, config.DRAIN_WINDOW));
+  starting.defer(() =>
+    drain({ http, webSockets, streams, fanout, windowMs: config.DRAIN_WINDOW, isBalanced: !devApi }),
+  );
   const secret = secrets?.[0];
   if (devApi && secret !== undefined) devApi.sendEventsTo({ url: new URL("/events", http.url).href, secret });
   const intervalMs = overrides.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS;
-  const counted = { rejections, events, rateLimited, replayed, starts: subscriptions.starts };
+  const counted = { rejections, events, rateLimited, replayed, starts };
   const parts = { ...chat, config, instance, operations, webSockets, counted, api, bus, fanout, http, log };
   starting.defer(startStatistics(parts, intervalMs));
   const adminUrl = await startAdmin(parts, adminStack);
@@ -133,20 +139,6 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= running.disposeAsync());
   return { url: http.url, devApi, adminUrl, close, [Symbol.asyncDispose]: close };
-}
-
-function eventsEndpoint(
-  { MAX_PAYLOAD_SIZE: maxBytes }: Config,
-  secrets: readonly string[],
-  { backendEvents: events }: ChatDomain,
-  parts: Pick<Parameters<typeof createEventsEndpoint>[0], "statistics" | "origins" | "log" | "tracing">,
-): ReturnType<typeof createEventsEndpoint> {
-  return createEventsEndpoint({ ...parts, secrets, maxBytes, events });
-}
-
-/** Each line says where it comes from, in a log that others may write to as well. */
-function withInstance(log: Log, { name, version }: Instance): Log {
-  return "instance" in log.bindings() ? log : log.child({ instance: name, version });
 }
 
 /** The REST API: somebody's, or the embedded one. */
@@ -214,7 +206,7 @@ async function startDomain(
   const bus = tracing ? new TracedBus({ bus: plain, tracing, idOf, kindOf }) : plain;
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES, rateLimited);
-  const chat = createChatDomain({ config, api, bus, limiter, clock, log });
+  const chat = createChatDomain({ config, api, bus, limiter, rateLimited, clock, log });
   starting.defer(() => chat.close());
   await chat.start();
   const fanout = new Fanout({
@@ -233,13 +225,18 @@ async function startDomain(
   return { bus, chat, fanout };
 }
 
+interface SubscriptionsParts {
+  readonly bus: Bus<BusEvent>;
+  readonly chat: ChatDomain;
+  readonly fanout: Fanout;
+  readonly replayed: Counts<ReplaySource>;
+  readonly starts: Counts<StartOutcome>;
+  readonly log: Log;
+}
+
 async function createSubscriptions(
   config: Config,
-  bus: Bus<BusEvent>,
-  chat: ChatDomain,
-  fanout: Fanout,
-  replayed: Counts<ReplaySource>,
-  log: Log,
+  { bus, chat, fanout, replayed, starts, log }: SubscriptionsParts,
   starting: AsyncDisposableStack,
 ): Promise<Subscriptions> {
   const resumePoints = new ResumePoints({
@@ -250,7 +247,7 @@ async function createSubscriptions(
   });
   starting.defer(() => resumePoints.close());
   await resumePoints.start();
-  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed };
+  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed, starts };
   return new Subscriptions({ ...chat, fanout, sources, resumePoints, log });
 }
 

@@ -47,6 +47,11 @@ export function createLog(
   );
 }
 
+/** Each line says where it comes from, in a log that others may write to as well. */
+export function withInstance(log: Log, { name, version }: Pick<Instance, "name" | "version">): Log {
+  return "instance" in log.bindings() ? log : log.child({ instance: name, version });
+}
+
 /** Lines that could not be written, since whoever reads them stands still or has gone. */
 export function droppedLines(log: Log): number {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what pino writes to

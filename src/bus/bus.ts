@@ -15,9 +15,10 @@ export interface TopicListener<Event> {
   /**
    * Durable events after `after` are missing and the log does not have them: Redis lost its memory, or the log does not reach back
    * that far. Resolves to the events of that time that can be found elsewhere. They are added to the log where it does not have them,
-   * and delivered where they were not. Nothing newer is delivered until the promise is settled. May not reject.
+   * and delivered where they were not; to undefined where they cannot be found. Nothing newer is delivered until the promise is settled. May
+   * not reject.
    */
-  recover?(after: Position): Promise<readonly RecoveredEvent<Event>[]>;
+  recover?(after: Position): Promise<readonly RecoveredEvent<Event>[] | undefined>;
 }
 
 /** An event that was found outside the log. */
@@ -54,7 +55,7 @@ export interface Bus<Event> {
   readonly statistics: BusStatistics;
   /** How long Redis took to answer, in seconds; nothing within one process. */
   readonly commands: Durations;
-  /** Times that events were missing, by how that ended. Listeners count what `recover` could not find as `expired`. */
+  /** Times that events were missing, by how that ended. */
   readonly gaps: Counts<GapOutcome>;
   /**
    * Brings an event to every listener of the topic, on every instance, the publisher's own included. Everybody receives the events
@@ -83,7 +84,7 @@ export interface Bus<Event> {
   close(): Promise<void>;
 }
 
-/** `log`: the log had them. `history`: it did not, and the listeners were asked. `expired`: they did not find them either. */
+/** `log`: the log had them. `history`: it did not, and the listeners were asked. `expired`: one of them could not find them. */
 export type GapOutcome = "log" | "history" | "expired";
 
 export const GAP_OUTCOMES: readonly GapOutcome[] = ["log", "history", "expired"];

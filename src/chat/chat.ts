@@ -4,6 +4,7 @@ import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log.ts";
+import type { Counts } from "../measures.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { Access } from "./access.ts";
 import { Announcements } from "./announcements.ts";
@@ -68,11 +69,14 @@ interface ChatDomainOptions {
   readonly api: ChatApi;
   readonly bus: Bus<BusEvent>;
   readonly limiter: Limiter;
+  /** Counts what is refused for a limit. */
+  readonly rateLimited: Counts;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createChatDomain({ config, api, bus, limiter, clock, log }: ChatDomainOptions): ChatDomain {
+export function createChatDomain(options: ChatDomainOptions): ChatDomain {
+  const { config, api, bus, limiter, rateLimited, clock, log } = options;
   const directory = new Directory();
   const names = new LRUCache<string, string>({ max: REMEMBERED_NAMES });
   const reads = new KnownReads((chatId, userId) => directory.nameOf(chatId, userId) ?? names.get(userId));
@@ -82,7 +86,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
     questions,
     directory,
     clock,
-    guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH),
+    guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH, rateLimited),
     recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
     // A backend that says what has changed need not be asked so often.
     recheckBudget: config.SESSION_RECHECK_BUDGET / (config.EVENTS_SECRET === undefined ? 1 : EVENTS_STRETCH),
@@ -97,7 +101,7 @@ export function createChatDomain({ config, api, bus, limiter, clock, log }: Chat
   const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
   const cursorKey = new SharedCursorKey(bus, ownCursorKey(config), log);
-  const history = new History(api, access, bus.log, reads, cursorKey.cursors);
+  const history = new History({ api, access, log: bus.log, reads, rateLimited, cursors: cursorKey.cursors });
   const expectMs = config.RESUME_WINDOW;
   const backendEvents = new BackendEvents({ bus, announcements, directory, messages, receipts, expectMs });
   return {

@@ -1,6 +1,7 @@
 /** Reads whole histories, once for all who want something of the same one at the same time. */
 import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
+import type { Counts } from "../measures.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
@@ -79,16 +80,26 @@ interface UserScans {
   readonly waiting: Set<Scan>;
 }
 
+export interface HistoryScansParts {
+  readonly api: ChatApi;
+  readonly access: Access;
+  readonly reads: KnownReads;
+  /** Counts what is refused for a limit. */
+  readonly rateLimited: Counts;
+}
+
 export class HistoryScans {
   readonly #api: ChatApi;
   readonly #access: Access;
   readonly #reads: KnownReads;
+  readonly #limited: Counts;
   /** By token and chat: the answer is for whoever the REST API gave it to. */
   readonly #scans = new Map<string, Scan>();
   readonly #users = new Map<string, UserScans>();
   readonly #begun = new LRUCache<string, number>({ max: REMEMBERED_USERS, ttl: WINDOW_MS });
 
-  constructor(api: ChatApi, access: Access, reads: KnownReads) {
+  constructor({ api, access, reads, rateLimited }: HistoryScansParts) {
+    this.#limited = rateLimited;
     this.#api = api;
     this.#access = access;
     this.#reads = reads;
@@ -200,6 +211,8 @@ export class HistoryScans {
     const begun = (this.#begun.get(userId) ?? 0) + 1;
     // The window began with the first of them.
     this.#begun.set(userId, begun, { noUpdateTTL: true });
-    if (begun > MAX_SCANS_PER_WINDOW) throw new GatewayError("CURSOR_EXPIRED");
+    if (begun <= MAX_SCANS_PER_WINDOW) return;
+    this.#limited.add("histories");
+    throw new GatewayError("CURSOR_EXPIRED");
   }
 }

@@ -1,14 +1,12 @@
 /** Pages of a chat's history in the order of time, out of a REST API whose own pages may come in any. */
 import { badInput, hasCode } from "../errors.ts";
-import type { ChatApi } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
-import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import { MAX_SEEN, PUBLICATION_MARGIN_MS, type CursorPosition, type Cursors } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
 import { chatTopic } from "./events/topics.ts";
-import { HistoryScans } from "./history-scans.ts";
+import { HistoryScans, type HistoryScansParts } from "./history-scans.ts";
 import type { KnownReads } from "./known-reads.ts";
 import type { Message } from "./model.ts";
 import type { Identity } from "./session.ts";
@@ -35,17 +33,22 @@ export interface HistoryArguments {
   readonly before: string | undefined;
 }
 
+interface HistoryParts {
+  readonly log: EventLog<BusEvent>;
+  readonly cursors: Cursors;
+}
+
 export class History {
   readonly #log: EventLog<BusEvent>;
   readonly #reads: KnownReads;
   readonly #cursors: Cursors;
   readonly #scans: HistoryScans;
 
-  constructor(api: ChatApi, access: Access, log: EventLog<BusEvent>, reads: KnownReads, cursors: Cursors) {
+  constructor({ log, cursors, ...parts }: HistoryScansParts & HistoryParts) {
     this.#log = log;
     this.#cursors = cursors;
-    this.#reads = reads;
-    this.#scans = new HistoryScans(api, access, reads);
+    this.#reads = parts.reads;
+    this.#scans = new HistoryScans(parts);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { hasCode } from "../errors.ts";
 import { networkOf } from "../ip-address.ts";
+import type { Counts } from "../measures.ts";
 import { Unauthenticated } from "./unauthenticated.ts";
 
 /** How long a token that was refused is refused without asking again. */
@@ -36,12 +37,17 @@ interface Attempts {
 export class TokenGuard {
   readonly #rate: Rate;
   readonly #take: RateLimiter;
+  readonly #limited: Counts;
   readonly #attempts = new Map<string, Attempts>();
   readonly #known = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: KNOWN_TTL_MS, updateAgeOnGet: true });
   readonly #refused = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: REFUSED_TTL_MS });
 
-  /** @param rate how many refused tokens a source may bring: counted over all instances. */
-  constructor(bus: Pick<Bus<unknown>, "limiter">, rate: Rate) {
+  /**
+   * @param rate how many refused tokens a source may bring: counted over all instances.
+   * @param limited counts tokens that are refused without asking.
+   */
+  constructor(bus: Pick<Bus<unknown>, "limiter">, rate: Rate, limited: Counts) {
+    this.#limited = limited;
     this.#rate = rate;
     this.#take = bus.limiter(rate);
   }
@@ -102,6 +108,7 @@ export class TokenGuard {
       const attempts = this.#attemptsOf(key);
       const left = this.#rate.count - attempts.refused;
       if (left <= 0) {
+        this.#limited.add("failed_auth");
         const retryAfterMs = Math.max(1, Math.ceil(attempts.windowEndsAt - performance.now()));
         throw new Unauthenticated("Token refused", { message: REFUSAL, retryAfterMs });
       }

@@ -5,7 +5,8 @@ import type { Position } from "../bus/position.ts";
 import type { CursorPosition } from "../chat/cursor.ts";
 import { topicOf, withPosition, type BusEvent, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
-import { BEFORE_THE_LOG, ReaderPast, type PastEvent, type PastSources } from "../recovery/past.ts";
+import { hasCode } from "../errors.ts";
+import { BEFORE_THE_LOG, ReaderPast, type PastEvent, type PastSources, type StartOutcome } from "../recovery/past.ts";
 import type { StreamState } from "./sink.ts";
 import { Stream, type StreamSpec, type SubscriberSet } from "./stream.ts";
 
@@ -37,6 +38,8 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   #start: StreamStart["start"] = "new";
   /** While the reader is behind, and a little longer. */
   #catchUp: CatchUp<PastEvent> | undefined;
+  /** It has been prepared, and is not counted yet. */
+  #isStarting = false;
   #isPaused = false;
   /** What the sink was told last. */
   #told: StreamState["state"] | undefined;
@@ -114,9 +117,15 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     return Object.values(apart).includes(BEFORE_THE_LOG) ? undefined : { base, topics: apart };
   }
 
+  override end(error?: Error): void {
+    if (!this.isDone) this.#countStart(hasCode(error, "CURSOR_EXPIRED") ? "expired" : this.#start);
+    super.end(error);
+  }
+
   protected async prepare(): Promise<void> {
     const start = await this.#findStart();
     this.#start = start.start;
+    this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;
     this.#past.begin(start.start === "after" ? start.cursor : undefined);
     const catchUp = (this.#catchUp = this.#createCatchUp());
@@ -131,8 +140,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
 
   protected begin(): void {
     if (this.#catchUp?.isBehind) return this.#run();
-    this.#past.caughtUp();
-    this.#tellState();
+    this.#caughtUp();
   }
 
   protected close(): void {
@@ -150,11 +158,20 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
       isFull: () => this.isDone || (this.sink?.isLagging ?? true),
       read: (topic, after, seen) => this.#past.read(topic, after, seen),
       deliver: ({ event, position }) => this.#deliverPast(event, position),
-      onCaughtUp: () => {
-        this.#past.caughtUp();
-        this.#tellState();
-      },
+      onCaughtUp: () => this.#caughtUp(),
     });
+  }
+
+  #caughtUp(): void {
+    this.#countStart(this.#start);
+    this.#past.caughtUp();
+    this.#tellState();
+  }
+
+  /** Once: where it began is known when it has everything from there on, or cannot have it. */
+  #countStart(outcome: StartOutcome): void {
+    if (this.#isStarting) this.#past.countStart(outcome);
+    this.#isStarting = false;
   }
 
   #deliverPast(event: DurableChatEvent, position: Position | undefined): void {

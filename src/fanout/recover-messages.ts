@@ -1,5 +1,5 @@
 /** Messages of a chat that its listeners miss and that the log has lost: the REST API has them. */
-import type { Bus, RecoveredEvent } from "../bus/bus.ts";
+import type { RecoveredEvent } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
 import type { History } from "../chat/history.ts";
@@ -14,31 +14,29 @@ import type { Room } from "./room.ts";
 const MAX_TRIED = 3;
 
 interface RecoveryOptions {
-  readonly bus: Pick<Bus<BusEvent>, "gaps">;
   readonly history: Pick<History, "select">;
   /** Messages that are read of a chat's history at most. */
   readonly replayLimit: number;
   readonly log: Log;
 }
 
-/** Never rejects: where the history cannot be read, or has too much, the subscriptions to messages end. */
+/** Never rejects: where the history cannot be read, or has too much, the subscriptions to messages end, and it resolves to undefined. */
 export async function recoverRoom(
-  { bus, history, replayLimit, log }: RecoveryOptions,
+  { history, replayLimit, log }: RecoveryOptions,
   room: Room,
   after: Position,
-): Promise<readonly RecoveredEvent<BusEvent>[]> {
+): Promise<readonly RecoveredEvent<BusEvent>[] | undefined> {
   try {
     // On nobody's behalf, though somebody's message may have shown that others are missing.
     return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
   } catch (error) {
     log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-    bus.gaps.add("expired");
     const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
     for (const subscriber of lists.flatMap((list) => [...(list ?? [])])) {
       if (subscriber.missed) subscriber.missed(room.chatId);
       else subscriber.end(new GatewayError("CURSOR_EXPIRED"));
     }
-    return [];
+    return undefined;
   }
 }
 

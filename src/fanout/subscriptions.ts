@@ -20,7 +20,6 @@ import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
-import { Counts } from "../measures.ts";
 import type { Log } from "../log.ts";
 import type { PastSources } from "../recovery/past.ts";
 import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
@@ -70,8 +69,6 @@ interface SubscriptionsOptions {
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
-  /** Durable subscriptions, by where they began. */
-  readonly starts = new Counts<StreamStart["start"] | "expired">(["new", "resumed", "after", "expired"]);
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
@@ -157,7 +154,7 @@ export class Subscriptions {
       if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor, session) };
       if (point?.isExpired && resumable?.knowsExpiry === false) {
         resumable.noteExpiry();
-        this.starts.add("expired");
+        sources.starts.add("expired");
         throw new GatewayError("CURSOR_EXPIRED");
       }
       return point?.found ? { start: "resumed", position: point.found } : { start: "new" };
@@ -165,7 +162,6 @@ export class Subscriptions {
     const spec = { type, session, chatId, takes: () => true };
     const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
     await stream.open();
-    this.starts.add(stream.startedWith);
     if (point) {
       point.begin(stream, !point.found && !cursor);
       resumable?.hold(point);

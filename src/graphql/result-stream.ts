@@ -13,6 +13,10 @@ import type { FieldStatistics } from "./statistics.ts";
 export interface Results extends AsyncGenerator<ExecutionResult, void, undefined> {
   /** From where the subscription goes on that has delivered what was taken last; undefined where clients cannot say so. */
   readonly cursor: string | undefined;
+  /** What its first events are, where it misses none. */
+  readonly startedWith: string | undefined;
+  /** Results that were taken. */
+  readonly delivered: number;
   /** Where the subscription stands, told when the results before have been taken. Call it before the first `next`. */
   watchStates(onState: (state: StreamState) => void): void;
 }
@@ -21,6 +25,7 @@ export interface Results extends AsyncGenerator<ExecutionResult, void, undefined
 export class ResultStream implements Results {
   readonly #source: AsyncIterator<unknown>;
   #event: unknown;
+  #delivered = 0;
   readonly #args: ExecutionArgs;
   readonly #context: Context;
   /** Undefined when it is over. */
@@ -46,6 +51,14 @@ export class ResultStream implements Results {
     return isDelivered(this.#event) ? cursorAfter(this.#event, this.#context.services.cursors) : undefined;
   }
 
+  get startedWith(): string | undefined {
+    return this.#source instanceof Stream ? this.#source.startedWith : undefined;
+  }
+
+  get delivered(): number {
+    return this.#delivered;
+  }
+
   watchStates(onState: (state: StreamState) => void): void {
     if (this.#source instanceof Stream || this.#source instanceof ChatListStream) this.#source.watchStates(onState);
   }
@@ -62,6 +75,7 @@ export class ResultStream implements Results {
       this.#count(error === undefined);
       // A result with errors would stay with some clients for ever: it ends the stream instead.
       if (error) throw error.originalError ?? error;
+      this.#delivered++;
       return { done: false, value: result };
     } catch (error) {
       await this.return();

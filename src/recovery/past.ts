@@ -36,7 +36,12 @@ export interface PastSources {
   readonly limit: number;
   /** Counts events that are delivered late, by where they are read. */
   readonly replayed: Counts<ReplaySource>;
+  /** Counts subscriptions by where they began. */
+  readonly starts: Counts<StartOutcome>;
 }
+
+/** `expired`: it should have begun at a position, or after a cursor, of which the past cannot be had whole. */
+export type StartOutcome = "new" | "resumed" | "after" | "expired";
 
 export type ReplaySource = "log" | "history";
 
@@ -80,6 +85,10 @@ export class ReaderPast {
   /** The reader is given an event of the history, which may still arrive live. */
   noteDelivered(event: DurableChatEvent): void {
     this.#know([idOf(event)]);
+  }
+
+  countStart(outcome: StartOutcome): void {
+    this.#sources.starts.add(outcome);
   }
 
   countReplayed(source: ReplaySource): void {

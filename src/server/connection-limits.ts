@@ -34,6 +34,8 @@ interface ConnectionLimitsOptions {
   readonly config: Pick<Config, "MAX_CONNECTIONS" | "MAX_CONNECTIONS_PER_ADDRESS" | "MAX_CONNECTIONS_PER_USER">;
   /** Counts who is turned away, by reason. */
   readonly rejections: Counts;
+  /** Counts what is refused for a rate limit. */
+  readonly rateLimited: Counts;
   readonly log: Log;
 }
 
@@ -75,6 +77,11 @@ export class ConnectionLimits {
     this.#unidentified++;
     this.#update();
     return new Slot(this, network);
+  }
+
+  /** @internal */
+  noteFlood(): void {
+    this.#options.rateLimited.add("connection");
   }
 
   /** @internal */
@@ -150,6 +157,11 @@ export class Slot {
   /** The connection has not said who it is, or is not believed: it may be closed for another one. */
   wait(owner: Evictable): void {
     if (!this.#isReleased && this.#userId === undefined) this.#limits.wait(this, owner);
+  }
+
+  /** It is closed since its client sends far more than it may. */
+  noteFlood(): void {
+    this.#limits.noteFlood();
   }
 
   /** It is being found out who this is. */

@@ -1,5 +1,6 @@
 /** A connection's opening and closing, as the log has them. */
 import type { Session } from "../chat/session.ts";
+import type { Results } from "../graphql/result-stream.ts";
 import { ConnectionMessage, type Log } from "../log.ts";
 import type { Connection } from "./websocket/connection.ts";
 
@@ -31,14 +32,23 @@ export function logClosing(log: Log, { session, outbox, starts }: Connection, co
   );
 }
 
-export function logStreamEnd(log: Log, { id: connectionId, user, openedAt, ended }: Session): void {
+export function logStreamEnd(
+  log: Log,
+  { id: connectionId, user, openedAt, ended }: Session,
+  code: number,
+  results: Pick<Results, "delivered" | "startedWith"> | undefined,
+): void {
+  const start = results?.startedWith;
   log.info(
     {
       connectionId,
       userId: user.id,
       transport: "sse",
+      code,
       ...(ended ? { reason: ended.reason } : {}),
       durationMs: Date.now() - openedAt,
+      delivered: results?.delivered ?? 0,
+      starts: start === undefined ? {} : { [start]: 1 },
     },
     ConnectionMessage.closed,
   );

@@ -7,6 +7,7 @@ import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
+import { scrape } from "../support/metrics.ts";
 import { openAcknowledged } from "../support/raw-socket.ts";
 import { rawConnection, rawUpgrade } from "../support/tcp.ts";
 
@@ -33,7 +34,7 @@ describe("a connection is closed with 4429 that goes on with", () => {
       ],
     ],
   ])("%s", async (_what, messages) => {
-    await using gateway = await startGateway(LIMITED);
+    await using gateway = await startGateway({ ...LIMITED, ADMIN_PORT: "0" });
     await using control = connect(gateway.wsUrl, bob.token);
     await using received = control.subscribe(MessageAddedDocument);
     await control.run(ChatsDocument);
@@ -45,6 +46,8 @@ describe("a connection is closed with 4429 that goes on with", () => {
       expect((await received.next()).messageAdded.content).toBe(`message ${count}`);
     }
     expect(await flooder.closed).toMatchObject({ code: 4429 });
+    const metrics = await scrape(gateway.adminUrl ?? "");
+    expect(metrics.value("chat_gateway_rate_limited_total", { limit: "connection" })).toBe(1);
     await control.run(SendMessageDocument, { chatId: gateway.api.demoChatId, content: "afterwards" });
     expect((await received.next()).messageAdded.content).toBe("afterwards");
     expect(gateway.api.faults.requests.count({ token: alice.token }) - before).toBeLessThan(20);

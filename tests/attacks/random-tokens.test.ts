@@ -6,6 +6,7 @@ import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { MeDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { codesOf, postOperation } from "../support/http.ts";
+import { scrape } from "../support/metrics.ts";
 import { openRaw } from "../support/raw-socket.ts";
 
 const [alice, bob, carol] = DEMO_USERS;
@@ -50,7 +51,7 @@ test("random tokens over each transport at once are asked about as far as the al
 });
 
 test("over the allowance a token says when to come back, and known tokens of the address are not affected", async () => {
-  await using gateway = await startGateway({ RATE_LIMIT_FAILED_AUTH: "2/1m" });
+  await using gateway = await startGateway({ RATE_LIMIT_FAILED_AUTH: "2/1m", ADMIN_PORT: "0" });
   await using running = connect(gateway.wsUrl, bob.token);
   await running.acknowledged;
   expect((await postOperation(gateway.url, ME, alice.token)).errors).toBeUndefined();
@@ -61,6 +62,8 @@ test("over the allowance a token says when to come back, and known tokens of the
   expect(errors?.[0]?.extensions).toMatchObject({ code: "UNAUTHENTICATED", retryAfterMs: expect.any(Number) });
   expect(await tryToken(gateway, "nobody-4")).toBe(4403);
   expect(gateway.api.faults.requests.count({})).toBe(asked);
+  const metrics = await scrape(gateway.adminUrl ?? "");
+  expect(metrics.value("chat_gateway_rate_limited_total", { limit: "failed_auth" })).toBe(2);
   // With a session, and without one.
   await using again = connect(gateway.wsUrl, bob.token);
   expect((await again.run(MeDocument)).me.id).toBe(bob.id);

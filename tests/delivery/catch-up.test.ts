@@ -13,7 +13,7 @@ import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { DurableStream, type StreamStart } from "../../src/fanout/durable-stream.ts";
 import type { Sink, StreamState } from "../../src/fanout/sink.ts";
-import type { PastSources } from "../../src/recovery/past.ts";
+import type { PastSources, StartOutcome } from "../../src/recovery/past.ts";
 import { createLostBus, createTestBus, createTestFanout } from "../support/bus.ts";
 import { positionOfCursor } from "../support/cursors.ts";
 
@@ -149,7 +149,14 @@ function createScene(sources: Partial<PastSources> = {}, bus: Bus<BusEvent> = cr
     const stream = new DurableStream<Type>({
       subscribers: fanout,
       spec: { type, session, chatId, takes: () => true },
-      sources: { log: bus.log, history: NO_HISTORY, limit: 1000, replayed: new Counts(), ...sources },
+      sources: {
+        log: bus.log,
+        history: NO_HISTORY,
+        limit: 1000,
+        replayed: new Counts(),
+        starts: new Counts(),
+        ...sources,
+      },
       start: async () => start,
     });
     await stream.open();
@@ -524,6 +531,27 @@ describe("where the log does not reach back", () => {
     expect(reader.ends).toMatchObject([{ code: "CURSOR_EXPIRED" }]);
     expect(reader.events).toEqual([]);
     expect([other.events, other.ends]).toEqual([["b 1"], []]);
+  });
+
+  test("a stream is counted once, by where it began or that it could not", async () => {
+    const history = { select: () => Promise.reject(new GatewayError("CURSOR_EXPIRED")) };
+    const starts = new Counts<StartOutcome>();
+    const scene = createScene({ history, starts });
+    const [fresh, resumed] = [
+      await scene.open(),
+      await scene.open({ start: { start: "resumed", position: scene.position() } }),
+    ];
+    const position = { base: "", topics: {} };
+    const tooLate = await scene.open({ start: { start: "resumed", position } });
+    const readers = [new Reader(0), new Reader(), new Reader()];
+    for (const [index, stream] of [fresh, resumed, tooLate].entries()) stream.pipe(readers[index] ?? new Reader());
+    await settled();
+    // Later it falls behind, and ends.
+    await scene.say("a", ...BEYOND);
+    readers[0]?.give(10_000, fresh);
+    await settled();
+    expect(readers.map(({ ends }) => ends.length)).toEqual([1, 0, 1]);
+    expect(Object.fromEntries(starts)).toEqual({ new: 1, resumed: 1, expired: 1 });
   });
 
   test("a stream of receipts ends with CURSOR_EXPIRED, since the history has none", async () => {

@@ -11,7 +11,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Directory } from "../../src/chat/directory.ts";
 import { Counts } from "../../src/measures.ts";
-import type { ReplaySource } from "../../src/recovery/past.ts";
+import type { ReplaySource, StartOutcome } from "../../src/recovery/past.ts";
 import type { MessageCreated } from "../../src/chat/events/message-created.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { Session } from "../../src/chat/session.ts";
@@ -208,6 +208,7 @@ test("a hundred equal subscriptions of the real schema are executed once an even
     history: { select: () => Promise.reject(new Error("the history was asked")) },
     limit: 1000,
     replayed: new Counts<ReplaySource>(),
+    starts: new Counts<StartOutcome>(),
   };
   const messages = async (chatId: string | undefined): Promise<unknown> => {
     const spec = { type: "message.created", session, chatId, takes: () => true } as const;

@@ -1,7 +1,7 @@
 /** Events that did not reach the channel, or could not wait any more: whoever listens notices, and gets them from elsewhere. */
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import type { Bus } from "../../src/bus/bus.ts";
+import type { Bus, GapOutcome } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -149,4 +149,6 @@ test("what could not wait and cannot be recovered ends the subscriptions of its 
   for (const member of full) await expect.poll(() => member.end, PATIENTLY).toContain("CURSOR_EXPIRED");
   await sayAll(other[1], ["y2"]);
   await expectSame(other, ["y1"], ["y2"]);
+  // A gap has one outcome.
+  expect(["expired", "history"].map((outcome) => bus.gaps.get(outcome as GapOutcome))).toEqual([1, 0]);
 });

@@ -24,10 +24,11 @@ test("a connection's opening and closing are in the log, with what became of it"
   const client = connect(wsUrl, alice?.token);
   await using received = client.subscribe(MessageAddedDocument, { chatId });
   await client.run(ChatsDocument);
+  const stream = await openEventStream(url, { query: "subscription { messageAdded { id } }" }, bob?.token);
   await client.run(SendMessageDocument, { chatId, content: "hello" });
   await received.next();
+  await stream.next();
   await client.client.dispose();
-  const stream = await openEventStream(url, { query: "subscription { messageAdded { id } }" }, bob?.token);
   await stream[Symbol.asyncDispose]();
   const ofConnections = (): readonly Record<string, unknown>[] =>
     logged.filter(({ msg }) => msg === "connection opened" || msg === "connection closed");
@@ -44,7 +45,8 @@ test("a connection's opening and closing are in the log, with what became of it"
     delivered: 1,
     starts: { new: 1 },
   });
-  expect(lines.filter(({ transport, userId }) => transport === "sse" && userId === bob?.id)).toHaveLength(2);
+  const [, ended] = lines.filter(({ transport, userId }) => transport === "sse" && userId === bob?.id);
+  expect(ended).toMatchObject({ code: 1000, durationMs: expect.any(Number), delivered: 1, starts: { new: 1 } });
   for (const line of logged) {
     expect(line).toMatchObject({ instance: expect.any(String), version: expect.stringMatching(/^\d+\./) });
   }

@@ -143,7 +143,7 @@ test("stock clients that come back to another instance have every message sent, 
 });
 
 test("what is under way at the REST API is answered before its connection is closed; nobody is taken in meanwhile", async () => {
-  await using gateway = await startGatewayProcess({ DRAIN_WINDOW: "8000" });
+  await using gateway = await startGatewayProcess({ DRAIN_WINDOW: "2000" });
   const { process, api, url, wsUrl } = gateway;
   await using client = connect(wsUrl, api.users[0]?.token);
   await using probe = await rawConnection(url);
@@ -176,6 +176,25 @@ test("what is under way at the REST API is answered before its connection is clo
   expect(await client.closed).toEqual(RESTART);
   expect(order).toEqual(["answered", "closed"]);
   expect(await process.exited).toEqual(CLEAN);
+});
+
+test("without WebSockets, requests are served and streams end one after the other over the window", async () => {
+  await using gateway = await startGatewayProcess({ DRAIN_WINDOW: "3000" });
+  const { process, api, url } = gateway;
+  const token = api.users[0]?.token;
+  await using stack = new AsyncDisposableStack();
+  const query = "subscription { messageAdded { content } }";
+  const streams = await Promise.all([1, 2].map(() => openEventStream(url, { query }, token)));
+  for (const stream of streams) stack.use(stream);
+  process.send("SIGTERM");
+  await Promise.race(streams.map((stream) => stream.ended()));
+  // On a connection of its own: the load balancer has not seen yet that the instance is not ready.
+  expect((await fetch(new URL("/ready", url))).status).toBe(503);
+  const operation = { query: print(SendMessageDocument), variables: { chatId: api.demoChatId, content: "late" } };
+  expect((await postOperation(url, operation, token)).data).toMatchObject({ sendMessage: { content: "late" } });
+  expect(await process.exited).toEqual(CLEAN);
+  const closings = process.log.filter(({ msg }) => msg === "connection closed");
+  expect(closings).toMatchObject([1, 2].map(() => ({ transport: "sse", code: 1012, starts: { new: 1 } })));
 });
 
 test("a client that waits for an answer is not taken for dead, however quick the heartbeat", async () => {

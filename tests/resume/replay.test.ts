@@ -13,7 +13,13 @@ import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { inOrder, withLogged } from "../../src/recovery/history-and-log.ts";
-import { BEFORE_THE_LOG, ReaderPast, type PastEvent } from "../../src/recovery/past.ts";
+import {
+  BEFORE_THE_LOG,
+  ReaderPast,
+  type PastEvent,
+  type ReplaySource,
+  type StartOutcome,
+} from "../../src/recovery/past.ts";
 import { positionOfCursor } from "../support/cursors.ts";
 
 const TOPIC = chatTopic("chat");
@@ -115,7 +121,8 @@ function createScene({
   };
   const user = { id: "me", name: "Mary", email: "", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user }, new Directory());
-  const past = new ReaderPast({ log: eventLog, history: { select }, limit, replayed: new Counts() }, session, type);
+  const counts = { replayed: new Counts<ReplaySource>(), starts: new Counts<StartOutcome>() };
+  const past = new ReaderPast({ log: eventLog, history: { select }, limit, ...counts }, session, type);
   return { past, asked, eventLog };
 }
 

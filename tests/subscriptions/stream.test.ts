@@ -35,7 +35,7 @@ async function setUp() {
       const stream = new DurableStream<"message.created">({
         subscribers: fanout,
         spec: { type: "message.created", session, chatId: CHAT_ID, takes: () => true },
-        sources: { log: bus.log, history, limit: 1000, replayed: new Counts() },
+        sources: { log: bus.log, history, limit: 1000, replayed: new Counts(), starts: new Counts() },
         start: async () => ({ start: "new" }),
       });
       await stream.open();

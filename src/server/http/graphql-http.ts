@@ -11,6 +11,7 @@ import type { Results } from "../../graphql/result-stream.ts";
 import type { Log } from "../../log.ts";
 import { HASH_PARAMETERS, useParameters } from "./graphql-parameters.ts";
 import { BARE_REFUSALS, notAnOperation, withHttp } from "./refusals.ts";
+import type { EventStreams } from "./event-streams.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
 import type { RequestPolicy } from "./request-policy.ts";
 import { RETRY_AFTER_MS, type ConnectionLimits, type Refusal } from "../connection-limits.ts";
@@ -22,6 +23,7 @@ interface GraphQLHttpOptions {
   readonly policy: RequestPolicy;
   readonly origins: ClientOrigins;
   readonly limits: ConnectionLimits;
+  readonly streams: EventStreams;
   readonly sessions: Sessions;
   readonly operations: Operations;
   readonly log: Log;
@@ -91,7 +93,14 @@ function useSpokenRefusals(): Plugin {
 }
 
 /** Puts the pipeline in the place of Yoga's own parsing, validation and execution. */
-function usePipeline({ origins, limits, sessions, operations, log }: GraphQLHttpOptions): Plugin<object, NodeContext> {
+function usePipeline({
+  origins,
+  limits,
+  streams,
+  sessions,
+  operations,
+  log,
+}: GraphQLHttpOptions): Plugin<object, NodeContext> {
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
@@ -125,6 +134,7 @@ function usePipeline({ origins, limits, sessions, operations, log }: GraphQLHttp
         }
         const result = await operations.subscribe(context);
         if (!(Symbol.asyncIterator in result)) return withStatus(result);
+        caller.follow(result, streams);
         await endWith(request.signal, result);
         return result;
       });

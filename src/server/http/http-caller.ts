@@ -5,7 +5,10 @@ import type { Sessions } from "../../chat/sessions.ts";
 import { badInput, GatewayError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Caller } from "../../graphql/caller.ts";
+import type { Results } from "../../graphql/result-stream.ts";
 import { logOpening, logStreamEnd } from "../connection-log.ts";
+import { CloseCode } from "../websocket/close-codes.ts";
+import type { EventStreams } from "./event-streams.ts";
 import type { ConnectionLimits, Refusal, Slot } from "../connection-limits.ts";
 import { bearerToken } from "../token.ts";
 
@@ -22,6 +25,7 @@ export class HttpCaller implements Caller {
   #identity: Promise<Identity> | undefined;
   #session: Session | undefined;
   #slot: Slot | undefined;
+  #stream: { readonly results: Results; readonly streams: EventStreams } | undefined;
   #isReleased = false;
 
   constructor(sessions: Sessions, { headers, signal }: Request, client: ClientOrigin, log: Log) {
@@ -47,6 +51,13 @@ export class HttpCaller implements Caller {
     return slot.identify(user.id);
   }
 
+  /** The stream that the session is for. It is one of the open ones until this is released. */
+  follow(results: Results, streams: EventStreams): void {
+    if (this.#isReleased) return;
+    this.#stream = { results, streams };
+    streams.add(results);
+  }
+
   async session(): Promise<Session> {
     await this.identity();
     const isWanted = (): boolean => !this.#isReleased && !this.#signal.aborted;
@@ -62,9 +73,18 @@ export class HttpCaller implements Caller {
   }
 
   release(): void {
-    if (this.#session && !this.#isReleased) logStreamEnd(this.#log, this.#session);
+    if (this.#session && !this.#isReleased) this.#logEnd(this.#session);
     this.#isReleased = true;
+    this.#stream?.streams.delete(this.#stream.results);
     this.#slot?.release();
     if (this.#session) this.#sessions.close(this.#session);
+  }
+
+  /** With the code that a WebSocket would have been closed with. */
+  #logEnd(session: Session): void {
+    const { results, streams } = this.#stream ?? {};
+    const isRestart = streams?.isDraining === true && !this.#signal.aborted;
+    const code = session.ended ? CloseCode.forbidden : isRestart ? CloseCode.serviceRestart : CloseCode.normal;
+    logStreamEnd(this.#log, session, code, results);
   }
 }

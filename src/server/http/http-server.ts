@@ -19,6 +19,9 @@ const GRAPHQL_PATH = "/graphql";
 /** Health checks and backends use a name inside the network. The first two tell nothing, the third takes what is signed alone. */
 const ANY_HOST_PATHS: ReadonlySet<string> = new Set(["/health", "/ready", "/events"]);
 
+/** Longer than load balancers wait between health checks. */
+const IN_USE_MS = 30_000;
+
 interface HttpServerOptions {
   readonly config: Pick<Config, "HOST" | "KEEP_ALIVE_TIMEOUT" | "PORT" | "REQUEST_TIMEOUT">;
   readonly policy: RequestPolicy;
@@ -43,6 +46,8 @@ export interface HttpServer {
   notReady(): readonly string[];
   /** Says that it is not ready, and takes no further upgrade; requests go on, so that a load balancer can look elsewhere first. */
   drain(): void;
+  /** Whether somebody asks it things: a load balancer does, if only whether it is ready. */
+  isInUse(): boolean;
   /** Takes no further connection; what is under way goes on. */
   stop(): void;
   /** Resolves when no connection is left, those of SSE streams and WebSockets included. */
@@ -61,7 +66,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const sockets = new Set<Socket>();
   /** Connections on which nothing has been asked yet. */
   const silent = new Set<Socket>();
+  const use = new Use();
   const server = createServer(serverOptions(config), (request, response) => {
+    use.note();
     silent.delete(request.socket);
     underWay.add(response);
     response.once("close", () => {
@@ -94,6 +101,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     url,
     notReady,
+    isInUse: () => use.isRecent,
     drain() {
       isDraining = true;
       for (const response of underWay) if (!response.headersSent) response.setHeader("connection", "close");
@@ -111,6 +119,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** When somebody has asked last. */
+class Use {
+  #atMs = -Infinity;
+
+  note(): void {
+    this.#atMs = performance.now();
+  }
+
+  get isRecent(): boolean {
+    return performance.now() - this.#atMs < IN_USE_MS;
+  }
 }
 
 function serverOptions({ KEEP_ALIVE_TIMEOUT, REQUEST_TIMEOUT }: HttpServerOptions["config"]): ServerOptions {

@@ -230,6 +230,7 @@ export class Connection {
   }
 
   onFlood(): void {
+    this.slot.noteFlood();
     this.close(CloseCode.tooManyRequests, "Too many messages");
   }
 

@@ -45,10 +45,9 @@ export class TopicPast<Event> {
       if (page.entries.length > 0) this.#parts.gaps.add("log");
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
-    this.#parts.gaps.add("history");
     // What another process of Redis had is known by no position: there the instants decide alone.
     const lostAfter = page.epoch === topic.epoch ? earlier(after, page.delayMs) : after;
-    const found = await this.#recover(topic, { after, lostAfter }, page.epoch);
+    const { found, outcome } = await this.#recover(topic, { after, lostAfter }, page.epoch);
     // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
     const whole = await log.page(topic.name, from);
@@ -56,6 +55,7 @@ export class TopicPast<Event> {
     if (topic.epoch !== whole.epoch) topic.completeTo = latest(topic.completeTo, after);
     topic.epoch = whole.epoch;
     topic.recovered = dropped;
+    this.#parts.gaps.add(outcome);
     const entries = [...entriesOf(topic, page), ...entriesOf(topic, whole)];
     // What was read first may have been trimmed since.
     const distinct = new Map([...found, ...entries].map((entry) => [entry.position, entry]));
@@ -64,7 +64,7 @@ export class TopicPast<Event> {
 
   /**
    * The log does not have everything after that position. What the instances remember, and what the listeners find elsewhere, is added
-   * to it. Resolves to what the log had once and has no more.
+   * to it. Resolves to what the log had once and has no more, and whether that is all.
    *
    * @param lostAfter what is missing came about after it.
    */
@@ -72,7 +72,7 @@ export class TopicPast<Event> {
     topic: RedisTopic<Event>,
     { after, lostAfter }: { readonly after: Position; readonly lostAfter: Position },
     epoch: string,
-  ): Promise<TopicEntry<Event>[]> {
+  ): Promise<{ readonly found: readonly TopicEntry<Event>[]; readonly outcome: GapOutcome }> {
     const { publisher, recent, options } = this.#parts;
     const { name } = topic;
     const isOfOtherEpoch = epoch !== topic.epoch;
@@ -81,19 +81,19 @@ export class TopicPast<Event> {
       const remainingMs = (this.#epochs.get(epoch) ?? 0) + RESTORING_MS - performance.now();
       if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
     }
-    const found = (await topic.askListeners(lostAfter)).filter(
-      ({ event }) => !recent.wasDelivered(name, options.idOf(event)),
-    );
+    const asked = await topic.askListeners(lostAfter);
+    const found = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));
     // What was dropped comes after what waited, as connected listeners have received it. Of what another process of Redis had only the
     // time is known.
     const positions = await publisher.recover(name, found, isOfOtherEpoch && topic.recovered === topic.dropped);
-    return found.flatMap(({ event }, index) => {
+    const lost = found.flatMap(({ event }, index) => {
       const position = positions[index];
       // What is older was delivered, or published before anybody listened.
       return position !== undefined && position > after
         ? [{ topic: name, event, position, order: position, restoredFrom: undefined }]
         : [];
     });
+    return { found: lost, outcome: asked.isWhole ? "history" : "expired" };
   }
 }
 

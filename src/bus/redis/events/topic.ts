@@ -128,15 +128,18 @@ export class RedisTopic<Event> {
     this.position = latest(this.position, position);
   }
 
-  /** Asks the listeners for what the log has lost. */
-  async askListeners(after: Position): Promise<readonly RecoveredEvent<Event>[]> {
-    const asked = [...this.listeners].map(async (listener) => listener.recover?.(after));
+  /** Asks the listeners for what the log has lost. `isWhole`: each of them found it. */
+  async askListeners(after: Position): Promise<{ readonly found: RecoveredEvent<Event>[]; readonly isWhole: boolean }> {
+    const asked = [...this.listeners].map(async (listener) => (listener.recover ? listener.recover(after) : []));
     const answers = await Promise.allSettled(asked);
-    return answers.flatMap((answer) => {
-      if (answer.status === "fulfilled") return answer.value ?? [];
-      this.#parts.onListenerError(answer.reason);
-      return [];
+    let isWhole = true;
+    const found = answers.flatMap((answer) => {
+      if (answer.status === "rejected") this.#parts.onListenerError(answer.reason);
+      const events = answer.status === "fulfilled" ? answer.value : undefined;
+      isWhole &&= events !== undefined;
+      return events ?? [];
     });
+    return { found, isWhole };
   }
 
   /** The only place where duplicates are suppressed. */

@@ -74,7 +74,7 @@ export class RedisTopics<Event> {
     // An object of its own, so that the same listener subscribed twice is two subscriptions.
     const entry: TopicListener<Event> = {
       receive: (event, position) => listener.receive(event, position),
-      recover: async (lost) => (await listener.recover?.(lost)) ?? [],
+      recover: async (lost) => (listener.recover ? listener.recover(lost) : []),
     };
     topic.listeners.add(entry);
     if (!topic.isLive) await this.#bringUp(topic);
