@@ -34,7 +34,8 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   protected readonly queueCapacity = QUEUE_CAPACITY;
   readonly #log: EventLog<BusEvent>;
   readonly #past: ReaderPast;
-  readonly #findStart: () => Promise<StreamStart>;
+  /** Until it was called. */
+  #findStart: (() => Promise<StreamStart>) | undefined;
   #start: StreamStart["start"] = "new";
   /** While the reader is behind, and a little longer. */
   #catchUp: CatchUp<PastEvent> | undefined;
@@ -123,7 +124,9 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   protected async prepare(): Promise<void> {
-    const start = await this.#findStart();
+    const findStart = this.#findStart;
+    this.#findStart = undefined;
+    const start = (await findStart?.()) ?? { start: "new" };
     this.#start = start.start;
     this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;

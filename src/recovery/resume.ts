@@ -3,7 +3,7 @@
  * for as long as the client may come back, to whichever instance, under the operation's key; graphql-ws clients repeat `subscribe`
  * with the same id and payload.
  */
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
@@ -29,6 +29,9 @@ const RESTORING_MS = 2000;
 /** Positions that are handed over in one event, and how long a gateway that stops waits until they are. */
 const HANDED_OVER_AT_ONCE = 200;
 const HAND_OVER_MS = 1000;
+
+/** No two ids of owners are equal. */
+const OWNER_BYTES = 16;
 
 const positionShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
 
@@ -133,7 +136,8 @@ export class ResumePoints {
    */
   async take(key: string, isWanted: () => boolean): Promise<ResumePoint> {
     const { windowMs, bus } = this.#options;
-    const id = randomUUID();
+    // Not a UUID: that is made of pieces, which stay apart in memory until somebody compares it.
+    const id = randomBytes(OWNER_BYTES).toString("base64url");
     const taken = await this.#takeOver(key, id, isWanted);
     const owner = { id, takenAt: bus.log.position([]).base };
     const position = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;

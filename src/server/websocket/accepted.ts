@@ -1,5 +1,5 @@
 /** An operation of a WebSocket on its way through graphql-ws. */
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from "graphql";
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema } from "graphql";
 import type { Context } from "../../graphql/context.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Connection } from "./connection.ts";
@@ -35,10 +35,4 @@ export function accepted(args: ExecutionArgs): Accepted {
 export function executeAccepted(operations: Operations, args: ExecutionArgs): Promise<ExecutionResult> {
   const { connection, contextValue } = accepted(args);
   return connection.executions.run(operations, contextValue);
-}
-
-/** A subscription that may not start, in the form in which graphql-ws tells it with an `error` message. */
-export async function* rejected(error: GraphQLError): AsyncGenerator<never> {
-  yield* [];
-  throw error;
 }

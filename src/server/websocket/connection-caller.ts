@@ -14,9 +14,9 @@ const MIN_UNIQUE_ID_LENGTH = 16;
 
 /** The caller of one operation on a connection. An object of a class, not one with closures: every running subscription keeps one. */
 export class ConnectionCaller implements Caller, Resumable {
-  readonly #connection: Connection;
-  readonly #operation: Operation;
-  readonly #id: string;
+  protected readonly connection: Connection;
+  protected readonly operation: Operation;
+  protected readonly id: string;
   #point: ResumePoint | undefined;
   #isReleased = false;
   /** Whether the client ended it, rather than the end of its connection: then the client will not come back for it. */
@@ -24,18 +24,18 @@ export class ConnectionCaller implements Caller, Resumable {
 
   /** @param operation which runs on the connection already. @param id of the `subscribe` message. */
   constructor(connection: Connection, operation: Operation, id: string) {
-    this.#connection = connection;
-    this.#operation = operation;
-    this.#id = id;
+    this.connection = connection;
+    this.operation = operation;
+    this.id = id;
   }
 
   get #isSubscription(): boolean {
-    return this.#operation.type === OperationTypeNode.SUBSCRIPTION;
+    return this.operation.type === OperationTypeNode.SUBSCRIPTION;
   }
 
   /** Undefined where the id may be in use on another connection as well: a position kept under it would be anybody's. */
   get resumable(): Resumable | undefined {
-    const isUnique = this.#connection.clientId !== undefined || this.#id.length >= MIN_UNIQUE_ID_LENGTH;
+    const isUnique = this.connection.clientId !== undefined || this.id.length >= MIN_UNIQUE_ID_LENGTH;
     return this.#isSubscription && isUnique ? this : undefined;
   }
 
@@ -45,11 +45,11 @@ export class ConnectionCaller implements Caller, Resumable {
   }
 
   get client(): ClientOrigin {
-    return this.#connection.client;
+    return this.connection.client;
   }
 
   session(): Promise<Session> {
-    return this.#connection.identity();
+    return this.connection.identity();
   }
 
   identity(): Promise<Session> {
@@ -57,7 +57,7 @@ export class ConnectionCaller implements Caller, Resumable {
   }
 
   async refresh(token: string): Promise<Me> {
-    return this.#connection.refresh(await this.session(), token);
+    return this.connection.refresh(await this.session(), token);
   }
 
   /**
@@ -65,13 +65,13 @@ export class ConnectionCaller implements Caller, Resumable {
    * that nobody resumes what is another's.
    */
   key(): string {
-    const { document, operationName, variables = {}, startVariables } = this.#operation;
+    const { document, operationName, variables = {}, startVariables } = this.operation;
     const others = Object.entries(variables).filter(([name]) => !startVariables.includes(name));
-    const { session, clientId = null } = this.#connection;
+    const { session, clientId = null } = this.connection;
     const parts = [
       session?.user.id,
       clientId,
-      this.#id,
+      this.id,
       document.loc?.source.body,
       operationName,
       Object.fromEntries(others),
@@ -80,24 +80,29 @@ export class ConnectionCaller implements Caller, Resumable {
   }
 
   get knowsExpiry(): boolean {
-    return this.#connection.expired.has(this.key());
+    return this.connection.expired.has(this.key());
   }
 
   noteExpiry(): void {
-    this.#connection.expired.add(this.key());
-    this.#connection.noteStart("expired");
+    this.connection.expired.add(this.key());
+    this.connection.noteStart("expired");
+  }
+
+  /** Whether the client has completed it. */
+  protected get isCompleted(): boolean {
+    return this.connection.inbox?.isCompleted(this.id) === true;
   }
 
   get isWanted(): boolean {
-    const { isOpen, session, inbox } = this.#connection;
-    return isOpen && !session?.ended && inbox?.isCompleted(this.#id) !== true;
+    const { isOpen, session } = this.connection;
+    return isOpen && !session?.ended && !this.isCompleted;
   }
 
   hold(point: ResumePoint): void {
     this.#point = point;
-    this.#connection.hold(point);
+    this.connection.hold(point);
     // The client has gone, or wants no more, while the subscription was being opened.
-    if (this.#isReleased) this.#connection.letGo(point, this.#isUnwanted);
+    if (this.#isReleased) this.connection.letGo(point, this.#isUnwanted);
   }
 
   release(): void {
@@ -105,9 +110,9 @@ export class ConnectionCaller implements Caller, Resumable {
     this.#isReleased = true;
     // What ends with its session or its socket the client will ask for again; but not what it completed just before, while that was
     // still being opened.
-    const { isOpen, session, inbox } = this.#connection;
-    this.#isUnwanted = (isOpen && !session?.ended) || inbox?.isCompleted(this.#id) === true;
-    if (this.#point) this.#connection.letGo(this.#point, this.#isUnwanted);
-    this.#connection.running.release(this.#operation);
+    const { isOpen, session } = this.connection;
+    this.#isUnwanted = (isOpen && !session?.ended) || this.isCompleted;
+    if (this.#point) this.connection.letGo(this.#point, this.#isUnwanted);
+    this.connection.running.release(this.operation);
   }
 }

@@ -34,6 +34,14 @@ interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher
   readonly operationRate: Rate;
 }
 
+/** What a connection tells its subscriptions. */
+interface RunningSubscription {
+  /** There is room again. */
+  resume(): void;
+  /** Nobody wants it any more. */
+  complete(): void;
+}
+
 export class Connection {
   readonly socket: WebSocket;
   /** Its place among the connections that this instance takes. */
@@ -47,8 +55,8 @@ export class Connection {
   readonly running = new RunningOperations();
   /** Undefined until the first one is. */
   refused: RefusedOperations | undefined;
-  /** The subscriptions that write to the outbox by themselves. */
-  readonly live = new Set<{ resume(): void }>();
+  /** The running subscriptions. */
+  readonly live = new Set<RunningSubscription>();
   /** The `Authorization` header of the upgrade request, until the client has said who it is. */
   authorization: string | undefined;
   /** What the client says of itself, in the upgrade request and then in `connectionParams`. */
@@ -95,6 +103,11 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.socket.readyState === this.socket.OPEN;
+  }
+
+  /** Whether it is over: the socket has told so. */
+  get isClosed(): boolean {
+    return this.#closeCode !== undefined;
   }
 
   /** How many of its subscriptions to messages and receipts were new, resumed, began after a cursor, or had expired. */

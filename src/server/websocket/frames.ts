@@ -1,4 +1,5 @@
 /** WebSocket frames, made here where one payload goes to many sockets: built once, then copied with each operation's id. */
+import type { GraphQLError } from "graphql";
 import type { StreamState } from "../../fanout/sink.ts";
 
 /** RFC 6455, section 5.2: FIN, and the opcode of a text message. */
@@ -12,14 +13,29 @@ const PONG = 0x8a;
 
 /** What a message's `id` looks like between its quotes, in ASCII whatever the id is. */
 export function idText(id: string): string {
+  // Most are: the client's own text then needs no copy.
+  if (PLAIN.test(id)) return id;
   return JSON.stringify(id)
     .slice(1, -1)
     .replace(/[^\x20-\x7e]/g, (unit) => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** What is the same in JSON. */
+const PLAIN = /^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /** A `next` message of graphql-transport-ws. `payload` is JSON. */
 export function nextMessage(id: string, payload: string): string {
   return `{"id":"${id}","type":"next","payload":${payload}}`;
+}
+
+/** A `complete` message. @param id as {@link idText} gives it. */
+export function completeMessage(id: string): string {
+  return `{"id":"${id}","type":"complete"}`;
+}
+
+/** An `error` message. @param id as {@link idText} gives it. */
+export function errorMessage(id: string, errors: readonly GraphQLError[]): string {
+  return `{"id":"${id}","type":"error","payload":${JSON.stringify(errors)}}`;
 }
 
 /** A `ping` message of graphql-transport-ws that tells the state of a subscription. */

@@ -5,6 +5,9 @@ import type { ParsedMessage } from "./messages.ts";
 
 interface RunningOperation {
   isCompleted: boolean;
+  /** Not run by graphql-ws. */
+  isOwn: boolean;
+  subscription: Completable | undefined;
   /** The `subscribe` that is to follow under the same id. */
   next: ParsedMessage;
   nextBytes: number;
@@ -12,6 +15,20 @@ interface RunningOperation {
 
 /** Bytes of operations that wait for others to end, at most. */
 const MAX_WAITING_BYTES = 262_144;
+
+/** A subscription that runs. */
+interface Completable {
+  /** The client wants no more. */
+  complete(): void;
+}
+
+/** Where messages go. */
+export interface MessageHandler {
+  /** Takes over a subscription: {@link Inbox.ended} follows. False for every other operation, and for what is none. */
+  subscribe(id: string, message: ParsedMessage): boolean;
+  /** Everything else. Resolves when the message, and the operation that it starts, is over. Never rejects. */
+  handle(message: ParsedMessage): Promise<void>;
+}
 
 /** The connection that the messages arrive on. */
 interface Receiver {
@@ -25,14 +42,13 @@ interface Receiver {
  * second operation under that id would be taken for the first. It waits until the first is over.
  */
 export class Inbox {
-  readonly #handle: (message: ParsedMessage) => Promise<void>;
+  readonly #handler: MessageHandler;
   readonly #receiver: Receiver;
   #waitingBytes = 0;
   readonly #running = new Map<string, RunningOperation>();
 
-  /** @param handle resolves when the message, and the operation that it starts, is over. Never rejects. */
-  constructor(handle: (message: ParsedMessage) => Promise<void>, receiver: Receiver) {
-    this.#handle = handle;
+  constructor(handler: MessageHandler, receiver: Receiver) {
+    this.#handler = handler;
     this.#receiver = receiver;
   }
 
@@ -52,7 +68,7 @@ export class Inbox {
         return;
       }
       if (message?.type === MessageType.Subscribe) {
-        if (running.next) this.#receiver.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`);
+        if (running.next) this.#refuse(id);
         else {
           running.next = message;
           running.nextBytes = bytes;
@@ -62,20 +78,46 @@ export class Inbox {
         return;
       }
     }
-    if (running && message?.type === MessageType.Complete) running.isCompleted = true;
-    const handled = this.#handle(message);
-    // One under an id in use is refused by graphql-ws.
-    if (id !== undefined && !running && message?.type === MessageType.Subscribe) void this.#follow(id, handled);
+    if (running && message?.type === MessageType.Complete) {
+      running.isCompleted = true;
+      running.subscription?.complete();
+      if (running.isOwn) return;
+    }
+    if (id !== undefined && message?.type === MessageType.Subscribe) {
+      if (!running) return this.#begin(id, message);
+      // Under an id in use; what graphql-ws runs it knows itself.
+      if (running.isOwn) return this.#refuse(id);
+    }
+    void this.#handler.handle(message);
   }
 
-  async #follow(id: string, handled: Promise<void>): Promise<void> {
-    const operation: RunningOperation = { isCompleted: false, next: undefined, nextBytes: 0 };
-    this.#running.set(id, operation);
-    await handled;
+  /** A subscription runs under this id, and is told when it is completed. */
+  opened(id: string, subscription: Completable): void {
+    const operation = this.#running.get(id);
+    if (operation) operation.subscription = subscription;
+  }
+
+  /** The operation under this id is over. */
+  ended(id: string): void {
+    const operation = this.#running.get(id);
+    if (!operation) return;
     this.#running.delete(id);
     const { next, nextBytes } = operation;
     this.#drop(operation);
-    if (next) this.receive(next, nextBytes);
+    // Not within what has ended it.
+    if (next) queueMicrotask(() => this.receive(next, nextBytes));
+  }
+
+  #begin(id: string, message: ParsedMessage): void {
+    const operation = { isCompleted: false, isOwn: true, subscription: undefined, next: undefined, nextBytes: 0 };
+    this.#running.set(id, operation);
+    if (this.#handler.subscribe(id, message)) return;
+    operation.isOwn = false;
+    void this.#handler.handle(message).then(() => this.ended(id));
+  }
+
+  #refuse(id: string): void {
+    this.#receiver.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`);
   }
 
   #drop(operation: RunningOperation): void {

@@ -1,106 +1,135 @@
-/** A subscription whose events are written to its socket as they come, without an iteration between. */
-import type { ExecutionResult } from "graphql";
+/** A running subscription of a WebSocket. */
+import { GraphQLError, type ExecutionResult } from "graphql";
 import type { DeliveredEvent } from "../../chat/events/registry.ts";
 import type { Sink, StreamState } from "../../fanout/sink.ts";
 import type { Stream } from "../../fanout/stream.ts";
-import type { Context } from "../../graphql/context.ts";
+import type { Operation } from "../../graphql/context.ts";
 import { toClientError } from "../../graphql/errors.ts";
+import type { Operations, SharedSubscription } from "../../graphql/operations.ts";
+import type { Results } from "../../graphql/result-stream.ts";
 import type { Selection } from "../../graphql/selections.ts";
 import type { Connection } from "./connection.ts";
-import { idText, stateMessage } from "./frames.ts";
+import { ConnectionCaller } from "./connection-caller.ts";
 import type { Outbox } from "./outbox.ts";
+import { completeMessage, errorMessage, idText, nextMessage, stateMessage } from "./frames.ts";
 
 /**
- * What graphql-ws gets for such a subscription: results that never come. It waits until the stream ends, which completes the
- * operation or fails it, and ends the stream with `return` when the client completes it or is gone.
+ * One object for all of it, since an idle connection has several: the caller, and where the results go. Results that equal subscriptions
+ * share go from the stream to the outbox as they come; others are iterated.
  */
-export class LiveSubscription implements AsyncGenerator<ExecutionResult, void, undefined>, Sink {
-  readonly #connection: Connection;
+export class LiveSubscription extends ConnectionCaller implements Sink {
+  readonly #operations: Operations;
+  /** Kept here because reading another object on every write doubles the cost of a write. */
   readonly #outbox: Outbox;
-  readonly #stream: Stream;
-  readonly #selection: Selection;
-  readonly #id: string;
-  readonly #context: Context;
-  #waiting: PromiseWithResolvers<IteratorResult<ExecutionResult, void>> | undefined;
-  #ended: { readonly error: Error | undefined } | undefined;
+  readonly #text: string;
+  #stream: Stream | undefined;
+  #selection: Selection | undefined;
+  #results: Results | undefined;
+  #isOver = false;
 
-  constructor(
-    connection: Connection,
-    { stream, selection }: { readonly stream: Stream; readonly selection: Selection },
-    id: string,
-    context: Context,
-  ) {
-    this.#connection = connection;
+  /** @param id of the `subscribe` message. */
+  constructor(operations: Operations, connection: Connection, operation: Operation, id: string) {
+    super(connection, operation, id);
+    this.#operations = operations;
     this.#outbox = connection.outbox;
-    this.#stream = stream;
-    this.#selection = selection;
-    this.#id = idText(id);
-    this.#context = context;
-    connection.live.add(this);
-    if (stream.startedWith !== undefined) connection.noteStart(stream.startedWith);
-    stream.pipe(this);
+    this.#text = idText(id);
   }
 
   get isLagging(): boolean {
     return this.#outbox.isLagging;
   }
 
+  /** Has the results of a stream written as they come. */
+  pipe({ stream, selection }: SharedSubscription): void {
+    this.#selection = selection;
+    if (!this.#begin()) {
+      stream.end();
+      this.end(undefined);
+      return;
+    }
+    this.#stream = stream;
+    if (stream.startedWith !== undefined) this.connection.noteStart(stream.startedWith);
+    stream.pipe(this);
+  }
+
+  /** Writes results one after the other, as fast as the client reads. Resolves when it is over; never rejects. */
+  async iterate(results: Results): Promise<void> {
+    const { connection } = this;
+    if (!this.#begin()) {
+      await results.return();
+      this.#finish();
+      return;
+    }
+    this.#results = results;
+    if (connection.wantsStates) results.watchStates((state) => this.state(state));
+    try {
+      for await (const result of results) if (!this.isCompleted) await connection.send(this.#next(result));
+      this.#finish();
+    } catch (error) {
+      this.#finish(asSourceError(toClientError(error, this.#operations.context(this.operation, this))));
+    }
+  }
+
   write(event: DeliveredEvent): void {
-    const rendered = this.#selection.render(event);
+    const rendered = this.#selection?.render(event);
+    if (!rendered) return;
     // Some clients would show a result with errors for ever: it ends the subscription instead.
-    if ("error" in rendered) this.#stream.end(rendered.error);
-    else this.#outbox.next(this.#id, rendered.payload);
+    if ("error" in rendered) this.#stream?.end(rendered.error);
+    else this.#outbox.next(this.#text, rendered.payload);
   }
 
   state(state: StreamState): void {
-    if (this.#connection.wantsStates) this.#outbox.send(stateMessage(this.#id, state));
+    if (this.connection.wantsStates) this.#outbox.send(stateMessage(this.#text, state));
   }
 
   /** The connection has room again. */
   resume(): void {
-    this.#stream.resume();
+    this.#stream?.resume();
   }
 
+  /** The client wants no more, or is gone. */
+  complete(): void {
+    this.#stream?.end();
+    // The iteration ends with it.
+    void this.#results?.return();
+  }
+
+  /** The stream has ended. */
   end(error: Error | undefined): void {
-    if (this.#ended) return;
-    this.#ended = { error: error && toClientError(error, this.#context) };
-    this.#connection.live.delete(this);
-    this.#selection.release();
-    this.#context.caller.release();
-    if (this.#waiting) this.#settle(this.#waiting, this.#ended.error);
+    if (this.#isOver) return;
+    const context = error && this.#operations.context(this.operation, this);
+    this.#selection?.release();
+    this.#selection = undefined;
+    if (context) this.#finish(asSourceError(toClientError(error, context)));
+    else this.#finish();
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  /** False where nobody waits for it any more. */
+  #begin(): boolean {
+    if (this.connection.isClosed || this.isCompleted) return false;
+    this.connection.live.add(this);
+    this.connection.inbox?.opened(this.id, this);
+    return true;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
+  #next(result: ExecutionResult): string {
+    return nextMessage(this.#text, JSON.stringify(result));
   }
 
-  next(): Promise<IteratorResult<ExecutionResult, void>> {
-    const waiting = Promise.withResolvers<IteratorResult<ExecutionResult, void>>();
-    if (this.#ended) this.#settle(waiting, this.#ended.error);
-    else this.#waiting = waiting;
-    return waiting.promise;
+  #finish(...errors: readonly GraphQLError[]): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { connection, isCompleted } = this;
+    connection.live.delete(this);
+    this.release();
+    if (!isCompleted && connection.isOpen) {
+      connection.outbox.send(errors.length > 0 ? errorMessage(this.#text, errors) : completeMessage(this.#text));
+    }
+    connection.inbox?.ended(this.id);
   }
+}
 
-  async return(): Promise<IteratorResult<ExecutionResult, void>> {
-    await this.#stream.return();
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<ExecutionResult, void>> {
-    await this.return();
-    throw error;
-  }
-
-  #settle(
-    { resolve, reject }: PromiseWithResolvers<IteratorResult<ExecutionResult, void>>,
-    error: Error | undefined,
-  ): void {
-    this.#waiting = undefined;
-    if (error) reject(error);
-    else resolve({ done: true, value: undefined });
-  }
+/** As graphql-ws tells the failure of a source: without the place in the document. */
+export function asSourceError(error: GraphQLError): GraphQLError {
+  return new GraphQLError(error.message, { originalError: error });
 }

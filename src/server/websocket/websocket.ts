@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from "graphql";
+import type { ExecutionArgs, GraphQLError } from "graphql";
 import {
   makeServer,
   MessageType,
@@ -17,26 +17,22 @@ import type { Sessions } from "../../chat/sessions.ts";
 import { Unauthenticated } from "../../chat/unauthenticated.ts";
 import type { Config } from "../../config/config.ts";
 import { GatewayError, hasCode } from "../../errors.ts";
-import { rateLimited, toClientError } from "../../graphql/errors.ts";
-import type { Caller } from "../../graphql/caller.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
 import { Turns } from "./arrivals.ts";
-import { Accepted, accepted, executeAccepted, rejected } from "./accepted.ts";
+import { Accepted, executeAccepted } from "./accepted.ts";
+import { Admission } from "./admission.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Connection } from "./connection.ts";
 import { Closes } from "./connection-counts.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Inbox } from "./inbox.ts";
-import { idText, stateMessage } from "./frames.ts";
-import { LiveSubscription } from "./live-subscription.ts";
 import { discard } from "./messages.ts";
-import { RefusedOperations } from "./refused-operations.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
+import { SubscriptionRuns } from "./subscription-runs.ts";
 import { logClosing, logOpening } from "../connection-log.ts";
-import { overLimit } from "./operation-limits.ts";
 import type { ConnectionLimits } from "../connection-limits.ts";
 import { connectionOrigin, type ClientOrigins } from "../client-origin.ts";
 import { connectionToken } from "../token.ts";
@@ -59,6 +55,11 @@ interface WebSocketsOptions {
 
 type Protocol = ProtocolContext<Record<string, unknown>, Connection>;
 
+/** Subscriptions do not reach graphql-ws. */
+function refuseSubscription(): never {
+  throw new Error("graphql-ws was given a subscription to run");
+}
+
 export class WebSockets {
   readonly #options: WebSocketsOptions;
   readonly #server: WebSocketServer;
@@ -66,6 +67,8 @@ export class WebSockets {
   readonly #connections = new Connections();
   readonly #flusher = new Flusher();
   readonly #turns = new Turns();
+  readonly #admission: Admission;
+  readonly #subscriptions: SubscriptionRuns;
   readonly closes = new Closes();
 
   constructor(options: WebSocketsOptions) {
@@ -77,12 +80,16 @@ export class WebSockets {
       socket.once("finish", () => socket.destroy());
       socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     });
+    this.#admission = new Admission(options.operations, config);
+    this.#subscriptions = new SubscriptionRuns(options.operations, this.#admission, (connection, error) =>
+      this.#onFailure(connection, undefined, error),
+    );
     this.#protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
       onConnect: (context) => this.#open(context.connectionParams ?? {}, context.extra),
       onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
       execute: (args) => executeAccepted(options.operations, args),
-      subscribe: (args) => this.#subscribe(accepted(args)),
+      subscribe: refuseSubscription,
     });
   }
 
@@ -158,6 +165,7 @@ export class WebSockets {
       connection.closed(code);
       // First of all what others see of it; the library's own clean-up waits for iterators.
       if (connection.session) this.#options.sessions.close(connection.session);
+      for (const subscription of connection.live) subscription.complete();
       closed(code, reason.toString()).catch((error: unknown) =>
         log.error({ err: error }, "a connection did not end cleanly"),
       );
@@ -165,14 +173,16 @@ export class WebSockets {
   }
 
   #onMessage(connection: Connection, handle: (data: string) => Promise<void>): void {
-    const inbox = new Inbox(
-      (message) =>
-        // graphql-ws parses text and takes the rest as parsed; its types know the text only.
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
-        handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
+    connection.inbox = new Inbox(
+      {
+        subscribe: (id, message) => this.#subscriptions.take(connection, id, message),
+        handle: (message) =>
+          // graphql-ws parses text and takes the rest as parsed; its types know the text only.
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
+          handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
+      },
       connection,
     );
-    connection.inbox = inbox;
     const { arrivals, socket } = connection;
     socket.on("message", (data) => {
       // What a client sends after its connection was closed is not executed, even where the close has not arrived yet.
@@ -243,47 +253,14 @@ export class WebSockets {
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const { operations, config } = this.#options;
-    const operation = operations.prepare(payload);
+    const { operations } = this.#options;
+    const prepared = this.#subscriptions.prepared(payload);
     discard(payload);
-    const errors = "type" in operation ? overLimit(connection, operation, config.MAX_SUBSCRIPTIONS) : operation;
-    if (errors && "type" in operation) operations.statistics.count(operation.type, "OPERATION_LIMIT");
-    if (errors || !("type" in operation)) return (await this.#charge(connection, connection, 1)) ?? errors ?? [];
-    const context = operations.context(operation, new ConnectionCaller(connection, operation, id));
-    const refusal = await this.#charge(connection, context.caller, operation.cost);
-    if (!refusal) return new Accepted(operations.schema, context, connection, id);
-    context.caller.release();
-    return refusal;
-  }
-
-  /** What is refused for another reason is charged too: it has been read. */
-  async #charge(
-    connection: Connection,
-    caller: Pick<Caller, "identity">,
-    cost: number,
-  ): Promise<readonly GraphQLError[] | undefined> {
-    const { operations, config } = this.#options;
-    const retryAfterMs = await operations.admit(caller, cost);
-    if (retryAfterMs === 0) return undefined;
-    connection.refused ??= new RefusedOperations(config.RATE_LIMIT_OPERATIONS.count);
-    const goesOn = connection.refused.add(cost, retryAfterMs);
-    if (goesOn) connection.close(CloseCode.tooManyRequests, "Too many operations");
-    return [rateLimited(retryAfterMs)];
-  }
-
-  async #subscribe({
-    contextValue: context,
-    connection,
-    id,
-  }: Accepted): Promise<AsyncGenerator<ExecutionResult, void>> {
-    const result = await this.#options.operations.subscribeShared(context);
-    if ("stream" in result) return new LiveSubscription(connection, result, id, context);
-    if (Symbol.asyncIterator in result) {
-      if (connection.wantsStates) {
-        result.watchStates((state) => connection.outbox.send(stateMessage(idText(id), state)));
-      }
-      return result;
-    }
-    return rejected(toClientError(result.errors?.[0], context));
+    const admitted = await this.#admission.admit(
+      connection,
+      prepared,
+      (operation) => new ConnectionCaller(connection, operation, id),
+    );
+    return "caller" in admitted ? new Accepted(operations.schema, admitted, connection, id) : admitted;
   }
 }
