@@ -1,29 +1,67 @@
 /** The memory that one connection may hold, whatever for. */
 
-/** Bytes of one connection: what its operations keep, and events that wait to be delivered to it. Beside it is what waits to be written. */
+/**
+ * Bytes of one connection: a quarter for what its operations keep, a quarter for events that wait for readers that iterate, half for what its
+ * subscriptions have missed. Beside it is what waits to be written.
+ */
 const CONNECTION_BYTES = 1_048_576;
+
+/** Readers of what subscriptions have missed that hold something at once. */
+const MAX_READERS = 4;
 
 export class ByteBudget {
   readonly #limitBytes: number;
   #keptBytes = 0;
+  #queuedBytes = 0;
+  #readers = 0;
+  #waiting: (() => void)[] | undefined;
 
   constructor(limitBytes = CONNECTION_BYTES) {
     this.#limitBytes = limitBytes;
   }
 
-  /** Bytes that are held. */
-  get usedBytes(): number {
-    return this.#keptBytes;
-  }
-
-  /** Takes what an operation keeps until {@link drop}. False, and nothing is taken, above half of the budget: the rest is for events. */
+  /** Takes what an operation keeps until {@link drop}. False, and nothing is taken, where there is no room. */
   keep(bytes: number): boolean {
-    if (this.#keptBytes + bytes > this.#limitBytes / 2) return false;
+    if (this.#keptBytes + bytes > this.#limitBytes / 4) return false;
     this.#keptBytes += bytes;
     return true;
   }
 
   drop(bytes: number): void {
     this.#keptBytes -= bytes;
+  }
+
+  /** An event waits, until {@link dequeue}. */
+  enqueue(bytes: number): void {
+    this.#queuedBytes += bytes;
+  }
+
+  dequeue(bytes: number): void {
+    this.#queuedBytes -= bytes;
+  }
+
+  /** Whether no more events may wait. */
+  get areQueuesFull(): boolean {
+    return this.#queuedBytes >= this.#limitBytes / 4;
+  }
+
+  /** Bytes that one reader may hold: the room is shared with those that wait. */
+  get readerBytes(): number {
+    const readers = this.#readers + (this.#waiting?.length ?? 0);
+    return this.#limitBytes / 2 / Math.min(Math.max(readers, 1), MAX_READERS);
+  }
+
+  /** Resolves when one more may read what it has missed. {@link leave} follows. */
+  async enter(): Promise<void> {
+    if (this.#readers < MAX_READERS) this.#readers++;
+    else await new Promise<void>((resolve) => (this.#waiting ??= []).push(resolve));
+  }
+
+  /** It holds nothing more. */
+  leave(): void {
+    const next = this.#waiting?.shift();
+    if (next) next();
+    else this.#readers--;
+    if (this.#waiting?.length === 0) this.#waiting = undefined;
   }
 }

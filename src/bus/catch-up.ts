@@ -21,22 +21,41 @@ export interface Past<Entry> {
   readonly entries: readonly Entry[];
   /** A reader that has all entries is at this position at least. */
   readonly readTo: Position;
+  /** Whether there are more, which come after these: they are read when these have been delivered. `readTo` is for all of them. */
+  readonly isPartial?: boolean;
+}
+
+/** What of a topic's past is read. */
+export interface PastRequest {
+  /** How many topics are read at once. */
+  readonly topics: number;
+  /** Whether the last read was partial, and all of it has been delivered. */
+  readonly isContinued: boolean;
+}
+
+/** Readers that may hold what they have read, of those that share a memory. */
+export interface Turns {
+  /** Resolves when the reader may read. {@link leave} follows. */
+  enter(): Promise<void>;
+  leave(): void;
 }
 
 /** What the reader reads from, and where it delivers. */
 export interface CatchUpReader<Entry extends CatchUpEntry> {
   /**
-   * The past of a topic, whole.
+   * The past of a topic: whole, or its first part.
    *
    * @param seen the last live event that went by, if any: `readTo` is not before it.
    * @throws where it cannot be read, or cannot be had whole.
    */
-  read(topic: string, after: Position, seen: Position | undefined): Promise<Past<Entry>>;
+  read(topic: string, after: Position, seen: Position | undefined, request: PastRequest): Promise<Past<Entry>>;
   deliver(entry: Entry): void;
   /** Whether the reader can take no more for now. {@link CatchUp.run} is called again when it can. */
   isFull(): boolean;
   /** The reader has caught up. */
   onCaughtUp(): void;
+  /** Undefined: the reader waits for no other. */
+  readonly turns?: Turns;
 }
 
 /** A topic in which the reader is behind. */
@@ -49,6 +68,8 @@ interface Behind {
   readTo: Position | undefined;
   /** Entries of the last read that are not delivered yet. */
   pending: number;
+  /** There are entries after those of the last read. */
+  isPartial: boolean;
   /** Some entries that no log has were delivered, others not yet: the reader is at no position. */
   isBetween: boolean;
 }
@@ -69,6 +90,7 @@ export class CatchUp<Entry extends CatchUpEntry> {
   #isWanted = false;
   /** The read that is under way. What answers later belongs to a run that has failed. */
   #attempt: object | undefined;
+  #hasTurn = false;
 
   /** @param maxRead how many entries are kept for a reader that takes a few at a time; the rest is read again. */
   constructor(reader: CatchUpReader<Entry>, maxRead = MAX_READ) {
@@ -98,7 +120,14 @@ export class CatchUp<Entry extends CatchUpEntry> {
   /** The reader continues from that position. Call {@link run} then. */
   start(topic: string, after: Position): void {
     this.forget(topic);
-    this.#behind.set(topic, { after, seen: undefined, readTo: undefined, pending: 0, isBetween: false });
+    this.#behind.set(topic, {
+      after,
+      seen: undefined,
+      readTo: undefined,
+      pending: 0,
+      isPartial: false,
+      isBetween: false,
+    });
   }
 
   /**
@@ -129,7 +158,25 @@ export class CatchUp<Entry extends CatchUpEntry> {
   /** The reader does not want a topic any more. */
   forget(topic: string): void {
     this.#readTo.delete(topic);
-    if (this.#behind.delete(topic)) this.#read = this.#read.filter((entry) => entry.topic !== topic);
+    if (!this.#behind.delete(topic)) return;
+    this.#read = this.#read.filter((entry) => entry.topic !== topic);
+    this.#endTurn();
+  }
+
+  /** The reader is gone. */
+  stop(): void {
+    this.#behind.clear();
+    this.#read = [];
+    this.#attempt = undefined;
+    this.#endTurn();
+  }
+
+  /** Others may read where nothing that was read is held. */
+  #endTurn(): void {
+    if (!this.#hasTurn || this.#read.length > 0 || [...this.#behind.values()].some(({ isPartial }) => isPartial))
+      return;
+    this.#hasTurn = false;
+    this.#reader.turns?.leave();
   }
 
   /**
@@ -153,22 +200,42 @@ export class CatchUp<Entry extends CatchUpEntry> {
       }
     } finally {
       this.#isRunning = false;
+      this.#endTurn();
     }
   }
 
   async #step(): Promise<void> {
-    if (this.#read.length === 0) await this.#readOn();
-    while (!this.#reader.isFull()) {
+    if (this.#unread().length > 0) {
+      // Where it waits for nobody it reads in the turn in which it is run.
+      if (!this.#hasTurn && this.#reader.turns) await this.#takeTurn(this.#reader.turns);
+      if (!this.#reader.isFull()) await this.#readOn(this.#unread());
+    }
+    let isExhausted = false;
+    while (!isExhausted && !this.#reader.isFull()) {
       const next = this.#read.pop();
       if (!next) break;
+      const of = this.#behind.get(next.topic);
       this.#deliver(next);
+      isExhausted = of !== undefined && of.isPartial && isDelivered(of);
     }
     if (this.#read.length > 0) return;
-    for (const [topic, { after, seen, readTo }] of this.#behind) {
-      if (readTo === undefined || (seen !== undefined && readTo < seen)) continue;
+    for (const [topic, { after, seen, readTo, isPartial }] of this.#behind) {
+      if (isPartial || readTo === undefined || (seen !== undefined && readTo < seen)) continue;
       this.#behind.delete(topic);
       this.#readTo.set(topic, latest(after, readTo));
     }
+    this.#endTurn();
+  }
+
+  /** The topics that are to be read: what comes after a part is read before anything later is delivered. */
+  #unread(): readonly (readonly [string, Behind])[] {
+    const behind = [...this.#behind];
+    return this.#read.length === 0 ? behind : behind.filter(([, of]) => of.isPartial && isDelivered(of));
+  }
+
+  async #takeTurn(turns: Turns): Promise<void> {
+    await turns.enter();
+    this.#hasTurn = true;
   }
 
   #deliver(entry: Entry): void {
@@ -176,35 +243,39 @@ export class CatchUp<Entry extends CatchUpEntry> {
     if (!behind) return;
     behind.pending--;
     if (entry.position !== undefined) behind.after = entry.position;
-    behind.isBetween = behind.pending > 0 && entry.position === undefined;
-    if (behind.pending === 0) reach(behind);
+    behind.isBetween = entry.position === undefined && (behind.pending > 0 || behind.isPartial);
+    if (isDelivered(behind)) reach(behind);
     this.#reader.deliver(entry);
   }
 
-  async #readOn(): Promise<void> {
-    const topics = [...this.#behind];
+  async #readOn(topics: readonly (readonly [string, Behind])[]): Promise<void> {
     for (const [, behind] of topics) behind.readTo = undefined;
     const attempt = (this.#attempt = {});
-    const read = await Promise.all(topics.map(async ([topic, behind]) => this.#readTopic(topic, behind, attempt)));
+    const request = topics.length;
+    const read = await Promise.all(topics.map(([topic, behind]) => this.#readTopic(topic, behind, attempt, request)));
     // Backwards, so that the next one is taken from the end.
-    this.#read = this.#bounded(read.flat().toSorted((a, b) => (a.order < b.order ? 1 : a.order > b.order ? -1 : 0)));
+    const all = [...read.flat(), ...this.#read].toSorted((a, b) =>
+      a.order < b.order ? 1 : a.order > b.order ? -1 : 0,
+    );
+    this.#read = this.#bounded(all);
   }
 
-  async #readTopic(topic: string, behind: Behind, attempt: object): Promise<readonly Entry[]> {
+  async #readTopic(topic: string, behind: Behind, attempt: object, topics: number): Promise<readonly Entry[]> {
     const isCurrent = (): boolean => this.#attempt === attempt && this.#behind.get(topic) === behind;
     let past: Past<Entry>;
     try {
-      past = await this.#reader.read(topic, behind.after, behind.seen);
+      past = await this.#reader.read(topic, behind.after, behind.seen, { topics, isContinued: behind.isPartial });
     } catch (error) {
       if (isCurrent()) throw error;
       return [];
     }
     // It was forgotten, or started anew, meanwhile.
     if (!isCurrent()) return [];
-    const { entries, readTo } = past;
+    const { entries, readTo, isPartial = false } = past;
     behind.readTo = readTo;
+    behind.isPartial = isPartial;
     behind.pending = entries.length;
-    if (behind.pending === 0) reach(behind);
+    if (isDelivered(behind)) reach(behind);
     // Backwards like the whole, so that entries with equal order keep theirs.
     return entries.toReversed();
   }
@@ -219,13 +290,17 @@ export class CatchUp<Entry extends CatchUpEntry> {
       if (excess <= 0 || unlogged.has(topic) || !behind) return true;
       excess--;
       behind.pending--;
-      behind.readTo = undefined;
+      behind.isPartial = true;
       return false;
     });
   }
 }
 
+function isDelivered({ pending }: Behind): boolean {
+  return pending === 0;
+}
+
 /** All entries of the last read were delivered. */
 function reach(behind: Behind): void {
-  if (behind.readTo !== undefined) behind.after = latest(behind.after, behind.readTo);
+  if (behind.readTo !== undefined && !behind.isPartial) behind.after = latest(behind.after, behind.readTo);
 }

@@ -5,6 +5,7 @@ import type { Counts } from "../measures.ts";
 import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
+import type { HeldMessages } from "./held-messages.ts";
 import type { KnownReads } from "./known-reads.ts";
 import type { Message } from "./model.ts";
 import type { Identity } from "./session.ts";
@@ -28,13 +29,15 @@ const REMEMBERED_USERS = 20_000;
 class Selection {
   readonly #isWanted: (message: Message) => boolean;
   readonly #limit: number;
+  readonly #held: HeldMessages | undefined;
   readonly #result = Promise.withResolvers<readonly Ordered[]>();
-  #wanted: Ordered[] = [];
+  #wanted: readonly Ordered[] = [];
   isDone = false;
 
-  constructor(isWanted: (message: Message) => boolean, limit: number) {
+  constructor(isWanted: (message: Message) => boolean, limit: number, held: HeldMessages | undefined) {
     this.#isWanted = isWanted;
     this.#limit = limit;
+    this.#held = held;
   }
 
   /** Whether it is wanted only where it is not too much. */
@@ -49,12 +52,16 @@ class Selection {
   take(page: readonly Ordered[], order: CreationOrder): void {
     if (this.isDone) return;
     const found = page.filter(({ message }) => this.#isWanted(message));
-    if (found.length > 0) this.#wanted = order.ordered([...this.#wanted, ...found]);
+    if (found.length > 0) {
+      const ordered = order.ordered([...this.#wanted, ...found]);
+      this.#wanted = this.#held?.trim(ordered) ?? ordered;
+    }
     if (this.#wanted.length > this.#limit) this.fail(new GatewayError("CURSOR_EXPIRED"));
   }
 
-  finish(): void {
+  finish(pages: readonly (NextPage | undefined)[]): void {
     this.isDone = true;
+    this.#held?.read(pages);
     this.#result.resolve(this.#wanted);
   }
 
@@ -108,6 +115,7 @@ export class HistoryScans {
   /**
    * Every message of a chat that `isWanted`, in order; each message once. It is read to its end, or until nobody wants more of it.
    *
+   * @param held knows afterwards which of them have their text: undefined, all.
    * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or too many histories were read for the user lately; NOT_FOUND,
    * NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
@@ -116,8 +124,9 @@ export class HistoryScans {
     chatId: string,
     isWanted: (message: Message) => boolean,
     limit: number,
+    held?: HeldMessages,
   ): Promise<readonly Ordered[]> {
-    const selection = new Selection(isWanted, limit);
+    const selection = new Selection(isWanted, limit, held);
     const key = JSON.stringify([identity.tokenHash, chatId]);
     const known = this.#scans.get(key);
     if (known && !known.isRunning) known.selections.push(selection);
@@ -130,16 +139,34 @@ export class HistoryScans {
     return selection.result;
   }
 
-  /** Every message of a chat, a page of the API at a time. @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_… */
+  /** The messages of one page of the API. @throws GatewayError as {@link pages}. */
+  async page(identity: Identity, chatId: string, asked: NextPage | undefined): Promise<readonly Message[]> {
+    const page = await this.#access.call(identity, chatId, () =>
+      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
+    );
+    return new CreationOrder().add(page.messages).map(({ message }) => {
+      this.#reads.learn(message);
+      return this.#reads.withReaders(message);
+    });
+  }
+
+  /**
+   * Every message of a chat, a page of the API at a time.
+   *
+   * @param visited is given how each page was asked for.
+   * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
+   */
   async *pages(
     identity: Identity,
     chatId: string,
     order: CreationOrder,
+    visited: (NextPage | undefined)[] = [],
   ): AsyncGenerator<readonly Ordered[], void, undefined> {
     let next: NextPage | undefined;
     const seen = new Set<string>();
     for (let count = 0; count < MAX_UPSTREAM_PAGES; count++) {
       const asked = next;
+      visited.push(asked);
       const page = await this.#access.call(identity, chatId, () =>
         this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
       );
@@ -192,11 +219,12 @@ export class HistoryScans {
     try {
       if (selections.every(({ isBounded }) => isBounded)) this.#count(identity.user.id);
       const order = new CreationOrder();
-      for await (const page of this.pages(identity, chatId, order)) {
+      const visited: (NextPage | undefined)[] = [];
+      for await (const page of this.pages(identity, chatId, order, visited)) {
         for (const selection of selections) selection.take(page, order);
         if (selections.every(({ isDone }) => isDone)) return;
       }
-      for (const selection of selections) if (!selection.isDone) selection.finish();
+      for (const selection of selections) if (!selection.isDone) selection.finish(visited);
     } catch (error) {
       for (const selection of selections) if (!selection.isDone) selection.fail(error);
     }

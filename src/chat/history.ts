@@ -1,10 +1,12 @@
 /** Pages of a chat's history in the order of time, out of a REST API whose own pages may come in any. */
 import { badInput, hasCode } from "../errors.ts";
+import type { NextPage } from "../upstream/chat-api.ts";
 import { whereReachable, type EventLog, type LogEntry } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import { MAX_SEEN, PUBLICATION_MARGIN_MS, type CursorPosition, type Cursors } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
+import type { HeldMessages, HistoryPages } from "./held-messages.ts";
 import { chatTopic } from "./events/topics.ts";
 import { HistoryScans, type HistoryScansParts } from "./history-scans.ts";
 import type { KnownReads } from "./known-reads.ts";
@@ -136,6 +138,7 @@ export class History {
   /**
    * Every message of a chat that `isWanted`, oldest first; each message once.
    *
+   * @param held has the texts of those that come first; where absent, all messages have theirs.
    * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or the user has had too much read lately; else as {@link read}.
    */
   async select(
@@ -143,8 +146,10 @@ export class History {
     chatId: string,
     isWanted: (message: Message) => boolean,
     limit: number,
+    held?: HeldMessages,
   ): Promise<readonly Message[]> {
-    const wanted = await this.#scans.select(identity, chatId, isWanted, limit);
+    held?.begin(new ChatPages(this, this.#scans, identity, chatId));
+    const wanted = await this.#scans.select(identity, chatId, isWanted, limit, held);
     return withSeen(wanted, NOTHING_RECENT.pending).map((message) => this.#reads.withReaders(message));
   }
 
@@ -157,6 +162,29 @@ export class History {
     const { id } = identity.user;
     const isUnread = (message: Message): boolean => message.sender.id !== id && message.readAt === null;
     return (await this.select(identity, chatId, isUnread, Infinity)).length;
+  }
+}
+
+/** The history of one chat, as one user may read it. */
+class ChatPages implements HistoryPages {
+  readonly #history: History;
+  readonly #scans: HistoryScans;
+  readonly #identity: Identity;
+  readonly #chatId: string;
+
+  constructor(history: History, scans: HistoryScans, identity: Identity, chatId: string) {
+    this.#history = history;
+    this.#scans = scans;
+    this.#identity = identity;
+    this.#chatId = chatId;
+  }
+
+  readPage(asked: NextPage | undefined): Promise<readonly Message[]> {
+    return this.#scans.page(this.#identity, this.#chatId, asked);
+  }
+
+  select(isWanted: (message: Message) => boolean, held: HeldMessages): Promise<readonly Message[]> {
+    return this.#history.select(this.#identity, this.#chatId, isWanted, Infinity, held);
   }
 }
 

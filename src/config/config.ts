@@ -270,14 +270,10 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
 }
 
 /** The table as the documentation shows it. */
-export const CONFIG_TABLE: readonly {
+export const CONFIG_TABLE: readonly (Pick<Variable<unknown>, "default" | "expected" | "sentence"> & {
   name: string;
-  default: string | undefined;
   shownDefault: string;
-  /** Completes "expected …". */
-  expected: string;
-  sentence: string;
-}[] = Object.entries<Variable<unknown>>(VARIABLES).map(([name, variable]) => ({
+})[] = Object.entries<Variable<unknown>>(VARIABLES).map(([name, variable]) => ({
   name,
   default: variable.default,
   shownDefault: variable.defaultText ?? variable.default ?? "none",

@@ -148,6 +148,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
 
   protected close(): void {
     clearTimeout(this.#retry);
+    this.#catchUp?.stop();
     this.#catchUp = undefined;
   }
 
@@ -157,9 +158,12 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   #createCatchUp(): CatchUp<PastEvent> {
+    const { memory } = this.spec.session;
     return new CatchUp<PastEvent>({
+      turns: memory,
       isFull: () => this.isDone || (this.sink?.isLagging ?? true),
-      read: (topic, after, seen) => this.#past.read(topic, after, seen),
+      read: (topic, after, seen, { topics, isContinued }) =>
+        this.#past.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued }),
       deliver: ({ event, position }) => this.#deliverPast(event, position),
       onCaughtUp: () => this.#caughtUp(),
     });

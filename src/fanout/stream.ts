@@ -112,7 +112,7 @@ export abstract class Stream<Type extends EventType = EventType>
     if (!this.queue) {
       const onRoom = (): void => this.resume();
       const onState = (state: StreamState): void => this.#onState?.(state);
-      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, onRoom, onState);
+      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, this.spec.session.memory, onRoom, onState);
       this.pipe(this.queue);
     }
     return this.queue.next();

@@ -4,6 +4,7 @@ import { parsePosition, type Position } from "../bus/position.ts";
 import { compareByCreation, positionOfCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
+import type { HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
@@ -22,6 +23,8 @@ interface Sources {
   readonly history: Pick<History, "select">;
   /** The maximum number of messages out of the history. */
   readonly limit: number;
+  /** Has the texts of those that come first. */
+  readonly held: HeldMessages;
 }
 
 /**
@@ -31,12 +34,12 @@ interface Sources {
  * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…; BusUnavailable
  */
 export async function readMessages(
-  { log, history, limit }: Sources,
+  { log, history, limit, held }: Sources,
   session: Session,
   chatId: string,
   isWanted: IsWanted,
 ): Promise<readonly FoundMessage[]> {
-  const messages = await history.select(session, chatId, (message) => isWanted(message), limit);
+  const messages = await history.select(session, chatId, (message) => isWanted(message), limit, held);
   // After the history: it is read in pages, and the log has what was written to a page that had been read before.
   const { entries } = await log.tail(chatTopic(chatId));
   const all = withLogged(messages, entries, isWanted);

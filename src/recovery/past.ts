@@ -9,6 +9,7 @@ import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat
 import type { MessageCreated } from "../chat/events/message-created.ts";
 import { idOf, isDurableChatEvent, logPartOf, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
+import { eventBytes, HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
@@ -45,6 +46,25 @@ export type StartOutcome = "new" | "resumed" | "after" | "expired";
 
 export type ReplaySource = "log" | "history";
 
+/** How much of the past is read at once. */
+interface PartRequest {
+  /** Of messages; one is read in any case. */
+  readonly maxBytes: number;
+  /** Whether what was read before was a part, all of which has been delivered. */
+  readonly isContinued: boolean;
+}
+
+const WHOLE: PartRequest = { maxBytes: Infinity, isContinued: false };
+
+/** Of the messages of a history, those that are still to be delivered. */
+interface Rest {
+  messages: readonly Message[];
+  readonly held: HeldMessages;
+  readonly readTo: Position;
+  /** Of the last one that was delivered. */
+  order: Position;
+}
+
 export class ReaderPast {
   readonly #sources: PastSources;
   readonly #session: Session;
@@ -60,6 +80,8 @@ export class ReaderPast {
   #knownUntil = 0;
   /** Events of the first read of each topic, until the reader has caught up for the first time. Undefined from then on. */
   #counts: Map<string, number> | undefined;
+  /** By topic, while a history is read in parts. */
+  readonly #rests = new Map<string, Rest>();
 
   constructor(sources: PastSources, session: Session, type: DurableChatEvent["type"]) {
     this.#sources = sources;
@@ -105,20 +127,53 @@ export class ReaderPast {
   }
 
   /**
-   * Everything in a chat after a position.
+   * Everything in a chat after a position, or the oldest part of it: the next part is read when that has been delivered.
    *
    * @throws GatewayError CURSOR_EXPIRED where it is more than the limit or cannot be had whole; NOT_FOUND, NOT_PARTICIPANT,
    * UNAUTHENTICATED, UPSTREAM_… where the history cannot be read; BusUnavailable where the log cannot be read now.
    */
-  async read(topic: string, after: Position, seen: Position | undefined): Promise<Past<PastEvent>> {
-    const entries = await this.#sources.log.read(topic, after, logPartOf(this.#type));
-    const readTo = entries?.at(-1)?.position ?? after;
-    const past =
-      entries && (seen === undefined || readTo >= seen)
-        ? { entries: this.#fromLog(topic, entries), readTo }
-        : await this.#fromHistory(topic, after, seen);
-    this.#count(topic, past.entries);
-    return past;
+  async read(
+    topic: string,
+    after: Position,
+    seen: Position | undefined,
+    { maxBytes, isContinued }: PartRequest = WHOLE,
+  ): Promise<Past<PastEvent>> {
+    const rest = isContinued ? this.#rests.get(topic) : undefined;
+    if (rest) return this.#nextPart(topic, rest, maxBytes);
+    this.#rests.delete(topic);
+    const logged = await this.#sources.log.read(topic, after, logPartOf(this.#type));
+    const readTo = logged?.at(-1)?.position ?? after;
+    if (logged && (seen === undefined || readTo >= seen)) {
+      const entries = this.#fromLog(topic, logged);
+      this.#count(topic, entries.length);
+      const part = firstOf(entries, ({ event }) => eventBytes(event), maxBytes);
+      return { entries: part, readTo, ...(part.length < entries.length && { isPartial: true }) };
+    }
+    const found = await this.#fromHistory(topic, after, seen, maxBytes);
+    this.#count(topic, found.messages.length);
+    return this.#nextPart(topic, found, maxBytes);
+  }
+
+  /** The next messages of a history. */
+  async #nextPart(topic: string, rest: Rest, maxBytes: number): Promise<Past<PastEvent>> {
+    const part = firstOf(rest.messages, (message) => rest.held.bytesOf(message), maxBytes);
+    const messages = await onBehalfOf(this.#origin, () => rest.held.whole(part));
+    rest.messages = rest.messages.slice(part.length);
+    const isPartial = rest.messages.length > 0;
+    if (isPartial) this.#rests.set(topic, rest);
+    else this.#rests.delete(topic);
+    const chatId = chatOfTopic(topic);
+    return {
+      // In the order in which they were read, whatever the instants of their creation.
+      entries: messages.map((message) => ({
+        topic,
+        event: createdEvent(chatId, message),
+        position: undefined,
+        order: (rest.order = latest(rest.order, positionOfCreation(message))),
+      })),
+      readTo: rest.readTo,
+      ...(isPartial && { isPartial }),
+    };
   }
 
   #fromLog(topic: string, entries: readonly { readonly event: BusEvent; readonly position: Position }[]): PastEvent[] {
@@ -127,7 +182,7 @@ export class ReaderPast {
     );
   }
 
-  async #fromHistory(topic: string, after: Position, seen: Position | undefined): Promise<Past<PastEvent>> {
+  async #fromHistory(topic: string, after: Position, seen: Position | undefined, maxBytes: number): Promise<Rest> {
     // The history does not say who read a message when.
     if (this.#type !== "message.created") throw new GatewayError("CURSOR_EXPIRED");
     const { log, history, limit } = this.#sources;
@@ -144,8 +199,9 @@ export class ReaderPast {
     const isCandidate = (message: Message): boolean => isNewer(message) || (delayMs > 0 && isLate(message));
     const isWanted: IsWanted = (message, position) =>
       position === undefined || isByCreation ? isCandidate(message) : position > after;
+    const held = new HeldMessages(maxBytes);
     const messages = await onBehalfOf(this.#origin, () =>
-      readMessages({ log, history, limit }, this.#session, chatId, isWanted),
+      readMessages({ log, history, limit, held }, this.#session, chatId, isWanted),
     );
     const found = messages.map(({ message, position }) => ({ event: createdEvent(chatId, message), position }));
     const unknown = found.flatMap(({ event, position }) => {
@@ -156,16 +212,11 @@ export class ReaderPast {
       if (position !== undefined) this.noteDelivered(event);
       return [];
     });
-    let order: Position = "";
     return {
-      // In the order in which they were read, whatever the instants of their creation.
-      entries: unknown.map((event) => ({
-        topic,
-        event,
-        position: undefined,
-        order: (order = latest(order, positionOfCreation(event.message))),
-      })),
+      messages: unknown.map(({ message }) => message),
+      held,
       readTo: latest(seen, latest(topics[topic] ?? base, after)),
+      order: "",
     };
   }
 
@@ -176,9 +227,9 @@ export class ReaderPast {
     return isCreatedAfter(event.message, cursor);
   }
 
-  #count(topic: string, entries: readonly unknown[]): void {
+  #count(topic: string, events: number): void {
     if (!this.#counts || this.#counts.has(topic)) return;
-    this.#counts.set(topic, entries.length);
+    this.#counts.set(topic, events);
     const count = [...this.#counts.values()].reduce((sum, of) => sum + of, 0);
     if (count > this.#sources.limit) throw new GatewayError("CURSOR_EXPIRED");
   }
@@ -197,4 +248,11 @@ function isCovered(message: Message, cursor: CursorPosition): boolean {
 
 function createdEvent(chatId: string, message: Message): MessageCreated {
   return { type: "message.created", chatId, message };
+}
+
+/** The first ones that have so many bytes together, one at least. */
+function firstOf<T>(all: readonly T[], bytesOf: (each: T) => number, maxBytes: number): readonly T[] {
+  let bytes = 0;
+  const end = all.findIndex((each, index) => (bytes += bytesOf(each)) > maxBytes && index > 0);
+  return end === -1 ? all : all.slice(0, end);
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ByteBudget } from "../../src/byte-budget.ts";
 import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../../src/bus/position.ts";
 import { compareByCreation, Cursors, isCreatedAfter, MAX_SEEN, type CursorPosition } from "../../src/chat/cursor.ts";
 import type { MessageCreated } from "../../src/chat/events/message-created.ts";
@@ -200,7 +201,7 @@ describe("a position", () => {
 describe("a queue of events for a reader that iterates", () => {
   function createQueue(capacity = 10) {
     const state = { rooms: 0 };
-    const queue = new EventQueue<MessageCreated>(capacity, () => state.rooms++);
+    const queue = new EventQueue<MessageCreated>(capacity, new ByteBudget(), () => state.rooms++);
     const write = (id: string, where?: string, chatId = "c1"): void => queue.write(created({ id, chatId }), where);
     const next = async (): Promise<string | undefined> => (await queue.next()).value?.message.id;
     return { queue, state, write, next };
