@@ -64,6 +64,9 @@ export class Announcements {
       case "user.lookup":
         // A question, which the operator's listener answers.
         break;
+      case "positions.handed_over":
+        // Resume points take them.
+        break;
     }
   }
 }
