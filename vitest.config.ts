@@ -44,8 +44,8 @@ export default defineConfig({
     ],
     // Processes, not threads: what a test does to signals, sockets and unhandled rejections is then as in production.
     pool: "forks",
-    // One more than the cores that CI has: many tests wait for other processes.
-    maxWorkers: 3,
+    // Twice the cores that CI has: most of a test is waiting, for time or for other processes.
+    maxWorkers: 4,
     // Real processes, a real Redis and a browser share the machine. A starved machine is slow, and passes all the same: a timeout is there
     // for what hangs.
     testTimeout: 60_000,
