@@ -11,6 +11,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
 } from "graphql";
+import { Cursors } from "../../src/chat/cursor.ts";
 
 /** Whether a field says that its value depends on the viewer. */
 function isMarked(field: GraphQLField<unknown, unknown>): boolean {
@@ -25,6 +26,9 @@ interface Place {
 
 /** Whether a shared execution may have what a resolver asks of its context: what it is asked for on behalf of somebody it may not. */
 const IMPARTIAL: ReadonlySet<string | symbol> = new Set(["services", "log"]);
+
+/** Of the services, what answers everybody alike and at once. */
+const SERVICES: Readonly<Record<string | symbol, unknown>> = { cursors: new Cursors(Buffer.alloc(32)) };
 
 /**
  * @param event the root value of every subscription field.
@@ -68,7 +72,9 @@ function check(
       get(_target, property) {
         if (!IMPARTIAL.has(property)) read.add(String(property));
         // Whatever is asked of it answers, so that all that a resolver reads comes to light.
-        return new Proxy(() => undefined, { get: () => () => Promise.resolve([]) });
+        return new Proxy(() => undefined, {
+          get: (_services, name) => (property === "services" && SERVICES[name]) || (() => Promise.resolve([])),
+        });
       },
     },
   );

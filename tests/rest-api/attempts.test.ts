@@ -203,13 +203,15 @@ describe("a timeout", () => {
     await using server = await startScriptedServer((response, request) =>
       up ? json(200, { chat: CHAT })(response, request) : undefined,
     );
-    await using api = chatApiAt(server.url, { timeoutMs: 200, connections: 1 });
+    await using api = chatApiAt(server.url, { timeoutMs: 1000, connections: 1 });
     const queued = Array.from({ length: 20 }, async () => errorOf(post(api)));
     expect(new Set((await Promise.all(queued)).map(({ code }) => code))).toEqual(new Set(["UPSTREAM_TIMEOUT"]));
-    const before = server.requests.length;
     up = true;
     await get(api);
-    expect(server.requests.slice(before).map(({ method }) => method)).toEqual(["GET"]);
+    const heard = server.requests.map(({ method }) => method);
+    expect(heard.at(-1)).toBe("GET");
+    // What was on its way when its time was over may arrive. The queue would be 20.
+    expect(heard.length).toBeLessThan(5);
     expect(server.connections()).toBeLessThan(5);
   });
 
