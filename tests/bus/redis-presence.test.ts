@@ -80,7 +80,7 @@ describe("an instance that dies", () => {
     expect(new Set(states.map((state) => JSON.stringify(state)))).toEqual(new Set([JSON.stringify(ONLINE)]));
     // Whoever is buried leaves nothing behind.
     await expect.poll(() => server.control.keys(`${prefix}users:*`), PATIENTLY).toHaveLength(1);
-    expect(await server.control.zcard(`${prefix}{instances}:sweeps`)).toBe(0);
+    await expect.poll(() => server.control.zcard(`${prefix}{instances}:sweeps`), PATIENTLY).toBe(0);
     expect(names().toSorted()).toEqual(["anna", "ben"]);
   });
 
