@@ -1,6 +1,6 @@
 import { Connection } from "./connection.js";
-import { ChatList } from "./inbox.js";
-import { Outbox } from "./outbox.js";
+import { chatList } from "./inbox.js";
+import { createOutbox } from "./outbox.js";
 import { OpenRoom } from "./room.js";
 /**
  * Connects to the gateway at once, and for as long as it takes, until `close`. In a page that a server renders, call it in the
@@ -9,8 +9,8 @@ import { OpenRoom } from "./room.js";
 export function createChatClient(options) {
     const rooms = new Map();
     const connection = new Connection(options);
-    const outbox = new Outbox(connection, rooms, options.storage);
-    const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
+    const outbox = createOutbox(connection, rooms, options.storage);
+    const chats = chatList(connection, () => rooms.forEach((room) => room.changed()));
     return {
         graphql: connection.client,
         connection: connection.state,

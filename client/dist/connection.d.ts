@@ -1,7 +1,6 @@
 import { type Client } from "graphql-ws";
 import type { Failure } from "./failure.js";
 import { type Variables } from "./operate.js";
-import { Derived } from "./store.js";
 import type { ChatClientOptions, ConnectionState } from "./types.js";
 /** A subscription that goes on over all connections. */
 export interface Subscription {
@@ -13,19 +12,21 @@ export interface Subscription {
 export declare class Connection {
     #private;
     readonly client: Client;
-    readonly state: Derived<ConnectionState>;
+    readonly state: import("./store.ts").Derived<ConnectionState>;
     /** Called after each connect, before subscriptions go on, and when a connection is lost. */
-    readonly listeners: Set<(isConnected: boolean) => void>;
+    readonly listeners: Set<() => void>;
     userId: string;
+    /** Undefined while there is no connection. */
+    socket: {
+        send(data: string): void;
+    } | undefined;
     constructor({ url, token, clientId, onSignedOut }: ChatClientOptions);
-    get isConnected(): boolean;
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
      *
-     * @param field what it subscribes to.
      * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
      */
-    subscribe<Event>(field: string, query: string, variables: Variables, next: (event: Event) => void, onLive?: (isNew: boolean) => void, ended?: (failure: Failure) => void): Subscription;
+    subscribe<Event>(query: string, variables: Variables, next: (event: Event) => void, onLive?: (isNew: boolean) => void, ended?: (failure: Failure) => void): Subscription;
     /** Something else than a subscription is behind, until the result is called. */
     hold(): () => void;
     /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */

@@ -2,8 +2,8 @@ import { createClient } from "graphql-ws";
 import { backoffMs } from "./backoff.js";
 import { uniqueId } from "./id.js";
 import { operate } from "./operate.js";
-import { Derived } from "./store.js";
-import { TokenSource } from "./token.js";
+import { derived } from "./store.js";
+import { tokenSource } from "./token.js";
 import { onWake } from "./wake.js";
 import { REFRESH } from "./wire.js";
 /** A silent network is noticed at the latest after both together. */
@@ -18,20 +18,20 @@ const SHORTEST_PAUSE_MS = 50;
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export class Connection {
     client;
-    state = new Derived(() => this.#state);
+    state = derived(() => this.#state);
     /** Called after each connect, before subscriptions go on, and when a connection is lost. */
     listeners = new Set();
     userId = "";
+    /** Undefined while there is no connection. */
+    socket;
     #onSignedOut;
     #token;
     #closing = new AbortController();
     /** By payload, which graphql-ws passes on. */
     #followed = new Map();
     #state = { status: "connecting", since: Date.now() };
-    #socket;
-    #isLost = false;
-    #isOffline = false;
-    #isOver = false;
+    /** Shown while there is no connection. */
+    #absence = "connecting";
     #retryAt;
     #failures = 0;
     #graceTimer;
@@ -40,8 +40,8 @@ export class Connection {
     constructor({ url, token, clientId, onSignedOut }) {
         this.#onSignedOut = onSignedOut;
         // A session that is not prolonged ends with its token, and the next connect asks for another.
-        this.#token = new TokenSource(token, (next) => {
-            this.run(REFRESH, { token: next }, 0).catch(() => undefined);
+        this.#token = tokenSource(token, (next) => {
+            operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
         });
         this.client = createClient({
             url: async () => {
@@ -63,27 +63,23 @@ export class Connection {
             keepAlive: PING_EVERY_MS,
             on: {
                 connected: (socket, payload) => this.#connected(socket, payload),
-                message: () => this.#socket && clearTimeout(this.#silenceTimer),
+                message: () => this.socket && clearTimeout(this.#silenceTimer),
                 ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
                 closed: (event) => this.#closed(event.code),
             },
         });
         onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
     }
-    get isConnected() {
-        return !!this.#socket;
-    }
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
      *
-     * @param field what it subscribes to.
      * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
      */
-    subscribe(field, query, variables, next, onLive, ended) {
+    subscribe(query, variables, next, onLive, ended) {
         const payload = { query, variables };
         const followed = { onLive, isLive: false };
         const release = this.#follow(payload, followed);
-        const end = operate(this.client, payload, (data) => next(data[field]), (failure) => {
+        const end = operate(this.client, payload, next, (failure) => {
             release();
             ended?.(failure);
         });
@@ -110,15 +106,11 @@ export class Connection {
         return new Promise((resolve, reject) => void operate(this.client, { query, variables }, resolve, reject, retryUntil));
     }
     async close() {
-        // A client that is only about to connect would wait for that, and reject where it fails.
-        const disposed = Promise.resolve(this.client.dispose()).catch(() => undefined);
-        const { isConnected } = this;
-        this.#closing.abort();
+        const { socket } = this;
         this.#lost();
-        this.#isOver = true;
-        clearTimeout(this.#graceTimer);
-        if (isConnected)
-            await disposed;
+        this.#end();
+        // A client that is still connecting would disconnect only afterwards: end the attempt instead.
+        await (socket ? this.client.dispose() : this.client.terminate());
     }
     /** Resolves when it is time to connect, with a token that the gateway has not refused. */
     async #untilDue() {
@@ -126,10 +118,14 @@ export class Connection {
             if (this.#failures > 0)
                 await this.#pause();
             try {
-                if (!(await this.#token.next()))
-                    this.#signOut();
+                const hasToken = await this.#token.next();
+                const { signal } = this.#closing;
+                if (!hasToken && !signal.aborted) {
+                    this.#end();
+                    this.#onSignedOut?.();
+                }
                 // Nothing connects any more; `close` releases those who wait for that.
-                if (this.#isOver)
+                if (signal.aborted)
                     await new Promise(() => undefined);
                 this.#expect(CONNECT_WITHIN_MS);
                 return;
@@ -153,13 +149,10 @@ export class Connection {
     #connected(socket, payload) {
         clearTimeout(this.#silenceTimer);
         clearTimeout(this.#graceTimer);
-        this.#socket = socket;
-        this.#isOffline = false;
+        this.socket = socket;
         this.userId = payload?.["userId"];
         this.#token.watch();
-        for (const listener of this.listeners)
-            listener(true);
-        this.#update();
+        this.#changed();
     }
     /** The state of a subscription, as the payload of a ping. */
     #learn(payload) {
@@ -179,11 +172,8 @@ export class Connection {
     /** Gives the connection up unless something arrives in time. */
     #expect(ms) {
         clearTimeout(this.#silenceTimer);
-        this.#silenceTimer = setTimeout(() => {
-            // It has been silent for longer than a lost connection may stay unmentioned.
-            this.#lost(0);
-            this.client.terminate();
-        }, ms);
+        // A connection has been silent by then for longer than its loss may stay unmentioned.
+        this.#silenceTimer = setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
     }
     #closed(code) {
         if (code === 4403)
@@ -191,44 +181,51 @@ export class Connection {
         this.#failures++;
         this.#lost();
     }
-    #lost(graceMs = GRACE_MS) {
+    #lost() {
         clearTimeout(this.#silenceTimer);
         this.#token.pause();
-        if (!this.#socket)
+        if (!this.socket)
             return;
-        this.#socket = undefined;
-        this.#isLost = false;
-        this.#graceTimer = setTimeout(() => {
-            this.#isLost = true;
-            this.#update();
-        }, graceMs);
+        this.socket = undefined;
+        this.#absence = this.#state.status;
+        this.#graceTimer = setTimeout(() => this.#show("reconnecting"), GRACE_MS);
         for (const followed of this.#followed.values())
             followed.isLive = false;
-        for (const listener of this.listeners)
-            listener(false);
-        this.#update();
+        this.#changed();
     }
-    #signOut() {
-        if (this.#isOver)
-            return;
-        this.#isOver = true;
+    /** Gives up a connection, or the attempt to make one, and shows that at once. */
+    #terminate(absence) {
+        this.#lost();
+        this.#show(absence);
+        this.client.terminate();
+    }
+    /** Nothing connects any more. */
+    #end() {
+        this.#closing.abort();
+        this.#show("signed-out");
+    }
+    #show(absence) {
+        clearTimeout(this.#graceTimer);
+        this.#absence = absence;
         this.#update();
-        this.#onSignedOut?.();
     }
     #wake(isOnline) {
-        this.#isOffline = !isOnline;
-        if (!isOnline) {
-            this.#lost(0);
-            this.client.terminate();
-        }
-        else if (this.#socket) {
-            this.#socket.send('{"type":"ping"}');
+        if (!isOnline)
+            this.#terminate("offline");
+        else if (this.socket) {
+            this.socket.send('{"type":"ping"}');
             this.#expect(PONG_WITHIN_MS);
         }
         else {
+            if (this.#absence === "offline")
+                this.#show(this.userId ? "reconnecting" : "connecting");
             this.#failures = Math.min(this.#failures, 1);
             this.#endPause?.();
         }
+    }
+    #changed() {
+        for (const listener of this.listeners)
+            listener();
         this.#update();
     }
     #update() {
@@ -242,15 +239,9 @@ export class Connection {
         this.state.changed();
     }
     #status() {
-        if (this.#isOver)
-            return "signed-out";
-        if (this.#socket)
-            return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
-        if (this.#isOffline)
-            return "offline";
-        if (!this.userId)
-            return "connecting";
-        return this.#isLost ? "reconnecting" : this.#state.status;
+        if (!this.socket)
+            return this.#absence;
+        return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
     }
 }
 //# sourceMappingURL=connection.js.map

@@ -1,12 +1,11 @@
 import type { Connection } from "./connection.js";
-import { Derived } from "./store.js";
+import { type Store } from "./store.js";
 import type { Inbox, User } from "./types.js";
 /** The viewer's chats, and who of the others is online. */
-export declare class ChatList {
-    #private;
-    readonly store: Derived<Inbox>;
-    me: User;
-    /** @param onPeople called when somebody comes or goes. */
-    constructor(connection: Connection, onPeople: () => void);
+export interface ChatList {
+    readonly store: Store<Inbox>;
+    readonly me: User;
     online(chatId: string): readonly User[];
 }
+/** @param onPeople called when somebody comes or goes. */
+export declare function chatList(connection: Connection, onPeople: () => void): ChatList;

@@ -19,6 +19,7 @@ export declare function persist(client: Client, payload: SubscribePayload, sink:
 /**
  * Runs an operation of the kit, and again after errors that may pass.
  *
+ * @param next receives the one field that the operation selects.
  * @param ended called where it cannot succeed.
  * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.

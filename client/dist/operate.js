@@ -45,6 +45,7 @@ export function persist(client, payload, sink, maySucceed) {
 /**
  * Runs an operation of the kit, and again after errors that may pass.
  *
+ * @param next receives the one field that the operation selects.
  * @param ended called where it cannot succeed.
  * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
@@ -55,7 +56,7 @@ export function operate(client, payload, next, ended, retryUntil = Infinity) {
             if (errors)
                 fail(errors);
             else
-                next?.(data);
+                next?.(Object.values(data ?? {})[0]);
         },
         // A query or mutation has its result by then.
         complete: (fail) => payload.query[0] === "s" && fail(),

@@ -1,6 +1,8 @@
 import { persist } from "./operate.js";
 /** Messages that are remembered, to recognise a repetition. */
 const REMEMBERED = 1000;
+/** A selection of messages from a position on: its alias, and the variable with the position. */
+const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;
 /** These begin with the present state, whenever they begin. */
 const STATES = /\b(chats|presence|typing)Changed\b/;
 /** The gateway's close codes that another attempt would end with as well; after 4408 and 4499 it may succeed. */
@@ -19,16 +21,34 @@ const FINAL_CODE = /^44(?!08|99)/;
 export function resumable(client) {
     const running = new Set();
     const subscribe = (payload, sink) => {
-        const [tracked, isNew, canContinue] = track(payload);
+        // The document is not parsed: that would take graphql-js.
+        const query = payload.query.replace(/#.*/g, "");
+        const [, alias = "messageAdded", after = ""] = SELECTION.exec(query) ?? [];
+        // The client sends this very object again after a reconnect.
+        const variables = { ...payload.variables };
+        const received = new Set();
+        const isNew = (result) => {
+            const message = result.data?.[alias];
+            if (!after || !message?.cursor)
+                return true;
+            const { cursor, id = cursor } = message;
+            variables[after] = cursor;
+            if (received.size > REMEMBERED)
+                received.delete(received.values().next().value ?? "");
+            return received.size < received.add(id).size;
+        };
         const complete = () => {
             if (running.delete(stop))
                 sink.complete();
         };
-        const end = persist(client, tracked, {
+        const end = persist(client, { ...payload, variables }, {
             next: (result) => isNew(result) && sink.next(result),
             complete,
             error: ({ cause }) => running.delete(stop) && sink.error(cause),
-        }, ({ isPassing, cause }) => isPassing && canContinue() && !FINAL_CODE.test(String(cause?.code)));
+        }, ({ isPassing, cause }) => isPassing &&
+            // Nothing is missed by starting again.
+            (!!variables[after] || STATES.test(query)) &&
+            !FINAL_CODE.test(String(cause?.code)));
         const stop = () => {
             end();
             complete();
@@ -50,29 +70,26 @@ export function resumable(client) {
 /** What is subscribed to, one by one; `return` ends it. */
 function iterate(subscribe) {
     const received = [];
-    let end;
     let wake;
-    const finish = (how) => {
-        end ??= how;
+    const push = (take) => {
+        received.push(take);
         wake?.();
     };
     const stop = subscribe({
-        next(result) {
-            received.push(result);
-            wake?.();
-        },
-        error: (error) => finish(() => {
+        next: (result) => push(() => result),
+        error: (error) => push(() => {
             throw error;
         }),
-        complete: () => finish(() => undefined),
+        complete: push,
     });
     const iterator = (async function* () {
         for (;;) {
-            while (received.length > 0)
-                yield received.shift();
-            if (end)
-                return end();
-            await new Promise((resolve) => (wake = resolve));
+            while (received.length === 0)
+                await new Promise((resolve) => (wake = resolve));
+            const take = received.shift();
+            if (!take)
+                return;
+            yield take();
         }
     })();
     iterator.return = async () => {
@@ -80,25 +97,5 @@ function iterate(subscribe) {
         return { done: true, value: undefined };
     };
     return iterator;
-}
-/** A payload that continues behind the newest result, whether a result has not come before, and whether nothing is missed by starting again. */
-function track(payload) {
-    // The document is not parsed: that would take graphql-js.
-    const query = payload.query.replace(/#.*/g, "");
-    const [, alias = "messageAdded", after] = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
-    // The client sends this very object again after a reconnect.
-    const variables = { ...payload.variables };
-    const received = new Set();
-    const isNew = (result) => {
-        const message = result.data?.[alias];
-        if (!after || !message?.cursor)
-            return true;
-        const { cursor, id = cursor } = message;
-        variables[after] = cursor;
-        if (received.size > REMEMBERED)
-            received.delete(received.values().next().value ?? "");
-        return received.size < received.add(id).size;
-    };
-    return [{ ...payload, variables }, isNew, () => (after ? !!variables[after] : STATES.test(query))];
 }
 //# sourceMappingURL=resumable.js.map

@@ -1,13 +1,12 @@
 import type { Connection } from "./connection.js";
 import type { ChatList } from "./inbox.js";
 import type { OpenChat, Outbox } from "./outbox.js";
-import { Derived } from "./store.js";
 import type { Messages, People, Room, ShownMessage } from "./types.js";
 /** An open chat: what everybody who opened it shares. */
 export declare class OpenRoom implements Room, OpenChat {
     #private;
-    readonly messages: Derived<Messages>;
-    readonly people: Derived<People>;
+    readonly messages: import("./store.ts").Derived<Messages>;
+    readonly people: import("./store.ts").Derived<People>;
     constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList);
     open(): this;
     get isLive(): boolean;

@@ -1,9 +1,6 @@
-import { loadPage } from "./history.js";
-import { Derived, toggle } from "./store.js";
+import { derived, toggle } from "./store.js";
 import { brief, Timeline } from "./timeline.js";
 import * as wire from "./wire.js";
-const MESSAGES = "messageAdded";
-const RECEIPTS = "readReceipt";
 const PAGE_SIZE = 50;
 /** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
 const FILL_PAGE_SIZE = 200;
@@ -15,8 +12,8 @@ const READ_EVERY_MS = 1000;
 const CLOCK_SKEW_MS = 60_000;
 /** An open chat: what everybody who opened it shares. */
 export class OpenRoom {
-    messages = new Derived(() => this.#shown());
-    people = new Derived(() => ({
+    messages = derived(() => this.#shown());
+    people = derived(() => ({
         online: this.#chats.online(this.#id),
         typing: [...this.#typing.values()],
     }));
@@ -26,7 +23,10 @@ export class OpenRoom {
     #chats;
     #timeline = new Timeline();
     #typing = new Map();
-    #followed = new Map();
+    #followed = [];
+    #receipts;
+    /** Undefined until the history is there. */
+    #stream;
     #users = 0;
     /** Where `loadOlder` continues; undefined where there is nothing older. */
     #start;
@@ -44,27 +44,27 @@ export class OpenRoom {
         this.#outbox = outbox;
         this.#chats = chats;
         connection.listeners.add(this.#forgetTyping);
-        this.#follow("typingChanged", wire.TYPING, {}, ({ user, isTyping }) => {
+        this.#follow(wire.TYPING, ({ user, isTyping }) => {
             toggle(this.#typing, user, isTyping);
             this.people.changed();
         });
-        this.#follow(RECEIPTS, wire.RECEIPTS, {}, (receipt) => {
-            this.#timeline.read(receipt, this.#isFollowed(RECEIPTS));
+        this.#receipts = this.#follow(wire.RECEIPTS, (receipt) => {
+            this.#timeline.read(receipt, this.#receipts.isLive);
             this.changed();
         }, 
         // Receipts from before are in the history alone.
         (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended));
-        void this.#load();
+        this.#load();
     }
     open() {
         this.#users++;
         return this;
     }
     get isLive() {
-        return !!this.#error || this.#isFollowed(MESSAGES);
+        return !!(this.#error || this.#stream?.isLive);
     }
     has(messageId) {
-        return this.#timeline.has(messageId);
+        return this.#timeline.messages.has(messageId);
     }
     changed() {
         this.messages.changed();
@@ -80,7 +80,7 @@ export class OpenRoom {
     send(text) {
         // The next key stroke is sent at once.
         this.#typedAt = 0;
-        return this.#show(this.#outbox.add(this.#id, text));
+        return this.#showPending(this.#outbox.add(this.#id, text));
     }
     retry(key) {
         this.#outbox.retry(key);
@@ -90,7 +90,7 @@ export class OpenRoom {
     }
     typing() {
         const now = Date.now();
-        if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.isConnected)
+        if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.socket)
             return;
         this.#typedAt = now;
         // Nobody misses an indicator that was not shown.
@@ -110,38 +110,31 @@ export class OpenRoom {
         this.#outbox.rooms.delete(this.#id);
         clearTimeout(this.#readTimer);
         this.#connection.listeners.delete(this.#forgetTyping);
-        for (const followed of this.#followed.values())
+        for (const followed of this.#followed)
             followed.stop();
-        this.#followed.clear();
-        for (const { key, message } of this.#outbox.of(this.#id))
-            if (message)
+        for (const { key, state } of this.#outbox.of(this.#id))
+            if (state === "sent")
                 this.#outbox.drop(key);
     }
-    #follow(field, query, variables, next, live) {
-        variables["id"] = this.#id;
-        this.#followed.set(field, this.#connection.subscribe(field, query, variables, next, live, this.#ended));
-    }
-    #isFollowed(field) {
-        return !!this.#followed.get(field)?.isLive;
+    #follow(query, next, live, variables = { id: this.#id }) {
+        const followed = this.#connection.subscribe(query, variables, next, live, this.#ended);
+        this.#followed.push(followed);
+        return followed;
     }
     #followMessages(after) {
-        const variables = { after };
-        this.#follow(MESSAGES, wire.MESSAGES, variables, (message) => {
+        const variables = { id: this.#id, after };
+        this.#stream = this.#follow(wire.MESSAGES, (message) => {
             variables.after = message.cursor;
             this.#typing.delete(message.sender.id);
-            this.#timeline.insert([message], this.#replaceCopy, Infinity);
-            this.changed();
+            this.#insert([message], Infinity);
         }, (isNew) => {
             // Without a cursor, what came before this moment is not part of the stream.
             if (isNew)
                 this.#loadNewest().then((end) => (variables.after ??= end), this.#ended);
             this.#outbox.flush();
-        });
+        }, variables);
     }
-    #refresh = ({ nodes }) => {
-        this.#timeline.insert(nodes.filter(({ id }) => this.has(id)), this.#replaceCopy);
-        this.changed();
-    };
+    #refresh = ({ nodes }) => this.#insert(nodes.filter(({ id }) => this.has(id)));
     #forgetTyping = () => {
         this.#typing.clear();
         this.people.changed();
@@ -149,7 +142,7 @@ export class OpenRoom {
     #ended = ({ code }) => {
         // Too much was missed.
         if (code === "CURSOR_EXPIRED")
-            return void this.#load();
+            return this.#load();
         this.#isLoading = false;
         this.#error = code;
         this.changed();
@@ -167,19 +160,11 @@ export class OpenRoom {
         });
     }
     /** Loads the newest messages with what is missing before them, and follows what comes after. */
-    async #load() {
-        const release = this.#connection.hold();
-        try {
-            const end = await this.#loadNewest();
-            if (this.#users > 0)
-                this.#followMessages(end);
-        }
-        catch (error) {
-            this.#ended(error);
-        }
-        finally {
-            release();
-        }
+    #load() {
+        this.#loadNewest()
+            .then((end) => this.#users > 0 && this.#followMessages(end))
+            .catch(this.#ended)
+            .finally(this.#connection.hold());
     }
     /** Resolves to the cursor of the newest message. */
     async #loadNewest() {
@@ -193,11 +178,10 @@ export class OpenRoom {
             ({ start } = before);
         }
         this.#hasGap = isGap();
-        this.#timeline.insert(nodes, this.#replaceCopy, this.#hasGap ? -1 : undefined);
+        this.#isLoading = false;
+        this.#insert(nodes, this.#hasGap ? -1 : undefined);
         if (nodes[0]?.id === this.#timeline.ids[0])
             this.#start = start;
-        this.#isLoading = false;
-        this.changed();
         return nodes.at(-1)?.cursor;
     }
     async #loadOlder() {
@@ -209,17 +193,25 @@ export class OpenRoom {
         // Loaded anew meanwhile: this page may not be the one before.
         if (this.#start !== start)
             return;
-        this.#timeline.insert(page.nodes, ({ id }) => id, 0);
+        this.#timeline.insert(page.nodes, (message) => this.#show(message, message.id), 0);
         this.#start = page.start;
     }
-    #page(last, before) {
-        return loadPage(this.#connection, this.#id, last, before);
+    /** The newest messages, or the newest before a cursor. */
+    async #page(last, before) {
+        const variables = { id: this.#id, last, before };
+        const { messages } = await this.#connection.run(wire.PAGE, variables);
+        const { nodes, pageInfo } = messages;
+        return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
+    }
+    #insert(messages, index) {
+        this.#timeline.insert(messages, (message) => this.#show(message, this.#replaceCopy(message)), index);
+        this.changed();
     }
     #shown() {
         return {
             items: [
-                ...this.#timeline.shown(this.#connection.userId),
-                ...this.#outbox.of(this.#id).map((pending) => this.#show(pending)),
+                ...this.#timeline.messages.values(),
+                ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
             ],
             hasOlder: !!this.#start,
             loading: this.#isLoading || !!this.#older,
@@ -227,27 +219,24 @@ export class OpenRoom {
             ...(this.#error && { error: this.#error }),
         };
     }
-    #show(pending) {
-        const { key, text, at, message, isFailed } = pending;
-        const unsent = this.#outbox.sending === pending ? "sending" : "queued";
-        return {
-            ...brief({ id: message?.id, text, sender: this.#chats.me, at }, this.#chats.me.id),
-            key,
-            readBy: [],
-            state: message ? "sent" : isFailed ? "failed" : unsent,
-        };
+    #showPending({ id, text, at, key, state }) {
+        const { me } = this.#chats;
+        return { ...brief({ id, text, sender: me, at }, me.id), key, state, readBy: [] };
+    }
+    #show(message, key) {
+        return { ...brief(message, this.#connection.userId), key, state: "sent", readBy: [] };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-    #replaceCopy = ({ id, clientMessageId, text, sender, at }) => {
+    #replaceCopy({ id, clientMessageId, text, sender, at }) {
         if (sender.id !== this.#connection.userId)
             return id;
-        const copy = this.#outbox.of(this.#id).find((pending) => pending.message || clientMessageId
-            ? pending.message?.id === id || pending.key === clientMessageId
+        const copy = this.#outbox.of(this.#id).find((pending) => pending.id || clientMessageId
+            ? pending.id === id || pending.key === clientMessageId
             : // The history does not know keys. One whose answer was lost is recognised by what it says.
                 pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS);
         if (copy)
             this.#outbox.drop(copy.key);
         return copy?.key ?? clientMessageId ?? id;
-    };
+    }
 }
 //# sourceMappingURL=room.js.map

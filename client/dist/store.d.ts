@@ -6,13 +6,10 @@ export interface Store<T> {
     readonly subscribe: (listener: () => void) => () => void;
 }
 /** A store whose value is computed when somebody asks for it after a change. */
-export declare class Derived<T> implements Store<T> {
-    #private;
-    constructor(compute: () => T);
-    readonly get: () => T;
-    readonly subscribe: (call: () => void) => (() => void);
-    changed(): void;
+export interface Derived<T> extends Store<T> {
+    readonly changed: () => void;
 }
+export declare function derived<T>(compute: () => T): Derived<T>;
 /** Adds an item, or removes it. */
 export declare function toggle<T extends {
     readonly id: string;

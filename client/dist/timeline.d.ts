@@ -3,23 +3,22 @@ import type { WireBrief, WireMessage, WireReceipt } from "./wire.js";
 /** The persisted messages of a chat, each once, in the order in which they are shown. */
 export declare class Timeline {
     #private;
-    /** The oldest first. */
+    /** By their ids, the oldest first. */
+    messages: Map<string, ShownMessage>;
     get ids(): readonly string[];
-    has(id: string): boolean;
     /**
      * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
      * What is here stays where it is. -1 replaces it.
      *
-     * @param keyOf the key of a message that is new here.
+     * @param show a message that is new here, as nobody has read it.
      */
-    insert(messages: readonly WireMessage[], keyOf: (message: WireMessage) => string, index?: number): void;
+    insert(piece: readonly WireMessage[], show: (message: WireMessage) => ShownMessage, index?: number): void;
     /**
      * A receipt without a message is for the whole chat.
      *
      * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
      */
     read(receipt: WireReceipt, isNew: boolean): void;
-    shown(userId: string): readonly ShownMessage[];
 }
 /** What a list of chats and a list of messages show alike. */
 export declare function brief<Id extends string | undefined>({ id, text, sender, at }: Omit<WireBrief, "id" | "at"> & {

@@ -1,27 +1,31 @@
 /** The persisted messages of a chat, each once, in the order in which they are shown. */
 export class Timeline {
-    /** By the messages' ids. */
-    #entries = new Map();
+    /** By their ids, the oldest first. */
+    messages = new Map();
     /** Of the whole chat, and of messages that were not here: the last one of each reader, by message and reader. */
     #receipts = new Map();
-    /** The oldest first. */
     get ids() {
-        return [...this.#entries.keys()];
-    }
-    has(id) {
-        return this.#entries.has(id);
+        return [...this.messages.keys()];
     }
     /**
      * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
      * What is here stays where it is. -1 replaces it.
      *
-     * @param keyOf the key of a message that is new here.
+     * @param show a message that is new here, as nobody has read it.
      */
-    insert(messages, keyOf, index = Math.max(0, this.ids.findIndex((id) => messages.some((message) => message.id === id)))) {
-        const piece = messages.map((message) => this.#entryOf(message, keyOf));
-        const entries = index < 0 ? piece : [...this.#entries.values()].toSpliced(index, 0, ...piece);
+    insert(piece, show, index = Math.max(0, this.ids.findIndex((id) => piece.some((message) => message.id === id)))) {
+        const before = [...this.messages];
+        const inserted = piece.map((message) => [
+            message.id,
+            this.messages.get(message.id) ?? show(message),
+        ]);
         // The first of two entries of one message stays.
-        this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
+        this.messages = new Map(index < 0 ? inserted : before.toSpliced(index, 0, ...inserted));
+        for (const { id, readBy } of piece)
+            for (const { reader } of readBy)
+                this.#addReader(id, reader);
+        for (const receipt of this.#receipts.values())
+            this.#apply(receipt, inserted);
     }
     /**
      * A receipt without a message is for the whole chat.
@@ -30,36 +34,22 @@ export class Timeline {
      */
     read(receipt, isNew) {
         const { messageId, reader } = receipt;
-        for (const entry of this.#entries.values())
-            if ((isNew && !messageId) || covers(receipt, entry))
-                addReader(entry, reader);
-        if (!messageId || !this.has(messageId))
+        this.#apply(receipt, this.messages, isNew);
+        if (!messageId || !this.messages.has(messageId))
             this.#receipts.set(`${messageId} ${reader.id}`, receipt);
     }
-    shown(userId) {
-        return [...this.#entries.values()].map((entry) => {
-            const { message, key, readBy } = entry;
-            return (entry.shown ??= { ...brief(message, userId), key, state: "sent", readBy: [...readBy.values()] });
-        });
+    #apply({ messageId, readAt, reader }, messages, isNew = false) {
+        const readAtMs = Date.parse(readAt);
+        for (const [id, { at }] of messages)
+            if (messageId ? messageId === id : isNew || +at <= readAtMs)
+                this.#addReader(id, reader);
     }
-    #entryOf(message, keyOf) {
-        const entry = this.#entries.get(message.id) ?? { message, key: keyOf(message), readBy: new Map() };
-        for (const { reader } of message.readBy)
-            addReader(entry, reader);
-        for (const receipt of this.#receipts.values())
-            if (covers(receipt, entry))
-                addReader(entry, receipt.reader);
-        return entry;
+    #addReader(messageId, reader) {
+        const message = this.messages.get(messageId);
+        if (!message || [message.sender, ...message.readBy].some(({ id }) => id === reader.id))
+            return;
+        this.messages.set(messageId, { ...message, readBy: [...message.readBy, reader] });
     }
-}
-function covers({ messageId, readAt }, { message }) {
-    return messageId ? messageId === message.id : message.at <= readAt;
-}
-function addReader(entry, reader) {
-    if (reader.id === entry.message.sender.id)
-        return;
-    entry.readBy.set(reader.id, reader);
-    entry.shown = undefined;
 }
 /** What a list of chats and a list of messages show alike. */
 export function brief({ id, text, sender, at }, userId) {

@@ -1,9 +1,7 @@
 import type { ChatClientOptions, Token } from "./types.js";
 /** The next token, whenever one is needed. */
-export declare class TokenSource {
-    #private;
-    current: Token;
-    constructor(source: ChatClientOptions["token"], refresh: (token: Token) => void);
+export interface TokenSource {
+    readonly current: Token;
     /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
     next(): Promise<boolean>;
     /** The gateway has refused the current token. */
@@ -12,3 +10,5 @@ export declare class TokenSource {
     watch(): void;
     pause(): void;
 }
+/** @param refresh called with a token that takes the place of one that is about to expire. */
+export declare function tokenSource(source: ChatClientOptions["token"], refresh: (token: Token) => void): TokenSource;

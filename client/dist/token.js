@@ -2,47 +2,41 @@
 const LAST_MS = 1000;
 /** A timer of more than 24 days would fire at once. */
 const LONGEST_TIMER_MS = 86_400_000;
-/** The next token, whenever one is needed. */
-export class TokenSource {
-    current;
-    #source;
-    #refresh;
-    #refused;
-    #timer;
-    constructor(source, refresh) {
-        this.#source = source;
-        this.#refresh = refresh;
-    }
-    /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
-    async next() {
-        const token = await (typeof this.#source === "function" ? this.#source() : this.#source);
-        if (!token || token === this.#refused)
+/** @param refresh called with a token that takes the place of one that is about to expire. */
+export function tokenSource(source, refresh) {
+    let current;
+    let refused;
+    let timer;
+    const next = async () => {
+        const token = await (typeof source === "function" ? source() : source);
+        if (!token || token === refused)
             return false;
-        this.current = token;
+        current = token;
         return true;
-    }
-    /** The gateway has refused the current token. */
-    refuse() {
-        this.#refused = this.current;
-    }
-    /** Gets the next token before the current one expires: after half of the time that is left, and again while there is no other. */
-    watch() {
-        this.pause();
-        const { current } = this;
-        const leftMs = expiryOf(current) - Date.now();
+    };
+    const watch = () => {
+        clearTimeout(timer);
+        const watched = current;
+        const leftMs = expiryOf(watched) - Date.now();
         const renew = async () => {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
-            await this.next().catch(() => false);
-            if (this.current !== current)
-                this.#refresh(this.current);
-            this.watch();
+            await next().catch(() => false);
+            if (current !== watched)
+                refresh(current);
+            watch();
         };
         if (leftMs > LAST_MS)
-            this.#timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
-    }
-    pause() {
-        clearTimeout(this.#timer);
-    }
+            timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
+    };
+    return {
+        get current() {
+            return current;
+        },
+        next,
+        refuse: () => (refused = current),
+        watch,
+        pause: () => clearTimeout(timer),
+    };
 }
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token) {

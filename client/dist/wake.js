@@ -5,8 +5,7 @@
 export function onWake(listener, signal) {
     const page = globalThis;
     for (const name of ["online", "offline", "pageshow", "visibilitychange"]) {
-        const wake = ({ type }) => listener(type !== "offline" && page.navigator?.onLine !== false);
-        page.addEventListener?.(name, wake, { signal });
+        page.addEventListener?.(name, () => listener(page.navigator?.onLine !== false), { signal });
     }
 }
 //# sourceMappingURL=wake.js.map

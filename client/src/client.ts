@@ -1,6 +1,6 @@
 import { Connection } from "./connection.ts";
-import { ChatList } from "./inbox.ts";
-import { Outbox } from "./outbox.ts";
+import { chatList } from "./inbox.ts";
+import { createOutbox } from "./outbox.ts";
 import { OpenRoom } from "./room.ts";
 import type { ChatClient, ChatClientOptions } from "./types.ts";
 
@@ -11,8 +11,8 @@ import type { ChatClient, ChatClientOptions } from "./types.ts";
 export function createChatClient(options: ChatClientOptions): ChatClient {
   const rooms = new Map<string, OpenRoom>();
   const connection = new Connection(options);
-  const outbox = new Outbox(connection, rooms, options.storage);
-  const chats = new ChatList(connection, () => rooms.forEach((room) => room.changed()));
+  const outbox = createOutbox(connection, rooms, options.storage);
+  const chats = chatList(connection, () => rooms.forEach((room) => room.changed()));
   return {
     graphql: connection.client,
     connection: connection.state,

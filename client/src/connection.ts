@@ -3,8 +3,8 @@ import { backoffMs } from "./backoff.ts";
 import type { Failure } from "./failure.ts";
 import { uniqueId } from "./id.ts";
 import { operate, type Variables } from "./operate.ts";
-import { Derived } from "./store.ts";
-import { TokenSource } from "./token.ts";
+import { derived } from "./store.ts";
+import { tokenSource, type TokenSource } from "./token.ts";
 import type { ChatClientOptions, ConnectionState, ConnectionStatus } from "./types.ts";
 import { onWake } from "./wake.ts";
 import { REFRESH } from "./wire.ts";
@@ -38,20 +38,20 @@ interface Followed {
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export class Connection {
   readonly client: Client;
-  readonly state = new Derived<ConnectionState>(() => this.#state);
+  readonly state = derived<ConnectionState>(() => this.#state);
   /** Called after each connect, before subscriptions go on, and when a connection is lost. */
-  readonly listeners = new Set<(isConnected: boolean) => void>();
+  readonly listeners = new Set<() => void>();
   userId = "";
+  /** Undefined while there is no connection. */
+  socket: { send(data: string): void } | undefined;
   readonly #onSignedOut: (() => void) | undefined;
   readonly #token: TokenSource;
   readonly #closing = new AbortController();
   /** By payload, which graphql-ws passes on. */
   readonly #followed = new Map<object, Followed>();
   #state: ConnectionState = { status: "connecting", since: Date.now() };
-  #socket: { send(data: string): void } | undefined;
-  #isLost = false;
-  #isOffline = false;
-  #isOver = false;
+  /** Shown while there is no connection. */
+  #absence: ConnectionStatus = "connecting";
   #retryAt: number | undefined;
   #failures = 0;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -61,8 +61,8 @@ export class Connection {
   constructor({ url, token, clientId, onSignedOut }: ChatClientOptions) {
     this.#onSignedOut = onSignedOut;
     // A session that is not prolonged ends with its token, and the next connect asks for another.
-    this.#token = new TokenSource(token, (next) => {
-      this.run(REFRESH, { token: next }, 0).catch(() => undefined);
+    this.#token = tokenSource(token, (next) => {
+      operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
     });
     this.client = createClient({
       url: async () => {
@@ -83,7 +83,7 @@ export class Connection {
       keepAlive: PING_EVERY_MS,
       on: {
         connected: (socket, payload) => this.#connected(socket as WebSocket, payload),
-        message: () => this.#socket && clearTimeout(this.#silenceTimer),
+        message: () => this.socket && clearTimeout(this.#silenceTimer),
         ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
         closed: (event) => this.#closed((event as CloseEvent).code),
       },
@@ -91,18 +91,12 @@ export class Connection {
     onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
   }
 
-  get isConnected(): boolean {
-    return !!this.#socket;
-  }
-
   /**
    * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
    *
-   * @param field what it subscribes to.
    * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
    */
   subscribe<Event>(
-    field: string,
     query: string,
     variables: Variables,
     next: (event: Event) => void,
@@ -112,15 +106,10 @@ export class Connection {
     const payload = { query, variables };
     const followed: Followed = { onLive, isLive: false };
     const release = this.#follow(payload, followed);
-    const end = operate<Record<string, Event>>(
-      this.client,
-      payload,
-      (data) => next(data[field] as Event),
-      (failure) => {
-        release();
-        ended?.(failure);
-      },
-    );
+    const end = operate(this.client, payload, next, (failure) => {
+      release();
+      ended?.(failure);
+    });
     const stop = (): void => {
       release();
       end();
@@ -150,14 +139,11 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    // A client that is only about to connect would wait for that, and reject where it fails.
-    const disposed = Promise.resolve(this.client.dispose()).catch(() => undefined);
-    const { isConnected } = this;
-    this.#closing.abort();
+    const { socket } = this;
     this.#lost();
-    this.#isOver = true;
-    clearTimeout(this.#graceTimer);
-    if (isConnected) await disposed;
+    this.#end();
+    // A client that is still connecting would disconnect only afterwards: end the attempt instead.
+    await (socket ? this.client.dispose() : this.client.terminate());
   }
 
   /** Resolves when it is time to connect, with a token that the gateway has not refused. */
@@ -165,9 +151,14 @@ export class Connection {
     for (;;) {
       if (this.#failures > 0) await this.#pause();
       try {
-        if (!(await this.#token.next())) this.#signOut();
+        const hasToken = await this.#token.next();
+        const { signal } = this.#closing;
+        if (!hasToken && !signal.aborted) {
+          this.#end();
+          this.#onSignedOut?.();
+        }
         // Nothing connects any more; `close` releases those who wait for that.
-        if (this.#isOver) await new Promise(() => undefined);
+        if (signal.aborted) await new Promise(() => undefined);
         this.#expect(CONNECT_WITHIN_MS);
         return;
       } catch {
@@ -191,12 +182,10 @@ export class Connection {
   #connected(socket: WebSocket, payload: Variables | undefined): void {
     clearTimeout(this.#silenceTimer);
     clearTimeout(this.#graceTimer);
-    this.#socket = socket;
-    this.#isOffline = false;
+    this.socket = socket;
     this.userId = payload?.["userId"] as string;
     this.#token.watch();
-    for (const listener of this.listeners) listener(true);
-    this.#update();
+    this.#changed();
   }
 
   /** The state of a subscription, as the payload of a ping. */
@@ -216,11 +205,8 @@ export class Connection {
   /** Gives the connection up unless something arrives in time. */
   #expect(ms: number): void {
     clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      // It has been silent for longer than a lost connection may stay unmentioned.
-      this.#lost(0);
-      this.client.terminate();
-    }, ms);
+    // A connection has been silent by then for longer than its loss may stay unmentioned.
+    this.#silenceTimer = setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
   }
 
   #closed(code: number): void {
@@ -229,40 +215,50 @@ export class Connection {
     this.#lost();
   }
 
-  #lost(graceMs = GRACE_MS): void {
+  #lost(): void {
     clearTimeout(this.#silenceTimer);
     this.#token.pause();
-    if (!this.#socket) return;
-    this.#socket = undefined;
-    this.#isLost = false;
-    this.#graceTimer = setTimeout(() => {
-      this.#isLost = true;
-      this.#update();
-    }, graceMs);
+    if (!this.socket) return;
+    this.socket = undefined;
+    this.#absence = this.#state.status;
+    this.#graceTimer = setTimeout(() => this.#show("reconnecting"), GRACE_MS);
     for (const followed of this.#followed.values()) followed.isLive = false;
-    for (const listener of this.listeners) listener(false);
-    this.#update();
+    this.#changed();
   }
 
-  #signOut(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+  /** Gives up a connection, or the attempt to make one, and shows that at once. */
+  #terminate(absence: ConnectionStatus): void {
+    this.#lost();
+    this.#show(absence);
+    this.client.terminate();
+  }
+
+  /** Nothing connects any more. */
+  #end(): void {
+    this.#closing.abort();
+    this.#show("signed-out");
+  }
+
+  #show(absence: ConnectionStatus): void {
+    clearTimeout(this.#graceTimer);
+    this.#absence = absence;
     this.#update();
-    this.#onSignedOut?.();
   }
 
   #wake(isOnline: boolean): void {
-    this.#isOffline = !isOnline;
-    if (!isOnline) {
-      this.#lost(0);
-      this.client.terminate();
-    } else if (this.#socket) {
-      this.#socket.send('{"type":"ping"}');
+    if (!isOnline) this.#terminate("offline");
+    else if (this.socket) {
+      this.socket.send('{"type":"ping"}');
       this.#expect(PONG_WITHIN_MS);
     } else {
+      if (this.#absence === "offline") this.#show(this.userId ? "reconnecting" : "connecting");
       this.#failures = Math.min(this.#failures, 1);
       this.#endPause?.();
     }
+  }
+
+  #changed(): void {
+    for (const listener of this.listeners) listener();
     this.#update();
   }
 
@@ -277,10 +273,7 @@ export class Connection {
   }
 
   #status(): ConnectionStatus {
-    if (this.#isOver) return "signed-out";
-    if (this.#socket) return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
-    if (this.#isOffline) return "offline";
-    if (!this.userId) return "connecting";
-    return this.#isLost ? "reconnecting" : this.#state.status;
+    if (!this.socket) return this.#absence;
+    return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
   }
 }

@@ -1,74 +1,67 @@
 import type { Connection } from "./connection.ts";
-import { Derived, toggle } from "./store.ts";
+import { derived, toggle, type Store } from "./store.ts";
 import { brief } from "./timeline.ts";
-import type { Inbox, InboxChat, User } from "./types.ts";
+import type { Inbox, User } from "./types.ts";
 import { CHATS, PRESENCE, type WireChat, type WireChatsChange } from "./wire.ts";
 
 /** The viewer's chats, and who of the others is online. */
-export class ChatList {
-  readonly store = new Derived<Inbox>(() => this.#shown());
-  me: User = { id: "", name: "" };
-  readonly #connection: Connection;
-  readonly #chats = new Map<string, WireChat>();
-  readonly #online = new Map<string, User>();
-  readonly #onPeople: () => void;
-  #isLoaded = false;
+export interface ChatList {
+  readonly store: Store<Inbox>;
+  readonly me: User;
+  online(chatId: string): readonly User[];
+}
 
-  /** @param onPeople called when somebody comes or goes. */
-  constructor(connection: Connection, onPeople: () => void) {
-    this.#connection = connection;
-    this.#onPeople = onPeople;
-    // The gateway begins with who is online now.
-    connection.listeners.add((isConnected) => isConnected && this.#online.clear());
-    connection.subscribe<WireChatsChange>("chatsChanged", CHATS, {}, (change) => this.#change(change));
-    connection.subscribe<{ user: User; online: boolean }>("presenceChanged", PRESENCE, {}, ({ user, online }) => {
-      toggle(this.#online, user, online);
-      this.#peopleChanged();
-    });
-  }
-
-  online(chatId: string): readonly User[] {
-    return this.#onlineOf(this.#chats.get(chatId)?.participants ?? []);
-  }
-
-  #change({ isSnapshot, changed, removedIds }: WireChatsChange): void {
-    if (isSnapshot) this.#chats.clear();
-    for (const id of removedIds) this.#chats.delete(id);
-    for (const chat of changed) {
-      this.#chats.set(chat.id, chat);
-      this.me = chat.participants.find(({ id }) => id === this.#connection.userId) ?? this.me;
-    }
-    this.#isLoaded = true;
-    this.#peopleChanged();
-  }
-
-  #peopleChanged(): void {
-    this.store.changed();
-    this.#onPeople();
-  }
-
-  #onlineOf(participants: readonly User[]): readonly User[] {
-    return participants.filter(({ id }) => this.#online.has(id));
-  }
-
-  #shown(): Inbox {
-    const chats = [...this.#chats.values()]
-      .map((chat) => this.#show(chat))
-      .toSorted((a, b) => +b.updatedAt - +a.updatedAt);
-    const unreadTotal = chats.reduce((sum, { unreadCount }) => sum + unreadCount, 0);
-    return { chats, unreadTotal, loaded: this.#isLoaded };
-  }
-
-  #show(chat: WireChat): InboxChat {
-    const { userId } = this.#connection;
+/** @param onPeople called when somebody comes or goes. */
+export function chatList(connection: Connection, onPeople: () => void): ChatList {
+  const chats = new Map<string, WireChat>();
+  const online = new Map<string, User>();
+  let me: User = { id: "", name: "" };
+  let isLoaded = false;
+  const onlineOf = (users: readonly User[] = []): readonly User[] => users.filter(({ id }) => online.has(id));
+  const show = (chat: WireChat): Inbox["chats"][number] => {
     const { title, participants, updatedAt, lastMessage } = chat;
-    const others = participants.filter(({ id }) => id !== userId);
+    const others = participants.filter(({ id }) => id !== me.id);
     return {
       ...chat,
       title: title ?? others.map(({ name }) => name).join(", "),
-      online: this.#onlineOf(others),
+      online: onlineOf(others),
       updatedAt: new Date(updatedAt),
-      lastMessage: lastMessage ? brief(lastMessage, userId) : undefined,
+      lastMessage: lastMessage ? brief(lastMessage, me.id) : undefined,
     };
-  }
+  };
+  const store = derived(() => {
+    const shown = [...chats.values()].map(show).toSorted((a, b) => +b.updatedAt - +a.updatedAt);
+    return {
+      chats: shown,
+      unreadTotal: shown.reduce((sum, { unreadCount }) => sum + unreadCount, 0),
+      loaded: isLoaded,
+    };
+  });
+  const changed = (): void => {
+    store.changed();
+    onPeople();
+  };
+  // The gateway begins with who is online now.
+  connection.listeners.add(() => connection.socket && online.clear());
+  connection.subscribe<WireChatsChange>(CHATS, {}, (change) => {
+    if (change.isSnapshot) chats.clear();
+    for (const id of change.removedIds) chats.delete(id);
+    for (const chat of change.changed) {
+      chats.set(chat.id, chat);
+      me = chat.participants.find(({ id }) => id === connection.userId) ?? me;
+    }
+    isLoaded = true;
+    changed();
+  });
+  connection.subscribe<{ user: User; online: boolean }>(PRESENCE, {}, (change) => {
+    toggle(online, change.user, change.online);
+    changed();
+  });
+  return {
+    store,
+    get me() {
+      return me;
+    },
+    online: (chatId) => onlineOf(chats.get(chatId)?.participants),
+  };
 }

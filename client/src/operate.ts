@@ -63,6 +63,7 @@ export function persist(
 /**
  * Runs an operation of the kit, and again after errors that may pass.
  *
+ * @param next receives the one field that the operation selects.
  * @param ended called where it cannot succeed.
  * @param retryUntil errors count as final from then on, in ms since 1970.
  * @returns ends it.
@@ -80,7 +81,7 @@ export function operate<Data>(
     {
       next({ data, errors }, fail) {
         if (errors) fail(errors);
-        else next?.(data as Data);
+        else next?.(Object.values(data ?? {})[0] as Data);
       },
       // A query or mutation has its result by then.
       complete: (fail) => payload.query[0] === "s" && fail(),

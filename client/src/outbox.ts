@@ -1,22 +1,9 @@
 import type { Connection } from "./connection.ts";
 import { uniqueId } from "./id.ts";
 import { operate } from "./operate.ts";
+import { storedMessages, type Pending } from "./stored.ts";
 import type { ChatStorage } from "./types.ts";
-import { SEND, type WireMessage } from "./wire.ts";
-
-/** A message on its way. */
-export interface Pending {
-  /** Its `clientMessageId`. */
-  readonly key: string;
-  readonly chatId: string;
-  readonly text: string;
-  readonly at: number;
-  /** When it was first given to a connection. */
-  triedAt?: number;
-  isFailed?: boolean;
-  /** What the gateway has answered; shown here until the chat's stream brings it to its place. */
-  message?: WireMessage;
-}
+import { SEND } from "./wire.ts";
 
 /** What an open chat has to do with its outgoing messages. */
 export interface OpenChat {
@@ -26,8 +13,6 @@ export interface OpenChat {
   changed(): void;
 }
 
-const PREFIX = "graphql-chat-client:";
-
 /** So long the gateway recognises a `clientMessageId`, less some time for it to arrive. */
 const REPEATABLE_MS = 9 * 60_000;
 
@@ -35,130 +20,101 @@ const REPEATABLE_MS = 9 * 60_000;
 const RETRY_FOR_MS = 10_000;
 
 /** Messages that are not persisted yet, in order, one at a time. */
-export class Outbox {
+export interface Outbox {
   /** The open chats. */
   readonly rooms: Map<string, OpenChat>;
-  readonly #connection: Connection;
-  readonly #storage: ChatStorage | undefined;
-  /** What this client has stored, or found. */
-  readonly #keys = new Set<string>();
-  #pending: readonly Pending[] = [];
-  sending: Pending | undefined;
-  #stop = (): void => undefined;
-  /** Whose stored messages are here. */
-  #owner = "";
-
-  constructor(connection: Connection, rooms: Map<string, OpenChat>, storage: ChatStorage | undefined) {
-    this.#connection = connection;
-    this.rooms = rooms;
-    this.#storage = storage;
-    connection.listeners.add(() => {
-      this.#stop();
-      this.sending = undefined;
-      this.#welcome(connection.userId);
-      this.flush();
-    });
-  }
-
-  of(chatId: string): readonly Pending[] {
-    return this.#pending.filter((pending) => pending.chatId === chatId);
-  }
-
-  add(chatId: string, text: string, key = uniqueId()): Pending {
-    const pending: Pending = { key, chatId, text, at: Date.now() };
-    this.#change([...this.#pending, pending]);
-    return pending;
-  }
-
-  retry(key: string): void {
-    const failed = this.#find(key);
-    if (!failed?.isFailed) return;
-    this.drop(key);
-    this.add(failed.chatId, failed.text, key);
-  }
-
+  of(chatId: string): readonly Pending[];
+  add(chatId: string, text: string, key?: string): Pending;
+  /** Sends a failed message again. */
+  retry(key: string): void;
   /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
-  drop(key: string): void {
-    const dropped = this.#find(key);
-    if (dropped && dropped === this.sending) {
-      this.#stop();
-      this.sending = undefined;
-    }
-    this.#change(this.#pending.filter((pending) => pending !== dropped));
-  }
-
+  drop(key: string): void;
   /** Sends what can be sent now. */
-  flush(): void {
-    const next = this.#pending.find(
-      ({ isFailed, message, chatId }) => !isFailed && !message && (this.rooms.get(chatId)?.isLive ?? true),
-    );
-    if (next && !this.sending && this.#connection.isConnected) {
+  flush(): void;
+}
+
+export function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox {
+  const stored = storedMessages(storage);
+  let messages: readonly Pending[] = [];
+  /** Defined while a message is being sent. */
+  let stop: (() => void) | undefined;
+  const change = (changed: readonly Pending[]): void => {
+    messages = changed;
+    stored.save(messages);
+    flush();
+  };
+  const flush = (): void => {
+    const next = messages.find(({ state, chatId }) => state === "queued" && (rooms.get(chatId)?.isLive ?? true));
+    if (next && !stop && connection.socket) {
       next.triedAt ??= Date.now();
-      if (Date.now() - next.triedAt < REPEATABLE_MS) this.#send(next);
-      else {
-        next.isFailed = true;
-        this.flush();
+      if (Date.now() - next.triedAt > REPEATABLE_MS) {
+        next.state = "failed";
+        return flush();
       }
+      stop = send(connection, next, () => {
+        stop = undefined;
+        change(messages);
+        if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true)) drop(next.key);
+      });
+      stored.save(messages);
     }
-    this.rooms.forEach((chat) => chat.changed());
-  }
+    rooms.forEach((chat) => chat.changed());
+  };
+  const abort = (): void => {
+    stop?.();
+    stop = undefined;
+  };
+  const find = (key: string, state: Pending["state"]): Pending | undefined =>
+    messages.find((message) => message.key === key && message.state === state);
+  const add = (chatId: string, text: string, key = uniqueId()): Pending => {
+    const added: Pending = { key, chatId, text, at: Date.now(), state: "queued" };
+    change([...messages, added]);
+    return added;
+  };
+  const drop = (key: string): void => {
+    if (find(key, "sending")) abort();
+    change(messages.filter((message) => message.key !== key));
+  };
+  connection.listeners.add(() => {
+    abort();
+    messages = stored.welcome(connection.userId, messages);
+    flush();
+  });
+  return {
+    rooms,
+    of: (chatId) => messages.filter((message) => message.chatId === chatId),
+    add,
+    retry(key) {
+      const failed = find(key, "failed");
+      if (!failed) return;
+      drop(key);
+      add(failed.chatId, failed.text, key);
+    },
+    drop,
+    flush,
+  };
+}
 
-  #send(pending: Pending): void {
-    const { chatId, text, key } = pending;
-    this.sending = pending;
-    const finish = (): void => {
-      this.sending = undefined;
-      this.#change(this.#pending);
-    };
-    this.#stop = operate<{ sendMessage: WireMessage }>(
-      this.#connection.client,
-      { query: SEND, variables: { id: chatId, text, key } },
-      ({ sendMessage }) => {
-        pending.message = sendMessage;
-        finish();
-        if (this.rooms.get(chatId)?.has(sendMessage.id) ?? true) this.drop(key);
-      },
-      () => {
-        pending.isFailed = true;
-        finish();
-      },
-      Date.now() + RETRY_FOR_MS,
-    );
-    this.#save();
-  }
-
-  #find(key: string): Pending | undefined {
-    return this.#pending.find((pending) => pending.key === key);
-  }
-
-  #change(pending: readonly Pending[]): void {
-    this.#pending = pending;
-    this.#save();
-    this.flush();
-  }
-
-  /** What the same person has stored comes first; nobody's messages are sent as somebody else's. */
-  #welcome(userId: string): void {
-    if (this.#owner === userId) return;
-    const here = this.#owner ? [] : this.#pending;
-    this.#owner = userId;
-    this.#pending = [...this.#stored(), ...here];
-  }
-
-  #stored(): readonly Pending[] {
-    return JSON.parse(this.#storage?.getItem(PREFIX + this.#owner) ?? "[]") as readonly Pending[];
-  }
-
-  /** Leaves alone what other tabs of the browser have stored. */
-  #save(): void {
-    if (!this.#owner) return;
-    for (const { key } of this.#pending) this.#keys.add(key);
-    const others = this.#stored().filter(({ key }) => !this.#keys.has(key));
-    const own = this.#pending.filter(({ message }) => !message);
-    try {
-      this.#storage?.setItem(PREFIX + this.#owner, JSON.stringify([...others, ...own]));
-    } catch {
-      // A full or forbidden storage: the message is sent all the same, as long as the page lives.
-    }
-  }
+/** The result aborts that: nobody knows then whether the message arrives, and it is queued again. */
+function send(connection: Connection, message: Pending, finished: () => void): () => void {
+  const { chatId, text, key } = message;
+  const finish = (state: Pending["state"]): void => {
+    message.state = state;
+    finished();
+  };
+  message.state = "sending";
+  const end = operate<{ readonly id: string }>(
+    connection.client,
+    { query: SEND, variables: { id: chatId, text, key } },
+    ({ id }) => {
+      message.id = id;
+      finish("sent");
+    },
+    () => finish("failed"),
+    Date.now() + RETRY_FOR_MS,
+  );
+  return () => {
+    end();
+    message.state = "queued";
+  };
 }

@@ -1,8 +1,11 @@
-import type { Client, SubscribePayload } from "graphql-ws";
+import type { Client } from "graphql-ws";
 import { persist } from "./operate.ts";
 
 /** Messages that are remembered, to recognise a repetition. */
 const REMEMBERED = 1000;
+
+/** A selection of messages from a position on: its alias, and the variable with the position. */
+const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;
 
 /** These begin with the present state, whenever they begin. */
 const STATES = /\b(chats|presence|typing)Changed\b/;
@@ -26,20 +29,36 @@ type Message = { readonly id?: string; readonly cursor?: string } | null | undef
 export function resumable(client: Client): Client {
   const running = new Set<() => void>();
   const subscribe: Client["subscribe"] = (payload, sink) => {
-    const [tracked, isNew, canContinue] = track(payload);
+    // The document is not parsed: that would take graphql-js.
+    const query = payload.query.replace(/#.*/g, "");
+    const [, alias = "messageAdded", after = ""] = SELECTION.exec(query) ?? [];
+    // The client sends this very object again after a reconnect.
+    const variables = { ...payload.variables };
+    const received = new Set<string>();
+    const isNew = (result: { readonly data?: Readonly<Record<string, Message>> | null }): boolean => {
+      const message = result.data?.[alias];
+      if (!after || !message?.cursor) return true;
+      const { cursor, id = cursor } = message;
+      variables[after] = cursor;
+      if (received.size > REMEMBERED) received.delete(received.values().next().value ?? "");
+      return received.size < received.add(id).size;
+    };
     const complete = (): void => {
       if (running.delete(stop)) sink.complete();
     };
     const end = persist(
       client,
-      tracked,
+      { ...payload, variables },
       {
-        next: (result) => isNew(result) && sink.next(result as never),
+        next: (result) => isNew(result as object) && sink.next(result as never),
         complete,
         error: ({ cause }) => running.delete(stop) && sink.error(cause),
       },
       ({ isPassing, cause }) =>
-        isPassing && canContinue() && !FINAL_CODE.test(String((cause as { readonly code?: number } | undefined)?.code)),
+        isPassing &&
+        // Nothing is missed by starting again.
+        (!!variables[after] || STATES.test(query)) &&
+        !FINAL_CODE.test(String((cause as { readonly code?: number } | undefined)?.code)),
     );
     const stop = (): void => {
       end();
@@ -61,29 +80,26 @@ export function resumable(client: Client): Client {
 
 /** What is subscribed to, one by one; `return` ends it. */
 function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () => void): AsyncGenerator<T> {
-  const received: unknown[] = [];
-  let end: (() => void) | undefined;
+  const received: ((() => unknown) | undefined)[] = [];
   let wake: (() => void) | undefined;
-  const finish = (how: () => void): void => {
-    end ??= how;
+  const push = (take?: () => unknown): void => {
+    received.push(take);
     wake?.();
   };
   const stop = subscribe({
-    next(result) {
-      received.push(result);
-      wake?.();
-    },
+    next: (result) => push(() => result),
     error: (error) =>
-      finish(() => {
+      push(() => {
         throw error;
       }),
-    complete: () => finish(() => undefined),
+    complete: push,
   });
   const iterator = (async function* () {
     for (;;) {
-      while (received.length > 0) yield received.shift() as T;
-      if (end) return end();
-      await new Promise<void>((resolve) => (wake = resolve));
+      while (received.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      const take = received.shift();
+      if (!take) return;
+      yield take() as T;
     }
   })();
   iterator.return = async () => {
@@ -91,26 +107,4 @@ function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () 
     return { done: true, value: undefined };
   };
   return iterator;
-}
-
-/** A payload that continues behind the newest result, whether a result has not come before, and whether nothing is missed by starting again. */
-function track(
-  payload: SubscribePayload,
-): [payload: SubscribePayload, isNew: (result: object) => boolean, canContinue: () => boolean] {
-  // The document is not parsed: that would take graphql-js.
-  const query = payload.query.replace(/#.*/g, "");
-  const [, alias = "messageAdded", after] =
-    /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
-  // The client sends this very object again after a reconnect.
-  const variables = { ...payload.variables };
-  const received = new Set<string>();
-  const isNew = (result: { readonly data?: Readonly<Record<string, Message>> | null }): boolean => {
-    const message = result.data?.[alias];
-    if (!after || !message?.cursor) return true;
-    const { cursor, id = cursor } = message;
-    variables[after] = cursor;
-    if (received.size > REMEMBERED) received.delete(received.values().next().value ?? "");
-    return received.size < received.add(id).size;
-  };
-  return [{ ...payload, variables }, isNew, () => (after ? !!variables[after] : STATES.test(query))];
 }

@@ -1,16 +1,13 @@
 import type { Connection, Subscription } from "./connection.ts";
 import type { Failure } from "./failure.ts";
-import { loadPage, type Page } from "./history.ts";
 import type { ChatList } from "./inbox.ts";
 import type { Variables } from "./operate.ts";
-import type { OpenChat, Outbox, Pending } from "./outbox.ts";
-import { Derived, toggle } from "./store.ts";
+import type { OpenChat, Outbox } from "./outbox.ts";
+import type { Pending } from "./stored.ts";
+import { derived, toggle } from "./store.ts";
 import { brief, Timeline } from "./timeline.ts";
 import type { Messages, People, Room, ShownMessage, User } from "./types.ts";
 import * as wire from "./wire.ts";
-
-const MESSAGES = "messageAdded";
-const RECEIPTS = "readReceipt";
 
 const PAGE_SIZE = 50;
 
@@ -25,10 +22,17 @@ const READ_EVERY_MS = 1000;
 /** A phone's clock may be so much ahead of the server's. */
 const CLOCK_SKEW_MS = 60_000;
 
+/** A page of a chat's history, the oldest first. */
+interface Page {
+  readonly nodes: readonly wire.WireMessage[];
+  /** Where the page before is; undefined where there is none. */
+  readonly start: string | undefined;
+}
+
 /** An open chat: what everybody who opened it shares. */
 export class OpenRoom implements Room, OpenChat {
-  readonly messages = new Derived<Messages>(() => this.#shown());
-  readonly people = new Derived<People>(() => ({
+  readonly messages = derived<Messages>(() => this.#shown());
+  readonly people = derived<People>(() => ({
     online: this.#chats.online(this.#id),
     typing: [...this.#typing.values()],
   }));
@@ -38,7 +42,10 @@ export class OpenRoom implements Room, OpenChat {
   readonly #chats: ChatList;
   readonly #timeline = new Timeline();
   readonly #typing = new Map<string, User>();
-  readonly #followed = new Map<string, Subscription>();
+  readonly #followed: Subscription[] = [];
+  readonly #receipts: Subscription;
+  /** Undefined until the history is there. */
+  #stream: Subscription | undefined;
   #users = 0;
   /** Where `loadOlder` continues; undefined where there is nothing older. */
   #start: string | undefined;
@@ -57,22 +64,20 @@ export class OpenRoom implements Room, OpenChat {
     this.#outbox = outbox;
     this.#chats = chats;
     connection.listeners.add(this.#forgetTyping);
-    this.#follow<{ user: User; isTyping: boolean }>("typingChanged", wire.TYPING, {}, ({ user, isTyping }) => {
+    this.#follow<{ user: User; isTyping: boolean }>(wire.TYPING, ({ user, isTyping }) => {
       toggle(this.#typing, user, isTyping);
       this.people.changed();
     });
-    this.#follow<wire.WireReceipt>(
-      RECEIPTS,
+    this.#receipts = this.#follow<wire.WireReceipt>(
       wire.RECEIPTS,
-      {},
       (receipt) => {
-        this.#timeline.read(receipt, this.#isFollowed(RECEIPTS));
+        this.#timeline.read(receipt, this.#receipts.isLive);
         this.changed();
       },
       // Receipts from before are in the history alone.
       (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended),
     );
-    void this.#load();
+    this.#load();
   }
 
   open(): this {
@@ -81,11 +86,11 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   get isLive(): boolean {
-    return !!this.#error || this.#isFollowed(MESSAGES);
+    return !!(this.#error || this.#stream?.isLive);
   }
 
   has(messageId: string): boolean {
-    return this.#timeline.has(messageId);
+    return this.#timeline.messages.has(messageId);
   }
 
   changed(): void {
@@ -104,7 +109,7 @@ export class OpenRoom implements Room, OpenChat {
   send(text: string): ShownMessage {
     // The next key stroke is sent at once.
     this.#typedAt = 0;
-    return this.#show(this.#outbox.add(this.#id, text));
+    return this.#showPending(this.#outbox.add(this.#id, text));
   }
 
   retry(key: string): void {
@@ -117,7 +122,7 @@ export class OpenRoom implements Room, OpenChat {
 
   typing(): void {
     const now = Date.now();
-    if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.isConnected) return;
+    if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.socket) return;
     this.#typedAt = now;
     // Nobody misses an indicator that was not shown.
     this.#connection.run(wire.SET_TYPING, { id: this.#id }, now).catch(() => undefined);
@@ -138,53 +143,40 @@ export class OpenRoom implements Room, OpenChat {
     this.#outbox.rooms.delete(this.#id);
     clearTimeout(this.#readTimer);
     this.#connection.listeners.delete(this.#forgetTyping);
-    for (const followed of this.#followed.values()) followed.stop();
-    this.#followed.clear();
-    for (const { key, message } of this.#outbox.of(this.#id)) if (message) this.#outbox.drop(key);
+    for (const followed of this.#followed) followed.stop();
+    for (const { key, state } of this.#outbox.of(this.#id)) if (state === "sent") this.#outbox.drop(key);
   }
 
   #follow<Event>(
-    field: string,
     query: string,
-    variables: Variables,
     next: (event: Event) => void,
     live?: (isNew: boolean) => unknown,
-  ): void {
-    variables["id"] = this.#id;
-    this.#followed.set(field, this.#connection.subscribe(field, query, variables, next, live, this.#ended));
-  }
-
-  #isFollowed(field: string): boolean {
-    return !!this.#followed.get(field)?.isLive;
+    variables: Variables = { id: this.#id },
+  ): Subscription {
+    const followed = this.#connection.subscribe(query, variables, next, live, this.#ended);
+    this.#followed.push(followed);
+    return followed;
   }
 
   #followMessages(after: string | undefined): void {
-    const variables = { after };
-    this.#follow<wire.WireMessage>(
-      MESSAGES,
+    const variables = { id: this.#id, after };
+    this.#stream = this.#follow<wire.WireMessage>(
       wire.MESSAGES,
-      variables,
       (message) => {
         variables.after = message.cursor;
         this.#typing.delete(message.sender.id);
-        this.#timeline.insert([message], this.#replaceCopy, Infinity);
-        this.changed();
+        this.#insert([message], Infinity);
       },
       (isNew) => {
         // Without a cursor, what came before this moment is not part of the stream.
         if (isNew) this.#loadNewest().then((end) => (variables.after ??= end), this.#ended);
         this.#outbox.flush();
       },
+      variables,
     );
   }
 
-  readonly #refresh = ({ nodes }: Page): void => {
-    this.#timeline.insert(
-      nodes.filter(({ id }) => this.has(id)),
-      this.#replaceCopy,
-    );
-    this.changed();
-  };
+  readonly #refresh = ({ nodes }: Page): void => this.#insert(nodes.filter(({ id }) => this.has(id)));
 
   readonly #forgetTyping = (): void => {
     this.#typing.clear();
@@ -193,7 +185,7 @@ export class OpenRoom implements Room, OpenChat {
 
   readonly #ended = ({ code }: Failure): void => {
     // Too much was missed.
-    if (code === "CURSOR_EXPIRED") return void this.#load();
+    if (code === "CURSOR_EXPIRED") return this.#load();
     this.#isLoading = false;
     this.#error = code;
     this.changed();
@@ -212,16 +204,11 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   /** Loads the newest messages with what is missing before them, and follows what comes after. */
-  async #load(): Promise<void> {
-    const release = this.#connection.hold();
-    try {
-      const end = await this.#loadNewest();
-      if (this.#users > 0) this.#followMessages(end);
-    } catch (error) {
-      this.#ended(error as Failure);
-    } finally {
-      release();
-    }
+  #load(): void {
+    this.#loadNewest()
+      .then((end) => this.#users > 0 && this.#followMessages(end))
+      .catch(this.#ended)
+      .finally(this.#connection.hold());
   }
 
   /** Resolves to the cursor of the newest message. */
@@ -236,10 +223,9 @@ export class OpenRoom implements Room, OpenChat {
       ({ start } = before);
     }
     this.#hasGap = isGap();
-    this.#timeline.insert(nodes, this.#replaceCopy, this.#hasGap ? -1 : undefined);
-    if (nodes[0]?.id === this.#timeline.ids[0]) this.#start = start;
     this.#isLoading = false;
-    this.changed();
+    this.#insert(nodes, this.#hasGap ? -1 : undefined);
+    if (nodes[0]?.id === this.#timeline.ids[0]) this.#start = start;
     return nodes.at(-1)?.cursor;
   }
 
@@ -250,19 +236,28 @@ export class OpenRoom implements Room, OpenChat {
     const page = await this.#page(PAGE_SIZE, start);
     // Loaded anew meanwhile: this page may not be the one before.
     if (this.#start !== start) return;
-    this.#timeline.insert(page.nodes, ({ id }) => id, 0);
+    this.#timeline.insert(page.nodes, (message) => this.#show(message, message.id), 0);
     this.#start = page.start;
   }
 
-  #page(last: number, before?: string): Promise<Page> {
-    return loadPage(this.#connection, this.#id, last, before);
+  /** The newest messages, or the newest before a cursor. */
+  async #page(last: number, before?: string): Promise<Page> {
+    const variables = { id: this.#id, last, before };
+    const { messages } = await this.#connection.run<{ readonly messages: wire.WirePage }>(wire.PAGE, variables);
+    const { nodes, pageInfo } = messages;
+    return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
+  }
+
+  #insert(messages: readonly wire.WireMessage[], index?: number): void {
+    this.#timeline.insert(messages, (message) => this.#show(message, this.#replaceCopy(message)), index);
+    this.changed();
   }
 
   #shown(): Messages {
     return {
       items: [
-        ...this.#timeline.shown(this.#connection.userId),
-        ...this.#outbox.of(this.#id).map((pending) => this.#show(pending)),
+        ...this.#timeline.messages.values(),
+        ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
       ],
       hasOlder: !!this.#start,
       loading: this.#isLoading || !!this.#older,
@@ -271,27 +266,25 @@ export class OpenRoom implements Room, OpenChat {
     };
   }
 
-  #show(pending: Pending): ShownMessage {
-    const { key, text, at, message, isFailed } = pending;
-    const unsent = this.#outbox.sending === pending ? "sending" : "queued";
-    return {
-      ...brief({ id: message?.id, text, sender: this.#chats.me, at }, this.#chats.me.id),
-      key,
-      readBy: [],
-      state: message ? "sent" : isFailed ? "failed" : unsent,
-    };
+  #showPending({ id, text, at, key, state }: Pending): ShownMessage {
+    const { me } = this.#chats;
+    return { ...brief({ id, text, sender: me, at }, me.id), key, state, readBy: [] };
+  }
+
+  #show(message: wire.WireMessage, key: string): ShownMessage {
+    return { ...brief(message, this.#connection.userId), key, state: "sent", readBy: [] };
   }
 
   /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
-  readonly #replaceCopy = ({ id, clientMessageId, text, sender, at }: wire.WireMessage): string => {
+  #replaceCopy({ id, clientMessageId, text, sender, at }: wire.WireMessage): string {
     if (sender.id !== this.#connection.userId) return id;
     const copy = this.#outbox.of(this.#id).find((pending) =>
-      pending.message || clientMessageId
-        ? pending.message?.id === id || pending.key === clientMessageId
+      pending.id || clientMessageId
+        ? pending.id === id || pending.key === clientMessageId
         : // The history does not know keys. One whose answer was lost is recognised by what it says.
           pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS,
     );
     if (copy) this.#outbox.drop(copy.key);
     return copy?.key ?? clientMessageId ?? id;
-  };
+  }
 }

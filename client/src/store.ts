@@ -7,34 +7,32 @@ export interface Store<T> {
 }
 
 /** A store whose value is computed when somebody asks for it after a change. */
-export class Derived<T> implements Store<T> {
-  readonly #compute: () => T;
-  readonly #listeners = new Set<() => void>();
-  #value: T | undefined;
-  #isNotifying = false;
+export interface Derived<T> extends Store<T> {
+  readonly changed: () => void;
+}
 
-  constructor(compute: () => T) {
-    this.#compute = compute;
-  }
-
-  readonly get = (): T => (this.#value ??= this.#compute());
-
-  readonly subscribe = (call: () => void): (() => void) => {
-    // The same function may be given twice.
-    const listener = (): void => call();
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+export function derived<T>(compute: () => T): Derived<T> {
+  const listeners = new Set<() => void>();
+  let value: T | undefined;
+  let isNotifying = false;
+  return {
+    get: () => (value ??= compute()),
+    subscribe(call) {
+      // The same function may be given twice.
+      const listener = (): void => call();
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    changed() {
+      value = undefined;
+      if (isNotifying) return;
+      isNotifying = true;
+      queueMicrotask(() => {
+        isNotifying = false;
+        for (const listener of listeners) listener();
+      });
+    },
   };
-
-  changed(): void {
-    this.#value = undefined;
-    if (this.#isNotifying) return;
-    this.#isNotifying = true;
-    queueMicrotask(() => {
-      this.#isNotifying = false;
-      for (const listener of this.#listeners) listener();
-    });
-  }
 }
 
 /** Adds an item, or removes it. */

@@ -1,48 +1,40 @@
 import type { BriefMessage, ShownMessage, User } from "./types.ts";
 import type { WireBrief, WireMessage, WireReceipt } from "./wire.ts";
 
-/** A message that the REST API has. */
-interface Entry {
-  readonly message: WireMessage;
-  readonly key: string;
-  readonly readBy: Map<string, User>;
-  shown?: ShownMessage | undefined;
-}
-
 /** The persisted messages of a chat, each once, in the order in which they are shown. */
 export class Timeline {
-  /** By the messages' ids. */
-  #entries: ReadonlyMap<string, Entry> = new Map<string, Entry>();
+  /** By their ids, the oldest first. */
+  messages = new Map<string, ShownMessage>();
   /** Of the whole chat, and of messages that were not here: the last one of each reader, by message and reader. */
   readonly #receipts = new Map<string, WireReceipt>();
 
-  /** The oldest first. */
   get ids(): readonly string[] {
-    return [...this.#entries.keys()];
-  }
-
-  has(id: string): boolean {
-    return this.#entries.has(id);
+    return [...this.messages.keys()];
   }
 
   /**
    * Inserts a piece of the history before the message at `index`: without an index before the first message that is part of it, or of all.
    * What is here stays where it is. -1 replaces it.
    *
-   * @param keyOf the key of a message that is new here.
+   * @param show a message that is new here, as nobody has read it.
    */
   insert(
-    messages: readonly WireMessage[],
-    keyOf: (message: WireMessage) => string,
+    piece: readonly WireMessage[],
+    show: (message: WireMessage) => ShownMessage,
     index = Math.max(
       0,
-      this.ids.findIndex((id) => messages.some((message) => message.id === id)),
+      this.ids.findIndex((id) => piece.some((message) => message.id === id)),
     ),
   ): void {
-    const piece = messages.map((message) => this.#entryOf(message, keyOf));
-    const entries = index < 0 ? piece : [...this.#entries.values()].toSpliced(index, 0, ...piece);
+    const before = [...this.messages];
+    const inserted = piece.map((message): [string, ShownMessage] => [
+      message.id,
+      this.messages.get(message.id) ?? show(message),
+    ]);
     // The first of two entries of one message stays.
-    this.#entries = new Map(entries.map((entry) => [entry.message.id, entry]));
+    this.messages = new Map(index < 0 ? inserted : before.toSpliced(index, 0, ...inserted));
+    for (const { id, readBy } of piece) for (const { reader } of readBy) this.#addReader(id, reader);
+    for (const receipt of this.#receipts.values()) this.#apply(receipt, inserted);
   }
 
   /**
@@ -52,34 +44,25 @@ export class Timeline {
    */
   read(receipt: WireReceipt, isNew: boolean): void {
     const { messageId, reader } = receipt;
-    for (const entry of this.#entries.values())
-      if ((isNew && !messageId) || covers(receipt, entry)) addReader(entry, reader);
-    if (!messageId || !this.has(messageId)) this.#receipts.set(`${messageId} ${reader.id}`, receipt);
+    this.#apply(receipt, this.messages, isNew);
+    if (!messageId || !this.messages.has(messageId)) this.#receipts.set(`${messageId} ${reader.id}`, receipt);
   }
 
-  shown(userId: string): readonly ShownMessage[] {
-    return [...this.#entries.values()].map((entry) => {
-      const { message, key, readBy } = entry;
-      return (entry.shown ??= { ...brief(message, userId), key, state: "sent", readBy: [...readBy.values()] });
-    });
+  #apply(
+    { messageId, readAt, reader }: WireReceipt,
+    messages: Iterable<readonly [string, ShownMessage]>,
+    isNew = false,
+  ): void {
+    const readAtMs = Date.parse(readAt);
+    for (const [id, { at }] of messages)
+      if (messageId ? messageId === id : isNew || +at <= readAtMs) this.#addReader(id, reader);
   }
 
-  #entryOf(message: WireMessage, keyOf: (message: WireMessage) => string): Entry {
-    const entry = this.#entries.get(message.id) ?? { message, key: keyOf(message), readBy: new Map<string, User>() };
-    for (const { reader } of message.readBy) addReader(entry, reader);
-    for (const receipt of this.#receipts.values()) if (covers(receipt, entry)) addReader(entry, receipt.reader);
-    return entry;
+  #addReader(messageId: string, reader: User): void {
+    const message = this.messages.get(messageId);
+    if (!message || [message.sender, ...message.readBy].some(({ id }) => id === reader.id)) return;
+    this.messages.set(messageId, { ...message, readBy: [...message.readBy, reader] });
   }
-}
-
-function covers({ messageId, readAt }: WireReceipt, { message }: Entry): boolean {
-  return messageId ? messageId === message.id : message.at <= readAt;
-}
-
-function addReader(entry: Entry, reader: User): void {
-  if (reader.id === entry.message.sender.id) return;
-  entry.readBy.set(reader.id, reader);
-  entry.shown = undefined;
 }
 
 /** What a list of chats and a list of messages show alike. */

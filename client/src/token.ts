@@ -7,48 +7,49 @@ const LAST_MS = 1000;
 const LONGEST_TIMER_MS = 86_400_000;
 
 /** The next token, whenever one is needed. */
-export class TokenSource {
-  current: Token;
-  readonly #source: ChatClientOptions["token"];
-  readonly #refresh: (token: Token) => void;
-  #refused: Token;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(source: ChatClientOptions["token"], refresh: (token: Token) => void) {
-    this.#source = source;
-    this.#refresh = refresh;
-  }
-
+export interface TokenSource {
+  readonly current: Token;
   /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
-  async next(): Promise<boolean> {
-    const token = await (typeof this.#source === "function" ? this.#source() : this.#source);
-    if (!token || token === this.#refused) return false;
-    this.current = token;
-    return true;
-  }
-
+  next(): Promise<boolean>;
   /** The gateway has refused the current token. */
-  refuse(): void {
-    this.#refused = this.current;
-  }
-
+  refuse(): void;
   /** Gets the next token before the current one expires: after half of the time that is left, and again while there is no other. */
-  watch(): void {
-    this.pause();
-    const { current } = this;
-    const leftMs = expiryOf(current) - Date.now();
+  watch(): void;
+  pause(): void;
+}
+
+/** @param refresh called with a token that takes the place of one that is about to expire. */
+export function tokenSource(source: ChatClientOptions["token"], refresh: (token: Token) => void): TokenSource {
+  let current: Token;
+  let refused: Token;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const next = async (): Promise<boolean> => {
+    const token = await (typeof source === "function" ? source() : source);
+    if (!token || token === refused) return false;
+    current = token;
+    return true;
+  };
+  const watch = (): void => {
+    clearTimeout(timer);
+    const watched = current;
+    const leftMs = expiryOf(watched) - Date.now();
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
-      await this.next().catch(() => false);
-      if (this.current !== current) this.#refresh(this.current);
-      this.watch();
+      await next().catch(() => false);
+      if (current !== watched) refresh(current);
+      watch();
     };
-    if (leftMs > LAST_MS) this.#timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
-  }
-
-  pause(): void {
-    clearTimeout(this.#timer);
-  }
+    if (leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
+  };
+  return {
+    get current() {
+      return current;
+    },
+    next,
+    refuse: () => (refused = current),
+    watch,
+    pause: () => clearTimeout(timer),
+  };
 }
 
 /** In ms since 1970; NaN where the token is no JWT or never expires. */

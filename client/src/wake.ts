@@ -1,5 +1,5 @@
 interface Page {
-  addEventListener?(type: string, listener: (event: { readonly type: string }) => void, options: object): void;
+  addEventListener?(type: string, listener: () => void, options: object): void;
   readonly navigator?: { readonly onLine?: boolean };
 }
 
@@ -10,8 +10,6 @@ interface Page {
 export function onWake(listener: (isOnline: boolean) => void, signal: AbortSignal): void {
   const page: Page = globalThis;
   for (const name of ["online", "offline", "pageshow", "visibilitychange"]) {
-    const wake = ({ type }: { readonly type: string }): void =>
-      listener(type !== "offline" && page.navigator?.onLine !== false);
-    page.addEventListener?.(name, wake, { signal });
+    page.addEventListener?.(name, () => listener(page.navigator?.onLine !== false), { signal });
   }
 }

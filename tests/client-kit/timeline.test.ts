@@ -1,7 +1,7 @@
 /** In which order messages and receipts may come, and what is shown as read then. */
 import { expect, test } from "vitest";
-import { Timeline } from "../../client/src/timeline.ts";
-import type { User } from "../../client/src/types.ts";
+import { brief, Timeline } from "../../client/src/timeline.ts";
+import type { ShownMessage, User } from "../../client/src/types.ts";
 import type { WireMessage, WireReceipt } from "../../client/src/wire.ts";
 
 const ALICE: User = { id: "a", name: "Alice" };
@@ -21,12 +21,16 @@ function receipt(second: number, reader: User, messageId?: string): WireReceipt 
   return { readAt: at(second), reader, ...(messageId && { messageId }) };
 }
 
+function show(one: WireMessage): ShownMessage {
+  return { ...brief(one, ALICE.id), key: one.id, state: "sent", readBy: [] };
+}
+
 function append(timeline: Timeline, ...messages: readonly WireMessage[]): void {
-  for (const one of messages) timeline.insert([one], ({ id }) => id, Infinity);
+  for (const one of messages) timeline.insert([one], show, Infinity);
 }
 
 function readers(timeline: Timeline): string[] {
-  return timeline.shown("a").map(({ id, readBy }) => [id, ...readBy.map((reader) => reader.id)].join(" "));
+  return [...timeline.messages].map(([id, { readBy }]) => [id, ...readBy.map((reader) => reader.id)].join(" "));
 }
 
 test("a receipt covers what is there, whatever the clocks say, and its sender never reads", () => {
@@ -55,9 +59,9 @@ test("a receipt that comes before its message is not lost", () => {
 test("a shown message is the same object until somebody reads it", () => {
   const timeline = new Timeline();
   append(timeline, message(1), message(2));
-  const [before, other] = timeline.shown("a");
+  const [before, other] = timeline.messages.values();
   timeline.read(receipt(3, BOB, "m1"), true);
-  const [after, same] = timeline.shown("a");
+  const [after, same] = timeline.messages.values();
   expect(after).not.toBe(before);
   expect(same).toBe(other);
 });
@@ -67,7 +71,7 @@ test("a piece of the history takes its place, each message once", () => {
   const insert = (index?: number, ...numbers: readonly number[]): string[] => {
     timeline.insert(
       numbers.map((n) => message(n)),
-      ({ id }) => id,
+      show,
       index,
     );
     return [...timeline.ids];

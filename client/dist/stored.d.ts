@@ -1,0 +1,22 @@
+import type { ChatStorage, ShownMessage } from "./types.js";
+/** A message on its way. */
+export interface Pending {
+    /** Its `clientMessageId`. */
+    readonly key: string;
+    readonly chatId: string;
+    readonly text: string;
+    readonly at: number;
+    /** A message that is sent is shown here until the chat's stream brings it to its place. */
+    state: ShownMessage["state"];
+    /** When it was first given to a connection. */
+    triedAt?: number;
+    /** The id that the gateway has answered with. */
+    id?: string;
+}
+/** Where messages that are not sent yet survive a reload. */
+export interface StoredMessages {
+    /** What the same person has stored comes first; nobody's messages are sent as somebody else's. */
+    welcome(userId: string, messages: readonly Pending[]): readonly Pending[];
+    save(messages: readonly Pending[]): void;
+}
+export declare function storedMessages(storage: ChatStorage | undefined): StoredMessages;

@@ -1,0 +1,38 @@
+const PREFIX = "graphql-chat-client:";
+export function storedMessages(storage) {
+    /** What this client has stored, or found. */
+    const keys = new Set();
+    /** Whose stored messages are here. */
+    let owner = "";
+    const load = () => JSON.parse(storage?.getItem(PREFIX + owner) ?? "[]");
+    return {
+        welcome(userId, messages) {
+            if (owner === userId)
+                return messages;
+            const here = owner ? [] : messages;
+            owner = userId;
+            const stored = load();
+            // The page may have gone while it sent one.
+            for (const message of stored)
+                if (message.state !== "failed")
+                    message.state = "queued";
+            return [...stored, ...here];
+        },
+        /** Leaves alone what other tabs of the browser have stored. */
+        save(messages) {
+            if (!owner)
+                return;
+            for (const { key } of messages)
+                keys.add(key);
+            const others = load().filter(({ key }) => !keys.has(key));
+            const own = messages.filter(({ state }) => state !== "sent");
+            try {
+                storage?.setItem(PREFIX + owner, JSON.stringify([...others, ...own]));
+            }
+            catch {
+                // A full or forbidden storage: the message is sent all the same, as long as the page lives.
+            }
+        },
+    };
+}
+//# sourceMappingURL=stored.js.map
