@@ -57,6 +57,14 @@ export class Presence implements SessionListener {
     return (await this.#read(users)) ?? (await this.of(users.filter(({ id }) => this.#here.has(id))));
   }
 
+  /**
+   * What an instance announced has arrived. A command that was held up on its way to the bus may be executed late: where a user is online here
+   * and was announced to be offline, the contrary is announced.
+   */
+  heard({ user, online }: PresenceValue): void {
+    if (!online && this.#here.has(user.id)) void this.#logFailure(this.#correct(user));
+  }
+
   opened(session: Session): void {
     this.#count(session.user.id, 1);
     this.#step(session, async () => {
@@ -152,16 +160,22 @@ export class Presence implements SessionListener {
   }
 
   async #announceNow(user: User): Promise<void> {
-    const told = await this.#tell(user);
-    if (told === undefined) return;
+    let told = await this.#tell(user);
     // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.
-    const [present] = (await this.#read([user])) ?? [];
-    if (present?.online !== told) await this.#tell(user);
+    while (told !== undefined && (await this.#readOne(user))?.online !== told) told = await this.#tell(user);
+  }
+
+  async #correct(user: User): Promise<void> {
+    if ((await this.#readOne(user))?.online) await this.#announce(user);
+  }
+
+  async #readOne(user: User): Promise<PresenceValue | undefined> {
+    return (await this.#read([user]))?.[0];
   }
 
   /** What cannot be read is not guessed: the user may be with another instance. Resolves to what was told. */
   async #tell({ id, name }: User): Promise<boolean | undefined> {
-    const [presence] = (await this.#read([{ id, name }])) ?? [];
+    const presence = await this.#readOne({ id, name });
     if (!presence) {
       this.#tellLater({ id, name });
       return undefined;

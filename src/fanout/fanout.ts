@@ -37,7 +37,7 @@ import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subsc
 interface FanoutOptions {
   readonly bus: Bus<BusEvent>;
   readonly directory: Directory;
-  readonly presence: Pick<Presence, "known">;
+  readonly presence: Pick<Presence, "heard" | "known">;
   readonly presenceAudience: PresenceAudience;
   readonly history: Pick<History, "select">;
   readonly reads: Pick<KnownReads, "learnReceipt">;

@@ -8,7 +8,7 @@ import type { Room } from "./room.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 interface PresenceFanoutOptions {
-  readonly presence: Pick<Presence, "known">;
+  readonly presence: Pick<Presence, "heard" | "known">;
   readonly presenceAudience: PresenceAudience;
   /** The chats that are listened to, by id. */
   readonly rooms: ReadonlyMap<string, Room>;
@@ -27,6 +27,7 @@ export class PresenceFanout {
   /** It concerns who shares a chat with that user, once, however many chats they share. */
   announce(event: PresenceChanged): void {
     const { id: userId } = event.presence.user;
+    this.#options.presence.heard(event.presence);
     for (const changed of this.#readings) changed.add(userId);
     const served = new Set<Session>();
     for (const chat of this.#options.presenceAudience.chatsOf(userId)) {

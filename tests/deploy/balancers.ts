@@ -47,7 +47,8 @@ function placed(name: BalancerName, text: string, port: number, directory: strin
   const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (kind) => `  ${kind}_temp_path ${directory}/${kind};`,
   );
-  return `daemon off;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log;\n${text
+  // One process, so that nothing stays when it is killed.
+  return `daemon off;\nmaster_process off;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log;\n${text
     .replace("listen 8080", `listen 127.0.0.1:${port}`)
     .replace("worker_processes auto", "worker_processes 1")
     .replace("http {", `http {\n${places.join("\n")}`)}`;
