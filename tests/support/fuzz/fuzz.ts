@@ -1,114 +1,124 @@
-/** Sends what a hostile client may send to a gateway, and looks at what became of it. */
-import { once } from "node:events";
+/** Attacks a gateway with what fast-check comes to. What did harm is made as small as it can be. */
 import * as fc from "fast-check";
-import type { DevApi } from "../../../src/dev/api.ts";
-import { clientFrame } from "../client-frames.ts";
-import { rawConnection, rawUpgrade } from "../tcp.ts";
-import { frames, requests } from "./inputs.ts";
+import { converse, type Target } from "./attacker.ts";
+import type { Known } from "./documents.ts";
+import { Harm } from "./harm.ts";
+import { conversations, requests, type Conversation, type HostileRequest } from "./inputs.ts";
+import { request } from "./requester.ts";
 
-/** A gateway under attack. */
-export interface Target {
-  /** The GraphQL endpoint. */
-  readonly url: string;
-  readonly api: DevApi;
-  readonly isCompressed: boolean;
+interface FuzzOptions {
+  readonly target: Target;
+  readonly known: Known;
+  /** Inputs of one connection at most; a quarter of them at least. */
+  readonly maxInputs: number;
+  /** Connections that are open at the same time. */
+  readonly atOnce: number;
+  /** How long the smallest input is looked for. */
+  readonly shrinkingMs: number;
+  /** What the gateway has logged as a defect so far. */
+  readonly defects: readonly string[];
 }
 
-/** Inputs of one attack: frames on a connection, or requests. */
-const MAX_INPUTS = 40;
-
-/** What no input may bring about. */
-const FORBIDDEN = /INTERNAL_SERVER_ERROR/;
-
-/** The code 4500 in a close frame of a server, before its reason. */
-const CLOSE_4500 = Buffer.from([0x11, 0x94]);
+/** Requests beside each connection. */
+const REQUESTS = 6;
 
 export class Fuzz {
-  /** Frames and requests that were sent. */
+  /** Frames that the gateway has read, and requests that it has answered. */
   inputs = 0;
-  readonly #target: Target;
-  readonly #token: string;
+  connections = 0;
+  /** Connections by the code with which the gateway closed them. */
+  readonly closes = new Map<number | "none", number>();
+  readonly #options: FuzzOptions;
+  readonly #conversations: fc.Arbitrary<Conversation>;
+  readonly #requests: fc.Arbitrary<HostileRequest>;
 
-  constructor(target: Target) {
-    this.#target = target;
-    this.#token = target.api.users[0]?.token ?? "";
+  constructor(options: FuzzOptions) {
+    const { target, known, maxInputs } = options;
+    this.#options = options;
+    this.#conversations = conversations(known, target.isCompressed, maxInputs);
+    this.#requests = requests(known);
   }
 
-  /** One connection, and some requests, of every kind that fast-check comes to. Rejects with the smallest input that did harm. */
-  async run(seed: number, numRuns: number): Promise<void> {
-    const { isCompressed } = this.#target;
-    const connection = fc.record({
-      isAuthenticated: fc.boolean(),
-      sent: fc.array(frames(isCompressed), { minLength: 1, maxLength: MAX_INPUTS }),
-    });
-    const options = { seed, numRuns, endOnFailure: true };
-    await fc.assert(
-      fc.asyncProperty(connection, ({ isAuthenticated, sent }) => this.#connect(isAuthenticated, sent)),
-      options,
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(requests, { minLength: 1, maxLength: 5 }), fc.boolean(), (sent, isAuthenticated) =>
-        this.#request(isAuthenticated, sent),
-      ),
-      { ...options, numRuns: Math.ceil(numRuns / 4) },
-    );
+  /**
+   * Makes `connections` connections, each from a seed of its own: the first from `seed`, the next from the following numbers.
+   *
+   * @throws Harm with the smallest input that did it.
+   */
+  async run(seed: number, connections: number): Promise<void> {
+    const before = this.#options.defects.length;
+    const seeds = Array.from({ length: connections }, (_, index) => seed + index);
+    const harms: { readonly seed: number; readonly harm: Harm }[] = [];
+    const waiting = seeds.values();
+    const work = async (): Promise<void> => {
+      for (const own of waiting) {
+        if (harms.length > 0) return;
+        try {
+          await this.#attack(own);
+        } catch (error) {
+          if (!(error instanceof Harm)) throw error;
+          harms.push({ seed: own, harm: error });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.atOnce }, work));
+    const [first] = harms;
+    if (first) throw await this.#smallest(first.seed, first.harm);
+    if (this.#options.defects.length > before) await this.#findDefect(seeds, before);
   }
 
-  async #connect(isAuthenticated: boolean, sent: readonly Buffer[]): Promise<void> {
-    const { url, isCompressed } = this.#target;
-    await using connection = await rawConnection(url);
-    const { socket } = connection;
-    socket.setEncoding("latin1");
-    socket.on("error", () => undefined);
-    let received = "";
-    socket.on("data", (text: string) => (received += text));
-    const ended = once(socket, "close");
-    const answered = (what: string): Promise<void> =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          if (received.includes(what)) resolve();
-        };
-        socket.on("data", look);
-        socket.once("end", () => resolve());
-        socket.once("close", () => resolve());
-        look();
-      });
-    connection.send(rawUpgrade("/graphql", isCompressed ? { "sec-websocket-extensions": "permessage-deflate" } : {}));
-    await answered("\r\n\r\n");
-    if (isAuthenticated) {
-      socket.write(
-        clientFrame(JSON.stringify({ type: "connection_init", payload: { token: this.#token, streamStates: true } })),
-      );
-      await answered("connection_ack");
-    }
-    for (const bytes of sent) if (socket.writable) socket.write(bytes);
-    this.inputs += sent.length;
-    // Answered when everything before it has been handled, unless the connection was closed for something.
-    if (socket.writable) socket.write(clientFrame("fuzz-end", { opcode: 9 }));
-    socket.end();
-    await answered("fuzz-end");
-    socket.destroy();
-    await ended;
-    if (FORBIDDEN.test(received) || Buffer.from(received, "latin1").includes(CLOSE_4500)) {
-      throw new Error(`the gateway answered ${received.slice(-1000)}`);
-    }
-  }
-
-  async #request(
-    isAuthenticated: boolean,
-    sent: readonly (RequestInit & { readonly search: string })[],
-  ): Promise<void> {
-    for (const { search, ...request } of sent) {
-      const headers = new Headers(request.headers);
-      if (isAuthenticated) headers.set("authorization", `Bearer ${this.#token}`);
-      const aborter = new AbortController();
-      const response = await fetch(`${this.#target.url}${search}`, { ...request, headers, signal: aborter.signal });
+  async #attack(seed: number): Promise<void> {
+    const { target } = this.#options;
+    const [conversation] = fc.sample(this.#conversations, { seed, numRuns: 1 });
+    if (!conversation) return;
+    const { inputs, closeCode = "none" } = await converse(target, conversation);
+    this.inputs += inputs;
+    this.connections++;
+    this.closes.set(closeCode, (this.closes.get(closeCode) ?? 0) + 1);
+    for (const one of fc.sample(this.#requests, { seed, numRuns: REQUESTS })) {
+      await request(target, one);
       this.inputs++;
-      // A stream has no end: its beginning is looked at.
-      const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
-      const text = isStream ? "" : await response.text();
-      aborter.abort();
-      if (response.status >= 500 || FORBIDDEN.test(text)) throw new Error(`${response.status} ${text}`);
     }
   }
+
+  /** Those that were under way together are repeated one by one. */
+  async #findDefect(seeds: readonly number[], before: number): Promise<never> {
+    const { defects } = this.#options;
+    const harm = new Harm(`the gateway logged ${defects.slice(before).join("")}`);
+    for (const seed of seeds) {
+      const known = defects.length;
+      await this.#attack(seed);
+      if (defects.length > known) throw await this.#smallest(seed, harm);
+    }
+    throw new Harm(`${harm.message}\nby connections together, from seed ${seeds[0]}`);
+  }
+
+  /** The harm, with the smallest input that does it alone. */
+  async #smallest(seed: number, harm: Harm): Promise<Harm> {
+    const { target, defects, shrinkingMs } = this.#options;
+    const limits = { seed, interruptAfterTimeLimit: shrinkingMs };
+    const alone = async (attack: () => Promise<unknown>): Promise<void> => {
+      const known = defects.length;
+      await attack();
+      if (defects.length > known) throw new Harm(`the gateway logged ${defects.slice(known).join("")}`);
+    };
+    const onSocket = await fc.check(
+      fc.asyncProperty(this.#conversations, (conversation) => alone(() => converse(target, conversation))),
+      { ...limits, numRuns: 1 },
+    );
+    const [conversation] = onSocket.counterexample ?? [];
+    if (conversation) return new Harm(`${harm.message}\nfrom seed ${seed}: ${told(conversation)}`);
+    const overHttp = await fc.check(
+      fc.asyncProperty(this.#requests, (one) => alone(() => request(target, one))),
+      { ...limits, numRuns: REQUESTS },
+    );
+    const [smallest] = overHttp.counterexample ?? [];
+    const what = smallest ? JSON.stringify(smallest) : "it does not happen when its connection is alone";
+    return new Harm(`${harm.message}\nfrom seed ${seed}: ${what}`);
+  }
+}
+
+function told({ inputs, last, ...others }: Conversation): string {
+  const frames = [...inputs.map(({ frame }) => frame), ...(last ? [last] : [])];
+  const lines = frames.map((frame) => JSON.stringify(frame.toString("latin1").slice(0, 2000)));
+  return [JSON.stringify(others), ...lines].join("\n");
 }
