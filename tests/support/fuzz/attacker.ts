@@ -27,8 +27,8 @@ export interface Outcome {
 const MAX_BATCH_INPUTS = 50;
 const MAX_BATCH_LENGTH = 100_000;
 
-/** Nothing takes so long: a gateway that does not answer until then has forgotten to. */
-const PATIENCE_MS = 60_000;
+/** Longer than a request to the REST API may take: a gateway that does not answer until then has forgotten to. */
+const PATIENCE_MS = 150_000;
 
 const HEAD_END = "\r\n\r\n";
 const PONG = '{"type":"pong","payload":{"fuzz":';
@@ -79,7 +79,7 @@ class Attacker {
     try {
       const offer = this.#target.isCompressed ? { "sec-websocket-extensions": "permessage-deflate" } : {};
       this.#write(rawUpgrade("/graphql", offer));
-      await this.#until(() => this.#isUpgraded);
+      await this.#until("the upgrade", () => this.#isUpgraded);
       await this.#open();
       const inputs = await this.#send();
       await this.#end();
@@ -98,7 +98,7 @@ class Attacker {
     if (opening === "none") return;
     const right = { token: this.#target.tokens[user], clientId, streamStates: true };
     this.#message({ type: "connection_init", payload: opening === "wrong" ? payload : right });
-    if (opening === "acknowledged") await this.#until(() => this.#isAcknowledged);
+    if (opening === "acknowledged") await this.#until("connection_ack", () => this.#isAcknowledged);
   }
 
   /** Resolves to the number of inputs that the gateway has read. */
@@ -109,7 +109,7 @@ class Attacker {
       const next = sent + batchSize(inputs, sent);
       this.#write(Buffer.concat(inputs.slice(sent, next).map(({ frame }) => frame)));
       this.#message({ type: "ping", payload: { fuzz: batch } });
-      await this.#until(() => this.#confirmed >= batch);
+      await this.#until(`batch ${batch}`, () => this.#confirmed >= batch);
       if (this.#confirmed < batch) break;
       sent = next;
     }
@@ -122,12 +122,12 @@ class Attacker {
     if (ending === "vanish" || this.#isEnded) return;
     if (!last) {
       this.#message({ type: "subscribe", id: LAST_ID, payload: { query: "{ me { id } }" } });
-      await this.#until(() => this.#isLastAnswered);
+      await this.#until("the last operation", () => this.#isLastAnswered);
     }
     if (ending === "close") this.#write(clientFrame(Buffer.from([0x03, 0xe8]), { opcode: Opcode.close }));
     // Whatever the gateway waits for now, no more will come.
     this.#socket.end();
-    await this.#until(() => false);
+    await this.#until("the end", () => false);
   }
 
   #message(message: object): void {
@@ -139,10 +139,10 @@ class Attacker {
   }
 
   /** Resolves where the connection ends, too. @throws Harm where the gateway does not answer. */
-  async #until(condition: () => boolean): Promise<void> {
+  async #until(what: string, condition: () => boolean): Promise<void> {
     if (this.#isEnded || condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Harm("the gateway does not answer")), PATIENCE_MS);
+    const timer = setTimeout(() => reject(new Harm(`the gateway does not answer: ${what}`)), PATIENCE_MS);
     this.#look = () => {
       if (this.#isEnded || condition()) resolve();
     };
