@@ -54,22 +54,21 @@ function converse({ devApi }: Gateway): void {
 /** Alice has read a message of Bob, who types; two are unread in the other chat. */
 async function chat(page: Page): Promise<void> {
   const [left, right] = [pane(page, alice.name), pane(page, bob.name)];
-  await right.getByRole("textbox").fill("See you at eight, at the tents?");
-  await right.getByRole("textbox").press("Enter");
-  await right
-    .locator(".log li")
-    .last()
-    .getByRole("img", { name: /read by/ })
-    .waitFor();
-  await left.getByRole("textbox").fill("Yes! I bring coffee.");
-  await left.getByRole("textbox").press("Enter");
-  await left
-    .locator(".log li")
-    .last()
-    .getByRole("img", { name: /read by/ })
-    .waitFor();
+  await send(right, "See you at eight, at the tents?");
+  await send(left, "Yes! I bring coffee.");
   await right.getByRole("textbox").pressSequentially("Perfect");
   await left.getByText("Bob is typing").waitFor();
+}
+
+/** Resolves when the other has read it. */
+async function send(from: Locator, text: string): Promise<void> {
+  await from.getByRole("textbox").fill(text);
+  await from.getByRole("textbox").press("Enter");
+  await from
+    .locator(".log li")
+    .last()
+    .getByRole("img", { name: /read by/ })
+    .waitFor();
 }
 
 function image(png: Buffer): string {

@@ -13,7 +13,7 @@ let messages = 0;
 let requests = 0;
 
 const server = createServer((request, response) => {
-  // How many there were of the others, for whoever measures.
+  // How many there were of the others, for the scenarios.
   if (request.url === "/requests") {
     answer(response, 200, { requests });
     return;

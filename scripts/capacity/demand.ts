@@ -92,7 +92,7 @@ const REQUESTS_PER_RECHECK = 2;
 const REQUESTS_PER_CONNECT = 2;
 /** Waits before a token is asked about again are half of the interval to all of it. */
 const MEAN_WAIT = 0.75;
-/** Instances and masters depend on each other's number; they settle after a few rounds, or never. */
+/** Instances and masters depend on each other's number; they converge after a few rounds, or never. */
 const ROUNDS = 200;
 const MOST_INSTANCES = 1_000_000;
 

@@ -14,7 +14,7 @@ interface DeliveriesParts {
   readonly tracing?: Tracing | undefined;
 }
 
-/** What is told of events that were delivered here: how long that took, to the log, and to the traces that they are a part of. */
+/** Reports events that were delivered here: how long the delivery took, to the log, and to the traces that the events belong to. */
 export class Deliveries {
   /**
    * How long it takes from an event's position in the log, which is the instant of its publication, until it is written to the sockets. One
@@ -63,7 +63,7 @@ export class Deliveries {
     setImmediate(() => span?.end());
   }
 
-  /** For whoever follows one message through the instances. */
+  /** Logs one message's way through the instances. */
   #log({ chatId, message }: MessageCreated, position: Position, recipients: number): void {
     const { log } = this.#parts;
     if (!log.isLevelEnabled("debug")) return;
