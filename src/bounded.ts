@@ -15,3 +15,16 @@ export function awaitedLater<T>(work: Promise<T>): Promise<T> {
   work.catch(() => undefined);
   return work;
 }
+
+/** Works on each item, on so many at a time. Rejects as soon as one of them does; those that have begun go on. */
+export async function boundedEach<T>(
+  items: Iterable<T>,
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const next = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let item = next.next(); !item.done; item = next.next()) await work(item.value);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}

@@ -38,8 +38,11 @@ export interface PublishResult {
 
 /** Is notified when the connection to the other instances changes. */
 export interface ConnectionListener {
-  /** The values that existed before are gone. Called before anything is written in their place. */
-  emptied?(): void;
+  /**
+   * The values that existed before are gone. Called before anything is written in their place; resolves when the listener has put again
+   * what it had.
+   */
+  emptied?(): Promise<void>;
   /** The bus, or a part of it, is disconnected: live delivery pauses until `restored`. Called at once where it is already. */
   lost?(): void;
   /**
@@ -244,7 +247,10 @@ export type TakenValue =
  * `tombstoneMs` it is remembered that there was a value. All reject with {@link BusUnavailable}.
  */
 export interface FencedState {
-  /** Takes over the value from any owner. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. */
+  /**
+   * Takes over the value from any owner. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. Where the bus has lost its
+   * memory it waits until every instance has put again what it had.
+   */
   take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
   /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */
   put(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;

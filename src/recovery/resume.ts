@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
-import { boundedWait } from "../bounded.ts";
+import { boundedEach, boundedWait } from "../bounded.ts";
 import { BusUnavailable, type Bus, type StreamPosition, type TakenValue, type Unsubscribe } from "../bus/bus.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
 import { USERS_TOPIC } from "../chat/events/topics.ts";
@@ -23,8 +23,8 @@ const TOMBSTONE_MS = 24 * 3_600_000;
 /** Before another attempt to read a position that could not be read. */
 const RETRY_MS = 500;
 
-/** Within this time after the bus has lost its memory every instance has written the positions again that it remembers. */
-const RESTORING_MS = 2000;
+/** Positions that are written again at the same time. */
+const RESTORED_AT_ONCE = 64;
 
 /** Positions that are handed over in one event, and how long a gateway that stops waits until they are. */
 const HANDED_OVER_AT_ONCE = 200;
@@ -68,17 +68,14 @@ export class ResumePoints {
   readonly #stopObserving: () => void;
   readonly #purge: NodeJS.Timeout;
   #restored = Promise.withResolvers<void>();
-  /** Until then a position may be missing that another instance remembers. */
-  #restoredAt = 0;
+  /** Times that the bus has lost its memory. */
+  #losses = 0;
   #leave: Unsubscribe | undefined;
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
     this.#stopObserving = options.bus.observe({
-      emptied: () => {
-        this.#restoredAt = performance.now() + RESTORING_MS;
-        this.#restore();
-      },
+      emptied: () => this.#restore(),
       restored: () => {
         this.#restored.resolve();
         this.#restored = Promise.withResolvers();
@@ -95,6 +92,8 @@ export class ResumePoints {
   /** The clients are gone, and may come back to others: those remember their positions from now on. */
   async close(): Promise<void> {
     this.#stopObserving();
+    // Whatever is being written again is handed over.
+    this.#losses++;
     clearInterval(this.#purge);
     await this.#leave?.();
     await boundedWait(HAND_OVER_MS, this.#handOver(), undefined);
@@ -151,9 +150,6 @@ export class ResumePoints {
     const { bus, windowMs, log } = this.#options;
     for (;;) {
       const restored = this.#restored.promise;
-      // Taken over earlier, the key would belong to somebody who has no position, and could not be restored any more.
-      const remainingMs = this.#restoredAt - performance.now();
-      if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
       try {
         return await bus.fenced.take(key, owner, windowMs, TOMBSTONE_MS);
       } catch (error) {
@@ -185,14 +181,27 @@ export class ResumePoints {
     if (this.#remembered.get(key)?.owner.id === owner.id) this.#remembered.delete(key);
   }
 
-  /** The bus has lost the positions: those that are remembered here are written again. */
-  #restore(): void {
-    for (const [key, { owner, position }] of this.#remembered.entries()) {
-      const ttlMs = this.#remembered.getRemainingTTL(key);
-      this.#run(async () => {
-        const { id, takenAt } = owner;
-        await this.#options.bus.fenced.restore(key, id, takenAt, position, ttlMs, ttlMs + TOMBSTONE_MS);
-      });
+  /** The bus has lost the positions. Resolves when it has those again that are remembered here. */
+  async #restore(): Promise<void> {
+    const loss = ++this.#losses;
+    await boundedEach([...this.#remembered.keys()], RESTORED_AT_ONCE, async (key) => {
+      while (this.#losses === loss && !(await this.#restoreOne(key))) await sleep(RETRY_MS, undefined, { ref: false });
+    });
+  }
+
+  /** Resolves to whether there is nothing left to do. */
+  async #restoreOne(key: string): Promise<boolean> {
+    const remembered = this.#remembered.peek(key);
+    const ttlMs = this.#remembered.getRemainingTTL(key);
+    if (!remembered || ttlMs <= 0) return true;
+    const { owner, position } = remembered;
+    try {
+      await this.#options.bus.fenced.restore(key, owner.id, owner.takenAt, position, ttlMs, ttlMs + TOMBSTONE_MS);
+      return true;
+    } catch (error) {
+      if (error instanceof BusUnavailable) return false;
+      this.#options.log.error({ err: error }, "a client's position could not be saved");
+      return true;
     }
   }
 

@@ -31,7 +31,8 @@ function presenceOf(instance: string) {
   const onListenerError = (error: unknown): never => {
     throw error;
   };
-  const presence = new RedisPresence({ connection, keys, graceMs: 1, onListenerError }, instance);
+  const restoration = { isWhole: true, whole: () => Promise.resolve() };
+  const presence = new RedisPresence({ connection, keys, restoration, graceMs: 1, onListenerError }, instance);
   const told: PresentUser[] = [];
   presence.onTransition((user) => void told.push(user));
   return { presence, lost, told };

@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Bus, EventKind } from "../../src/bus/bus.ts";
 import type { Position } from "../../src/bus/position.ts";
-import { createRedisBus, type RedisBusOptions } from "../../src/bus/redis/redis-bus.ts";
+import type { RedisBusOptions } from "../../src/bus/redis/options.ts";
+import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
 
 /** For what comes about by itself. */

@@ -7,7 +7,8 @@ import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { createTestBus } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
-import { startRedis } from "../support/redis.ts";
+import { heardFrom, startRedis } from "../support/redis.ts";
+import { startRelay } from "../support/relay.ts";
 import { createScene, OF_TEAM, send } from "../support/resume-scene.ts";
 import { openRedisBus } from "./buses.ts";
 import { begin, comeTo, follow, liveStates } from "./following.ts";
@@ -202,6 +203,43 @@ describe("when Redis loses its memory, a client that comes back to another insta
     expect([back.all, control.all]).toEqual([
       ["a1", "a2"],
       ["a1", "a2"],
+    ]);
+  });
+
+  test("waits for its own instance, which is held, and gets what it missed", async () => {
+    await using redis = await startRedis();
+    await using wayOfHome = await startRelay(redis.url);
+    await using home = await startGateway({ REDIS_URL: wayOfHome.url });
+    await using away = await startGateway({ REDIS_URL: redis.url, HTTP_API_URL: home.api.url });
+    // The last to start has noticed all others.
+    await using third = await startGateway({ REDIS_URL: redis.url, HTTP_API_URL: home.api.url });
+    await using writer = connect(third.wsUrl, bob.token);
+    await using other = await comeTo(third.wsUrl, carol.token);
+    const control = await follow(other, randomUUID(), OF_TEAM);
+    const id = randomUUID();
+    await using first = await comeTo(home.wsUrl, alice.token);
+    const before = await follow(first, id, OF_TEAM);
+    await send(writer, ["a1"]);
+    await before.has("a1");
+    await first.confirmed();
+    wayOfHome.freeze();
+    await first.drop();
+    await send(writer, ["a2"]);
+    await control.has("a2");
+    await redis.kill();
+    await redis.restart();
+    for (const gateway of [away, third]) await answersReady(gateway, 200);
+    await using second = await comeTo(away.wsUrl, alice.token);
+    const back = begin(second, id, OF_TEAM);
+    await send(writer, ["a3"]);
+    await heardFrom(redis, 10);
+    expect(back.all).toEqual([]);
+    wayOfHome.cut();
+    wayOfHome.thaw();
+    await Promise.all([back, control].map((transcript) => transcript.has("a3")));
+    expect([back.all, control.all]).toEqual([
+      ["a2", "a3"],
+      ["a1", "a2", "a3"],
     ]);
   });
 });

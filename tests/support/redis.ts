@@ -79,6 +79,19 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
+/** Resolves when instances have sent that Redis so many ticks, each of them one a second. */
+export async function heardFrom({ control }: RedisServer, ticks: number): Promise<void> {
+  const listener = control.duplicate();
+  const heard = Promise.withResolvers<void>();
+  let count = 0;
+  listener.on("pmessage", () => {
+    if (++count === ticks) heard.resolve();
+  });
+  await listener.psubscribe("*tick*");
+  await heard.promise;
+  listener.disconnect();
+}
+
 /** A moment, for who looks again and again. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));

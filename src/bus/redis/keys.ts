@@ -9,6 +9,10 @@ export interface RedisKeys {
   readonly epoch: string;
   readonly instances: string;
   readonly sweeps: string;
+  /** The instances that live, by the id that they keep. */
+  readonly living: string;
+  /** Which instances have written again what Redis has lost. */
+  readonly restoration: string;
   channel(topic: string): string;
   /** The channel of an instance's ticks; in a Cluster one that lies on the node. */
   tick(instanceId: string, tag?: number): string;
@@ -50,6 +54,8 @@ export function redisKeys(prefix: string, { database, isCluster }: RedisPlace): 
     clocks: (topic) => (isCluster ? [head(topic), head(topic)] : [clock, epoch]),
     instances: `${prefix}{instances}`,
     sweeps: `${prefix}{instances}:sweeps`,
+    living: `${prefix}{instances}:living`,
+    restoration: `${prefix}{instances}:restoration`,
     channel: (topic) => `${prefix}events${scope}:{${topic}}`,
     tick: (instanceId, tag) => `${prefix}tick${scope}:${instanceId}${tag === undefined ? "" : `:{${tag}}`}`,
     log: (topic) => `${prefix}log:{${topic}}`,

@@ -18,7 +18,7 @@ export class Observers {
   add(observer: ConnectionListener): () => void {
     // An object of its own, so that the same observer may be added twice.
     const entry: ConnectionListener = {
-      emptied: () => observer.emptied?.(),
+      emptied: async () => observer.emptied?.(),
       lost: () => observer.lost?.(),
       restored: (isEmptied) => observer.restored(isEmptied),
     };
@@ -33,9 +33,13 @@ export class Observers {
     this.#notify((observer) => observer.lost?.());
   }
 
-  emptied(): void {
+  /** Resolves when all have put again what they had. */
+  async emptied(): Promise<void> {
     this.#isEmptied = true;
-    this.#notify((observer) => observer.emptied?.());
+    const working = Array.from(this.#observers, async (observer) => observer.emptied?.());
+    for (const { status, ...outcome } of await Promise.allSettled(working)) {
+      if (status === "rejected" && "reason" in outcome) this.#onError(outcome.reason);
+    }
   }
 
   restored(): void {

@@ -1,16 +1,16 @@
 /** The bus of many processes, over Redis: its parts, and what they tell one another. */
 import { randomUUID } from "node:crypto";
-import type { RedisOptions } from "ioredis";
 import { boundedWait } from "../../bounded.ts";
 import { parseRedisAddress } from "../../config/redis-address.ts";
 import { Counts, type Durations } from "../../measures.ts";
 import {
   BusUnavailable,
   GAP_OUTCOMES,
+  type AllowedRate,
   type Bus,
-  type BusOptions,
   type ConnectionListener,
   type EventLog,
+  type RateLimiter,
 } from "../bus.ts";
 import { createRedisClients } from "./connection/clients.ts";
 import { RedisConnection } from "./connection/connection.ts";
@@ -22,43 +22,18 @@ import { RedisLog } from "./events/log.ts";
 import { RedisPublisher } from "./events/publisher.ts";
 import { RecentEvents } from "./events/recent-events.ts";
 import { RedisTopics } from "./events/topics.ts";
-import { redisKeys } from "./keys.ts";
+import { redisKeys, type RedisKeys } from "./keys.ts";
 import { Observers } from "./observers.ts";
+import type { RedisBusOptions } from "./options.ts";
 import { RedisHeartbeat } from "./presence/heartbeat.ts";
 import { RedisPresence } from "./presence/presence.ts";
+import { Restoration } from "./restoration.ts";
 import { createRedisLimiter } from "./store/limiter.ts";
 import { createRedisExpiringSets, createRedisFencedState, createRedisState } from "./store/state.ts";
 
 /** How long the start waits for Redis, and the end for events that are being sent. */
 const START_PATIENCE_MS = 1500;
 const CLOSE_PATIENCE_MS = 2000;
-
-export interface RedisBusOptions<Event> extends BusOptions<Event> {
-  /** As {@link parseRedisAddress} takes it, which throws where it cannot. */
-  readonly url: string;
-  /** Beginning of every key and channel: buses with different ones are apart. */
-  readonly prefix: string;
-  /** Within this time the users of a dead instance are offline. */
-  readonly presenceTtlMs: number;
-  /** As long as callers wait before they settle; a grace whose caller has died is ended by another instance. */
-  readonly presenceGraceMs: number;
-  /** Overrides the address: the certificates that are trusted. */
-  readonly tls?: RedisOptions["tls"];
-  /**
-   * Is notified when Redis, or a node of it, is disconnected, with the reason if it is known; once more if Redis turns out later to
-   * refuse the connection; and when all is connected again. No error has a password or an event in it.
-   */
-  readonly onOutage?: (error: unknown) => void;
-  readonly onReturn?: () => void;
-  /** Redis is connected and has not answered for some seconds; it answers again. */
-  readonly onSilent?: () => void;
-  readonly onAnswer?: () => void;
-  /** Redis refuses to write, for that reason. Called once for each reason until it accepts again. */
-  readonly onRefused?: (error: unknown) => void;
-  readonly onAccepted?: () => void;
-  /** Too many events wait: those of this topic are dropped, and its listeners recover them from elsewhere when Redis is back. */
-  readonly onDropping?: (topic: string) => void;
-}
 
 /** Connects to Redis. Resolves after a moment where Redis is unreachable, and tries for ever. */
 export async function createRedisBus<Event>(options: RedisBusOptions<Event>): Promise<Bus<Event>> {
@@ -73,14 +48,15 @@ class RedisBus<Event> implements Bus<Event> {
   readonly expiringSets: Bus<Event>["expiringSets"];
   readonly presence: RedisPresence;
   readonly log: Bus<Event>["log"];
-  readonly limiter: Bus<Event>["limiter"];
   readonly gaps = new Counts(GAP_OUTCOMES);
   readonly #connection: RedisConnection;
+  readonly #keys: RedisKeys;
   readonly #channels: RedisChannels;
   readonly #topics: RedisTopics<Event>;
   readonly #publisher: RedisPublisher<Event>;
   readonly #recent: RecentEvents<Event>;
   readonly #heartbeat: RedisHeartbeat;
+  readonly #restoration: Restoration;
   readonly #observers: Observers;
   readonly #options: RedisBusOptions<Event>;
   readonly #arrived = Promise.withResolvers<void>();
@@ -94,7 +70,6 @@ class RedisBus<Event> implements Bus<Event> {
   #recovering = 0;
   /** Whether the start has waited for Redis; observers are notified of later reconnects. */
   #isStarted = false;
-  #advancedAt = performance.now();
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisBusOptions<Event>) {
@@ -102,19 +77,26 @@ class RedisBus<Event> implements Bus<Event> {
     const instanceId = randomUUID();
     const onUndecodable = (): void => void this.#undecodable++;
     const address = parseRedisAddress(url);
-    const outage = new Outage(options);
+    this.#outage = new Outage(options);
     this.#refusals = new Refusals(options);
-    const clients = createRedisClients(address, { tls, onError: (error) => outage.failed(error) });
+    const clients = createRedisClients(address, { tls, onError: (error) => this.#outage.failed(error) });
     const keys = redisKeys(prefix, { database: address.database, isCluster: address.kind === "cluster" });
     const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor);
-    const channels = new RedisChannels(connection);
+    this.#channels = new RedisChannels(connection);
     const log = new RedisLog({ connection, keys, options, onUndecodable });
-    const recent = new RecentEvents<Event>((event) => options.compactionOf?.(event) !== undefined);
+    this.#recent = new RecentEvents<Event>((event) => options.compactionOf?.(event) !== undefined);
+    const restoration = new Restoration({
+      connection,
+      keys,
+      instanceId,
+      peers: () => this.#heartbeat.peers,
+      onWhole: () => this.#heartbeat.restored(),
+    });
     const publisher = new RedisPublisher<Event>({
       options,
       connection,
       keys,
-      recent,
+      recent: this.#recent,
       floor: () => this.#topics.floor,
       onPosition: (position) => this.#topics.advance(position),
       onRefused: (error) => this.#refusals.add("event", error),
@@ -124,11 +106,12 @@ class RedisBus<Event> implements Bus<Event> {
     const topics = new RedisTopics({
       options,
       connection,
-      channels,
+      channels: this.#channels,
       log,
       keys,
-      recent,
+      recent: this.#recent,
       publisher,
+      restoration,
       gaps: this.gaps,
       onUndecodable,
       onFailed: (error) => this.#topicFailed(error),
@@ -136,19 +119,17 @@ class RedisBus<Event> implements Bus<Event> {
     });
     this.#options = options;
     this.#observers = new Observers(onListenerError);
-    this.#outage = outage;
-    this.#recent = recent;
     this.#connection = connection;
-    this.#channels = channels;
     this.#topics = topics;
     this.#publisher = publisher;
-    this.presence = new RedisPresence({ connection, keys, graceMs, onListenerError }, instanceId);
-    this.#heartbeat = new RedisHeartbeat({ connection, keys, presence: this.presence, instanceId, ttlMs, graceMs });
+    this.#restoration = restoration;
+    this.presence = new RedisPresence({ connection, keys, restoration, graceMs, onListenerError }, instanceId);
+    const { presence } = this;
+    this.#heartbeat = new RedisHeartbeat({ connection, keys, presence, restoration, instanceId, ttlMs, graceMs });
     this.state = createRedisState(connection, keys);
-    this.fenced = createRedisFencedState(connection, keys);
+    this.fenced = createRedisFencedState(connection, keys, restoration);
     this.expiringSets = createRedisExpiringSets(connection, keys);
-    const limiter: Bus<Event>["limiter"] = (rate) => createRedisLimiter(connection, keys, rate);
-    this.limiter = limiter;
+    this.#keys = keys;
     this.log = logOf(log, topics);
   }
 
@@ -168,14 +149,13 @@ class RedisBus<Event> implements Bus<Event> {
   /** Resolves when Redis is connected, or was waited for long enough. */
   async start(): Promise<void> {
     this.#connection.start({
-      commandsReady: (isEmptied) => this.#heartbeat.resume(isEmptied),
+      commandsReady: () => this.#heartbeat.resume(),
       commandsLost: () => {
         this.#heartbeat.lost();
         this.#noteOutage();
       },
-      serves: (shard, isEmptied) => {
-        if (isEmptied) this.#observers.emptied();
-        if (isEmptied) this.#topics.restore(shard);
+      serves: (shard, emptied) => {
+        if (emptied !== undefined) this.#restore(shard, emptied);
         this.#publisher.resume();
       },
       disturbed: () => this.#noteOutage(),
@@ -183,12 +163,12 @@ class RedisBus<Event> implements Bus<Event> {
       listening: (shard) => void this.#topics.rejoin(shard),
       ticked: (shard, position) => {
         this.#topics.advance(position);
-        this.#advanceRecent();
+        this.#recent.advanceTo(performance.now());
         // Topics that Redis refused the last time.
         void this.#recover(shard);
       },
       probed: () => this.#noteSilence(),
-      met: (runId, isFirst) => this.#topics.met(runId, isFirst),
+      met: (runId, isFirst) => this.#restoration.met(runId, isFirst),
       answered: (refusal) => (refusal ? this.#refusals.add("tick", refusal) : this.#refusals.remove("tick")),
       received: (channel, message) => this.#channels.receive(channel, message),
       lost: (shard, lost) => this.#topics.lost(lost, shard.received),
@@ -211,6 +191,10 @@ class RedisBus<Event> implements Bus<Event> {
     return this.#topics.subscribe(...args);
   }
 
+  limiter(rate: AllowedRate): RateLimiter {
+    return createRedisLimiter(this.#connection, this.#keys, rate);
+  }
+
   observe(listener: ConnectionListener): () => void {
     return this.#observers.add(listener);
   }
@@ -223,6 +207,7 @@ class RedisBus<Event> implements Bus<Event> {
   /** Stops accepting, then leaves the topics, and disconnects last. */
   async #close(): Promise<void> {
     await boundedWait(CLOSE_PATIENCE_MS, this.#publisher.idle(), undefined);
+    this.#restoration.close();
     this.#publisher.close();
     this.#topics.close();
     await boundedWait(CLOSE_PATIENCE_MS, this.#heartbeat.close(), undefined);
@@ -246,18 +231,16 @@ class RedisBus<Event> implements Bus<Event> {
     this.#observers.restored();
   }
 
+  /** The server has lost what this instance remembers. */
+  #restore(shard: RedisShard, epoch: string): void {
+    const working = [this.#observers.emptied(), this.#topics.restore(shard), this.#heartbeat.emptied()];
+    this.#restoration.begin(epoch, Promise.all(working));
+  }
+
   /** Events and topics go where their slots went. */
   #followSlots(): void {
     this.#publisher.resume();
     for (const shard of this.#connection.shards.all) void this.#recover(shard);
-  }
-
-  #advanceRecent(): void {
-    const now = performance.now();
-    if (now - this.#advancedAt < RECENT_STEP_MS) return;
-    // After an outage the time in which nothing could arrive does not count.
-    this.#recent.advance(Math.min(now - this.#advancedAt, 2 * RECENT_STEP_MS));
-    this.#advancedAt = now;
   }
 
   #topicFailed(error: unknown): void {
@@ -298,6 +281,3 @@ function logOf<Event>(log: RedisLog<Event>, topics: RedisTopics<Event>): EventLo
     delayAfter: (topic, after) => log.delayAfter(topic, after),
   };
 }
-
-/** How often the recent events are looked through for old ones. */
-const RECENT_STEP_MS = 5000;

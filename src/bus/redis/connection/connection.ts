@@ -23,11 +23,13 @@ export interface ConnectionEvents extends Pick<
   ShardsEvents,
   "listening" | "ticked" | "received" | "lost" | "changed" | "undecodable" | "failed"
 > {
-  /** Commands are taken. `isEmptied`: by another process of Redis than before, which may lack what that had. */
-  commandsReady(isEmptied: boolean): void;
+  commandsReady(): void;
   commandsLost(): void;
-  /** A server takes commands, for the first time or again. */
-  serves(shard: RedisShard, isEmptied: boolean): void;
+  /**
+   * A server takes commands, for the first time or again. Called before `commandsReady`. `emptied`: it is that process of Redis, another
+   * one than before, which may lack what that had.
+   */
+  serves(shard: RedisShard, emptied: string | undefined): void;
   /** A server, or the connection to it, was lost. */
   disturbed(): void;
   /** A server takes commands and events are received from it, for the first time or again. */
@@ -188,13 +190,13 @@ export class RedisConnection {
       return;
     }
     const { shard, runId } = first;
-    const isEmptied = this.#recordRunId(runId, isFirst);
+    const isEmptied = this.#recordRunId(shard, runId, isFirst);
     // After a failover the listening connection may be to the former master, which is silent, or goes on as if nothing had happened.
     if (isEmptied && !this.isCluster) shard.abandon();
     this.#hasCommands = true;
     this.#events?.answered(shard.refusal);
-    this.#serve(shard, isEmptied);
-    this.#events?.commandsReady(isEmptied);
+    this.#serve(shard, isEmptied ? runId : undefined);
+    this.#events?.commandsReady();
     for (const other of pending) if (other.shard !== shard) void this.#ask(other.shard, () => other.answer, isFirst);
   }
 
@@ -207,8 +209,9 @@ export class RedisConnection {
    * Whether it is another process of Redis than those before. A node of a Cluster that did not answer was not replaced for that; a single
    * server was, and may come back.
    */
-  #recordRunId(runId: string, isFirst: boolean): boolean {
+  #recordRunId(shard: RedisShard, runId: string, isFirst: boolean): boolean {
     const known = this.#runIds;
+    shard.runId = runId;
     this.#events?.met(runId, isFirst);
     this.#runIds = new Set(this.isCluster ? [...known, runId] : [runId]);
     return !isFirst && !known.has(runId);
@@ -237,14 +240,14 @@ export class RedisConnection {
     }
     if (runId === undefined || !this.hasCommands) return;
     this.#events?.answered(shard.refusal);
-    const isEmptied = this.#recordRunId(runId, isFirst || this.#runIds.size === 0);
+    const isEmptied = this.#recordRunId(shard, runId, isFirst || this.#runIds.size === 0);
     if (isEmptied) {
       // Behind an address that stayed, or in a Cluster, one process took another's place: as if the connection had been lost.
       this.#withdraw(shard);
       if (shard.isVerified) shard.abandon();
     }
-    this.#serve(shard, isEmptied);
-    if (isEmptied) this.#events?.commandsReady(true);
+    this.#serve(shard, isEmptied ? runId : undefined);
+    if (isEmptied) this.#events?.commandsReady();
   }
 
   /** A replica refuses to write, and stays one: its master is reached by another connection. */
@@ -253,10 +256,10 @@ export class RedisConnection {
     if (!this.isCluster && error instanceof Error && error.message.startsWith("READONLY")) this.#reconnect();
   }
 
-  #serve(shard: RedisShard, isEmptied: boolean): void {
+  #serve(shard: RedisShard, emptied: string | undefined): void {
     if (shard.isServing === true) return;
     shard.isServing = true;
-    this.#events?.serves(shard, isEmptied);
+    this.#events?.serves(shard, emptied);
     if (shard.isVerified) this.#noteConnected(shard);
   }
 

@@ -53,6 +53,8 @@ export class RedisShard {
   readonly #parts: ShardParts;
   /** Whether the server takes commands; undefined while it was not asked yet. */
   isServing: boolean | undefined;
+  /** The process of Redis that was met there last. */
+  runId: string | undefined;
   /** Why the server refuses to write, as it said last. */
   refusal: Error | undefined;
   #isOpen = false;

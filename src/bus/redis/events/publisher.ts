@@ -95,12 +95,14 @@ export class RedisPublisher<Event> {
     return item.result.promise;
   }
 
-  /** Publishes again what Redis had before it lost its memory. It goes before what waits. */
-  restore(topic: string): void {
+  /** Publishes again what Redis had before it lost its memory. It goes before what waits. Resolves when Redis has it. */
+  async restore(topic: string): Promise<void> {
     const restorable = this.#parts.recent.restorable(topic);
-    void this.#unshift(
-      topic,
-      restorable.map(({ event, position }) => ({ event, original: position })),
+    await Promise.all(
+      this.#unshift(
+        topic,
+        restorable.map(({ event, position }) => ({ event, original: position })),
+      ),
     );
   }
 

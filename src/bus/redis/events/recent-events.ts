@@ -11,6 +11,9 @@ const KEPT_MS = 30_000;
 /** Events of that time before a connection was lost, as many as a log keeps, are published again when Redis has lost its memory. */
 const RESTORED_MS = 10_000;
 
+/** How often the events are looked through for old ones. */
+const STEP_MS = 5000;
+
 /**
  * How many events of a topic are kept: far more than another instance publishes again, so that what it does is known here. One that is
  * not would be delivered once more, and push out the next one that comes again.
@@ -46,10 +49,19 @@ export class RecentEvents<Event> {
   readonly #topics = new Map<string, TopicEvents<Event>>();
   /** Milliseconds of connection. It does not advance while Redis is disconnected, however long that takes. */
   #now = 0;
+  #advancedAt = performance.now();
 
   /** @param isCompacted whether newer events take the event's place in the log. */
   constructor(isCompacted: (event: Event) => boolean = () => false) {
     this.#isCompacted = isCompacted;
+  }
+
+  /** Redis is connected at that time of this process's clock. */
+  advanceTo(at: number): void {
+    if (at - this.#advancedAt < STEP_MS) return;
+    // After an outage the time in which nothing could arrive does not count.
+    this.advance(Math.min(at - this.#advancedAt, 2 * STEP_MS));
+    this.#advancedAt = at;
   }
 
   /** Time has passed while Redis was connected. */

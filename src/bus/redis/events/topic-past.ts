@@ -1,44 +1,35 @@
 /** What a topic has missed: out of the log, or, where the log has lost it, from the instances and from the topic's listeners. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Counts } from "../../../measures.ts";
 import { BusUnavailable, type BusOptions, type GapOutcome } from "../../bus.ts";
 import type { Past } from "../../catch-up.ts";
 import { earlier, latest, type Position } from "../../position.ts";
+import type { Restoration } from "../restoration.ts";
 import type { RedisLog, RedisLogPage } from "./log.ts";
 import type { RedisPublisher } from "./publisher.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import type { RedisTopic, TopicEntry } from "./topic.ts";
-
-/** How long the instances are given to publish again what a Redis that lost its memory had, before anything newer is delivered. */
-const RESTORING_MS = 2000;
 
 export interface PastParts<Event> {
   readonly options: Pick<BusOptions<Event>, "idOf">;
   readonly log: RedisLog<Event>;
   readonly recent: RecentEvents<Event>;
   readonly publisher: RedisPublisher<Event>;
+  readonly restoration: Pick<Restoration, "met" | "whole">;
   readonly gaps: Counts<GapOutcome>;
 }
 
 export class TopicPast<Event> {
   readonly #parts: PastParts<Event>;
-  /** When each process of Redis was met first, on this process's clock. */
-  readonly #epochs = new Map<string, number>();
 
   constructor(parts: PastParts<Event>) {
     this.#parts = parts;
   }
 
-  /** That process of Redis was met. @param isFirst nothing can have been lost by another one before it. */
-  met(epoch: string, isFirst: boolean): void {
-    if (!this.#epochs.has(epoch)) this.#epochs.set(epoch, isFirst ? -Infinity : performance.now());
-  }
-
   /** Everything on the topic after that position. Rejects with BusUnavailable. */
   async read(topic: RedisTopic<Event>, after: Position, seen: Position | undefined): Promise<Past<TopicEntry<Event>>> {
-    const { log } = this.#parts;
+    const { log, restoration } = this.#parts;
     const page = await log.page(topic.name, after);
-    this.met(page.epoch, false);
+    restoration.met(page.epoch, false);
     topic.epoch ??= page.epoch;
     const { dropped } = topic;
     if (page.epoch === topic.epoch && after >= page.since && topic.recovered === dropped) {
@@ -73,13 +64,13 @@ export class TopicPast<Event> {
     { after, lostAfter }: { readonly after: Position; readonly lostAfter: Position },
     epoch: string,
   ): Promise<{ readonly found: readonly TopicEntry<Event>[]; readonly outcome: GapOutcome }> {
-    const { publisher, recent, options } = this.#parts;
+    const { publisher, recent, restoration, options } = this.#parts;
     const { name } = topic;
     const isOfOtherEpoch = epoch !== topic.epoch;
     if (isOfOtherEpoch) {
       await publisher.drained(name);
-      const remainingMs = (this.#epochs.get(epoch) ?? 0) + RESTORING_MS - performance.now();
-      if (remainingMs > 0) await sleep(remainingMs, undefined, { ref: false });
+      // Nothing newer is delivered before every instance has published again what it had.
+      await restoration.whole();
     }
     const asked = await topic.askListeners(lostAfter);
     const found = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));

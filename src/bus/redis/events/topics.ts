@@ -1,4 +1,5 @@
 /** The topics that this process listens to: each is one channel of Redis, whatever the number of its listeners. */
+import { boundedEach } from "../../../bounded.ts";
 import type { BusOptions, StreamPosition, TopicListener, Unsubscribe } from "../../bus.ts";
 import { CatchUp } from "../../catch-up.ts";
 import { earlier, latest, positionAt, type Position } from "../../position.ts";
@@ -112,15 +113,14 @@ export class RedisTopics<Event> {
     }
   }
 
-  /** That process of Redis was met. @param isFirst nothing can have been lost by another one before it. */
-  met(epoch: string, isFirst = false): void {
-    this.#past.met(epoch, isFirst);
-  }
-
-  /** The server is another process of Redis than before: what it may lack is published again, before anything else. */
-  restore(shard: RedisShard): void {
+  /**
+   * The server is another process of Redis than before: what it may lack is published again, before anything else. Resolves when it has
+   * that.
+   */
+  async restore(shard: RedisShard): Promise<void> {
     const { recent, publisher, connection, keys } = this.#parts;
-    for (const name of recent.topics) if (connection.shards.of(keys.channel(name)) === shard) publisher.restore(name);
+    const names = Array.from(recent.topics).filter((name) => connection.shards.of(keys.channel(name)) === shard);
+    await Promise.all(names.map((name) => publisher.restore(name)));
   }
 
   /** Catches up in every topic of the server that is not live. Resolves to whether one had been subscribed to before. */
@@ -128,15 +128,11 @@ export class RedisTopics<Event> {
     if (!shard.isConnected) return false;
     const waiting = await this.rejoin(shard);
     const interrupted = waiting.filter(({ position }) => position !== undefined);
-    const next = waiting.values();
-    const workers = Array.from({ length: CONCURRENCY }, async () => {
-      for (const topic of next) {
-        await this.#bringUp(topic);
-        // That may have been an attempt on the connection before this one.
-        if (!topic.isLive && shard.isConnected) await this.#bringUp(topic);
-      }
+    await boundedEach(waiting, CONCURRENCY, async (topic) => {
+      await this.#bringUp(topic);
+      // That may have been an attempt on the connection before this one.
+      if (!topic.isLive && shard.isConnected) await this.#bringUp(topic);
     });
-    await Promise.all(workers);
     return interrupted.some(({ isLive }) => isLive);
   }
 
@@ -219,7 +215,7 @@ export class RedisTopics<Event> {
     const base = this.#base();
     topic.joining ??= this.#join(topic, base)
       .catch((error: unknown) => {
-        postpone(topic, base);
+        this.#postpone(topic, base);
         this.#retryLater(topic, error);
       })
       .finally(() => (topic.joining = undefined));
@@ -230,7 +226,7 @@ export class RedisTopics<Event> {
     const { channels } = this.#parts;
     const { channel } = topic;
     if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
-    if (!channels.isUp(channel)) return postpone(topic, base);
+    if (!channels.isUp(channel)) return this.#postpone(topic, base);
     const wasSubscribed = topic.isSubscribed;
     await channels.join([channel]);
     topic.isSubscribed = true;
@@ -243,9 +239,9 @@ export class RedisTopics<Event> {
 
   /** Begins to listen with what is published next. */
   async #begin(topic: RedisTopic<Event>): Promise<void> {
-    const { log, options, recent } = this.#parts;
+    const { log, options, recent, restoration } = this.#parts;
     const page = await log.recent(topic.name, this.#present, KNOWN_BEFORE_MS);
-    this.met(page.epoch);
+    restoration.met(page.epoch, false);
     for (const { event, position, order } of page.entries) {
       if (position <= page.present) recent.deliver(topic.name, options.idOf(event), event, order);
     }
@@ -259,8 +255,14 @@ export class RedisTopics<Event> {
       this.advance(message.position);
       this.#parts.connection.shards.at(topic.slot)?.advance(message.position);
     }
-    if (message.type !== "transient") this.met(message.epoch);
+    if (message.type !== "transient") this.#parts.restoration.met(message.epoch, false);
     topic.receive(message);
+  }
+
+  /** Listening begins at that position nevertheless, and is continued when Redis answers. */
+  #postpone(topic: RedisTopic<Event>, base: Position): void {
+    if (topic.position === undefined) topic.begin(base, this.#parts.connection.shards.at(topic.slot)?.runId);
+    topic.startCatchUp();
   }
 
   /** The topic fell behind while it was subscribed. */
@@ -304,10 +306,4 @@ export class RedisTopics<Event> {
     this.#parts.channels.ignore(topic.channel);
     this.#noteRecovery(topic);
   }
-}
-
-/** Listening begins at that position nevertheless, and is continued when Redis answers. */
-function postpone<Event>(topic: RedisTopic<Event>, base: Position): void {
-  if (topic.position === undefined) topic.begin(base, undefined);
-  topic.startCatchUp();
 }

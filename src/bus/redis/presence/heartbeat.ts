@@ -1,8 +1,10 @@
 /** The heartbeat of this instance, and the release of the leases of instances that have none any more. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import { toList } from "../script.ts";
 import { HEARTBEAT, RESIGN } from "./scripts.ts";
+import type { Restoration } from "../restoration.ts";
 import type { RedisPresence } from "./presence.ts";
 
 /**
@@ -17,6 +19,9 @@ const RELEASED_AFTER = 0.3;
 /** Users of a dead instance that are released at a time. */
 const PAGE = 500;
 
+/** Before another attempt to write the leases that Redis has lost. */
+const RETRY_MS = 500;
+
 /** How long after the grace its owner may still end it. */
 const RESIGNED_MARGIN_MS = 1000;
 
@@ -24,6 +29,7 @@ interface HeartbeatParts {
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
   readonly presence: RedisPresence;
+  readonly restoration: Pick<Restoration, "isWhole">;
   readonly instanceId: string;
   readonly ttlMs: number;
   readonly graceMs: number;
@@ -40,6 +46,7 @@ export class RedisHeartbeat {
   #beating: Promise<void> | undefined;
   /** On this process's clock: since when the heartbeats of all other instances can arrive. */
   #watchesSince = Infinity;
+  #peers: ReadonlySet<string> = new Set();
   #isClosed = false;
 
   constructor(parts: HeartbeatParts) {
@@ -51,13 +58,30 @@ export class RedisHeartbeat {
    * Redis is connected. While it was disconnected no heartbeat could arrive: the others are given the time to come back that a dead one
    * is given anyway.
    */
-  resume(isEmptied: boolean): void {
+  resume(): void {
     this.#watchesSince = performance.now();
-    if (isEmptied) {
-      this.#parts.presence.emptied();
-      this.#rename();
-    }
     this.#beat();
+  }
+
+  /** Redis has lost its memory. Resolves when it has this instance's leases of those again whom others know to be online. */
+  async emptied(): Promise<void> {
+    const { presence } = this.#parts;
+    this.#rename();
+    for (;;) {
+      await this.#beatOnceMore();
+      if (!presence.isUnwritten || this.#isClosed) return;
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+  }
+
+  /** All instances have written their leases: what was put off until then is done. */
+  restored(): void {
+    void this.#beatOnceMore();
+  }
+
+  /** The ids of all instances that were there lately, this one's too. */
+  get peers(): Iterable<string> {
+    return this.#peers;
   }
 
   lost(): void {
@@ -69,10 +93,16 @@ export class RedisHeartbeat {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#beating;
-    const { connection, graceMs } = this.#parts;
-    const args = [this.#name, Math.ceil(graceMs) + RESIGNED_MARGIN_MS, this.#deadAfterMs()];
+    const { connection, keys, instanceId, graceMs } = this.#parts;
+    const args = [this.#name, Math.ceil(graceMs) + RESIGNED_MARGIN_MS, this.#deadAfterMs(), instanceId];
     // Where Redis is unreachable it counts as dead as it is.
-    await connection.script(RESIGN, this.#instanceKeys(), args).catch(() => undefined);
+    await connection.script(RESIGN, [keys.instances, keys.living], args).catch(() => undefined);
+  }
+
+  async #beatOnceMore(): Promise<void> {
+    await this.#beating;
+    this.#beat();
+    await this.#beating;
   }
 
   #beat(): void {
@@ -112,9 +142,13 @@ export class RedisHeartbeat {
   async #announce(isWatching: boolean): Promise<readonly (readonly [name: string, lastBeatMs: number])[]> {
     const deadAfterMs = isWatching ? this.#deadAfterMs() : 0;
     const releasedAfterMs = Math.ceil(this.#parts.ttlMs * RELEASED_AFTER);
-    const args = [this.#name, this.#isNew ? 1 : 0, deadAfterMs, releasedAfterMs];
-    const answer = await this.#parts.connection.script(HEARTBEAT, this.#instanceKeys(), args);
-    const [isRegistered, ...found] = toList(answer);
+    const { connection, keys, instanceId, restoration } = this.#parts;
+    const args = [this.#name, this.#isNew ? 1 : 0, deadAfterMs, releasedAfterMs, instanceId];
+    const answer = await connection.script(HEARTBEAT, [keys.instances, keys.sweeps, keys.living], args);
+    const [isRegistered, living, released] = toList(answer);
+    const found = toList(released);
+    // Some may not have come to this Redis yet.
+    this.#peers = new Set([...(restoration.isWhole ? [] : this.#peers), ...toList(living).map(String)]);
     if (isRegistered !== 1) {
       // It counted as dead: its leases are being released under this name, and are written again under another.
       this.#rename();
@@ -145,11 +179,6 @@ export class RedisHeartbeat {
     this.#name = `${this.#parts.instanceId}.${++this.#names}`;
     this.#isNew = true;
     this.#parts.presence.rename(this.#name);
-  }
-
-  #instanceKeys(): string[] {
-    const { instances, sweeps } = this.#parts.keys;
-    return [instances, sweeps];
   }
 
   #deadAfterMs(): number {

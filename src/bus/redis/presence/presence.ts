@@ -1,8 +1,9 @@
 /** Who is online, by the leases of all instances. This file: the leases of this one, and how they are written to Redis. */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
+import { boundedEach, boundedWait } from "../../../bounded.ts";
+import { BusUnavailable, type PresenceState, type PresenceStore, type PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
+import type { Restoration } from "../restoration.ts";
 import { ANNOUNCED, RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
 import { instanceOf, leaseField, toInstant } from "./fields.ts";
 import { Turns } from "./turns.ts";
@@ -10,8 +11,11 @@ import { Turns } from "./turns.ts";
 /** Users whose leases are written at the same time. */
 const AT_ONCE = 64;
 
-/** Within this time after Redis has lost its memory every other instance has written its leases again. Longer than their back-off. */
-const RETURN_MS = 2000;
+/** How long a reader waits for the leases of other instances when Redis has lost them. */
+const READ_PATIENCE_MS = 5000;
+
+/** How long after its end a grace is ended here that nobody has ended. */
+const OVERDUE_MS = 2000;
 
 /** A user with a lease here, or whose last one was removed and whose grace nobody has ended. */
 interface LocalUser {
@@ -28,6 +32,7 @@ interface LocalUser {
 export interface PresenceParts {
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
+  readonly restoration: Pick<Restoration, "isWhole" | "whole">;
   readonly graceMs: number;
   readonly onListenerError: (error: unknown) => void;
 }
@@ -38,8 +43,6 @@ export class RedisPresence implements PresenceStore {
   readonly #turns = new Turns();
   readonly #listeners: ((user: PresentUser) => void)[] = [];
   #instanceId: string;
-  /** Until then nobody is announced whose state changed while Redis was unreachable: other instances may not have written their leases. */
-  #quietUntil = 0;
   /** When the next grace ends that nobody may be waiting for. */
   #recheckAt = Infinity;
 
@@ -120,7 +123,8 @@ export class RedisPresence implements PresenceStore {
     const states = await this.#readNow(userIds);
     if (!this.#isQuiet || states.every(({ online }) => online)) return states;
     // A user whom Redis does not know may be connected to an instance that has not written its leases yet.
-    await sleep(this.#quietUntil - performance.now(), undefined, { ref: false });
+    const restored = this.#parts.restoration.whole().then(() => true);
+    if (!(await boundedWait(READ_PATIENCE_MS, restored, false))) throw new BusUnavailable();
     return this.#readNow(userIds);
   }
 
@@ -134,16 +138,14 @@ export class RedisPresence implements PresenceStore {
     for (const local of this.#users.values()) local.isDirty = true;
   }
 
-  /** Redis has lost its memory. */
-  emptied(): void {
-    this.#quietUntil = performance.now() + RETURN_MS;
+  /** Whether Redis lacks a lease of somebody whom others know to be online. */
+  get isUnwritten(): boolean {
+    return this.#users.values().some(({ leases, isDirty, isKnown }) => leases.size > 0 && isDirty && isKnown);
   }
 
   /** In how long {@link reconcile} has something to do that it had not yet; Infinity where it is not known to. */
   get dueMs(): number {
-    const now = performance.now();
-    const dueAt = Math.min(this.#quietUntil > now ? this.#quietUntil : Infinity, this.#recheckAt);
-    return Math.max(1, Math.ceil(dueAt - now));
+    return Math.max(1, Math.ceil(this.#recheckAt - performance.now()));
   }
 
   /**
@@ -153,11 +155,11 @@ export class RedisPresence implements PresenceStore {
   async reconcile(): Promise<void> {
     this.#recheckAt = Infinity;
     const isQuiet = this.#isQuiet;
-    const overdue = performance.now() - this.#parts.graceMs - RETURN_MS;
+    const overdue = performance.now() - this.#parts.graceMs - OVERDUE_MS;
     const due = [...this.#users.values()].filter(({ leases, isDirty, isKnown, leftAt }) =>
       leases.size > 0 ? isDirty && (isKnown || !isQuiet) : !isQuiet && (isDirty || leftAt < overdue),
     );
-    await this.#each(due, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
+    await boundedEach(due, AT_ONCE, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
   }
 
   /**
@@ -166,7 +168,7 @@ export class RedisPresence implements PresenceStore {
    */
   async release(instanceId: string, userIds: readonly string[], lastBeatMs: number): Promise<void> {
     const { graceMs } = this.#parts;
-    await this.#each(userIds, async (id) => {
+    await boundedEach(userIds, AT_ONCE, async (id) => {
       const args = [
         leaseField(instanceId, ""),
         this.#instance,
@@ -180,8 +182,9 @@ export class RedisPresence implements PresenceStore {
     });
   }
 
+  /** Nobody is announced whose state changed while Redis was unreachable: other instances may not have written their leases. */
   get #isQuiet(): boolean {
-    return performance.now() < this.#quietUntil;
+    return !this.#parts.restoration.isWhole;
   }
 
   async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {
@@ -295,13 +298,5 @@ export class RedisPresence implements PresenceStore {
         this.#parts.onListenerError(error);
       }
     }
-  }
-
-  async #each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-    const next = items.values();
-    const workers = Array.from({ length: Math.min(AT_ONCE, items.length) }, async () => {
-      for (const item of next) await work(item);
-    });
-    await Promise.all(workers);
   }
 }

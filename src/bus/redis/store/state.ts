@@ -1,7 +1,8 @@
 /** Small shared values in Redis: each is a key that expires. */
-import type { ExpiringSets, FencedState, SharedState } from "../../bus.ts";
+import { BusUnavailable, type ExpiringSets, type FencedState, type SharedState } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
+import type { Restoration } from "../restoration.ts";
 import { loadScript, toList } from "../script.ts";
 
 export function createRedisState(connection: RedisConnection, keys: RedisKeys): SharedState {
@@ -36,17 +37,28 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
 }
 
 const TAKE = loadScript(import.meta.url, "fenced-take.lua");
+/** What it answers where the process of Redis is not known to have everything. */
+const NOT_TAKEN = -1;
 const PUT = loadScript(import.meta.url, "fenced-put.lua");
 const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
 const DROP = loadScript(import.meta.url, "fenced-drop.lua");
 
-export function createRedisFencedState(connection: RedisConnection, keys: RedisKeys): FencedState {
+export function createRedisFencedState(
+  connection: RedisConnection,
+  keys: RedisKeys,
+  restoration: Restoration,
+): FencedState {
   const namesOf = (key: string): string[] => [keys.fenced(key), keys.tombstone(key)];
   return {
     async take(key, owner, ttlMs, tombstoneMs) {
-      const [status, text] = toList(
-        await connection.script(TAKE, namesOf(key), [owner, wholeMs(ttlMs), wholeMs(tombstoneMs)]),
-      );
+      // Taken over earlier, the key would belong to somebody who has no value, and could not be put again any more.
+      await restoration.whole();
+      const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.wholeEpochs];
+      const [status, text] = toList(await connection.script(TAKE, namesOf(key), args));
+      if (status === NOT_TAKEN) {
+        restoration.met(String(text), false);
+        throw new BusUnavailable();
+      }
       if (typeof text === "string") return { status: "found", value: parse(text) };
       return { status: status === 1 ? "expired" : "none" };
     },

@@ -1,0 +1,180 @@
+/**
+ * Redis has lost its memory, or another server took over that may lack the last writes: each instance writes again what it had, and
+ * nobody reads on before all have. How long an instance takes does not matter; one that shows no sign of life is not waited for any more.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RedisConnection } from "./connection/connection.ts";
+import type { RedisKeys } from "./keys.ts";
+import { loadScript, toList } from "./script.ts";
+
+const RESTORATION = loadScript(import.meta.url, "restoration.lua");
+
+/** Between two looks at who has finished, doubled each time. */
+const LOOK_MIN_MS = 25;
+const LOOK_MAX_MS = 250;
+
+/** Within this time the connection notices a process of Redis that was met in an answer, where it can be noticed at all. */
+const NOTICED_AFTER_MS = 3000;
+
+/** How long it is remembered who has finished. */
+const RECORD_TTL_MS = 3_600_000;
+
+/**
+ * An instance that has shown nothing for `deadAfterMs` is dead. Others are waited for `minMs` in any case, which is longer than their
+ * back-off: one that has just started may not be known. Both are counted in looks that Redis answered, so that a busy machine does not
+ * count faster than it works.
+ */
+const TIMES = { deadAfterMs: 15_000, minMs: 2000 };
+
+interface RestorationParts {
+  readonly connection: Pick<RedisConnection, "isCluster" | "script">;
+  readonly keys: Pick<RedisKeys, "restoration">;
+  readonly instanceId: string;
+  /** The other instances that were there before Redis lost its memory. */
+  readonly peers: () => Iterable<string>;
+  /** Everything is there again. None of it may throw. */
+  readonly onWhole: () => void;
+}
+
+/** In one process of Redis. */
+interface Round {
+  readonly epoch: string;
+  readonly over: PromiseWithResolvers<void>;
+  /** Who else has something to write. Replaced as a whole. */
+  expected: readonly string[];
+  /** Undefined where this instance has nothing to write. */
+  own: "writing" | "done" | undefined;
+  /** It is looked for at least so long. */
+  minMs: number;
+}
+
+/** What an instance has shown last, and for how long nothing else. */
+interface Sign {
+  readonly state: string;
+  silentMs: number;
+}
+
+export class Restoration {
+  readonly #parts: RestorationParts;
+  readonly #times: typeof TIMES;
+  readonly #rounds = new Map<string, Round>();
+  /** Processes of Redis that were met. */
+  readonly #known = new Set<string>();
+  #isClosed = false;
+
+  constructor(parts: RestorationParts, times = TIMES) {
+    this.#parts = parts;
+    this.#times = times;
+  }
+
+  /** Whether nobody has anything to write again, as far as is known. */
+  get isWhole(): boolean {
+    return this.#rounds.size === 0;
+  }
+
+  /** The processes of Redis that have everything. */
+  get wholeEpochs(): readonly string[] {
+    return [...this.#known].filter((epoch) => !this.#rounds.has(epoch));
+  }
+
+  /** Resolves when nobody has anything to write again. Never rejects. */
+  async whole(): Promise<void> {
+    for (;;) {
+      const [round] = this.#rounds.values();
+      if (!round) return;
+      await round.over.promise;
+    }
+  }
+
+  /**
+   * That process of Redis was met, perhaps not for the first time.
+   *
+   * @param isFirst no other one was met before: this instance has nothing to write.
+   */
+  met(epoch: string, isFirst: boolean): void {
+    const round = this.#rounds.get(epoch);
+    if (round && isFirst) round.minMs = 0;
+    if (!this.#known.has(epoch)) this.#open(epoch, isFirst ? 0 : NOTICED_AFTER_MS);
+  }
+
+  /** @param work this instance writes again what it had. */
+  begin(epoch: string, work: Promise<unknown>): void {
+    const round = this.#rounds.get(epoch) ?? this.#open(epoch, 0);
+    round.minMs = this.#times.minMs;
+    round.expected = [...this.#parts.peers()].filter((peer) => peer !== this.#parts.instanceId);
+    round.own = "writing";
+    void work.then(() => (round.own = "done"));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const round of this.#rounds.values()) this.#end(round);
+  }
+
+  #open(epoch: string, minMs: number): Round {
+    // A single server was replaced by this one.
+    if (!this.#parts.connection.isCluster) for (const former of this.#rounds.values()) this.#end(former);
+    const round: Round = { epoch, over: Promise.withResolvers(), expected: [], own: undefined, minMs };
+    this.#known.add(epoch);
+    this.#rounds.set(epoch, round);
+    // What is known of it in this turn goes with the first look.
+    queueMicrotask(() => void this.#watch(round));
+    return round;
+  }
+
+  #end(round: Round): void {
+    if (this.#rounds.get(round.epoch) === round) this.#rounds.delete(round.epoch);
+    round.over.resolve();
+  }
+
+  async #watch(round: Round): Promise<void> {
+    const signs = new Map<string, Sign>();
+    let lookedMs = 0;
+    for (let waitMs = LOOK_MIN_MS; !this.#isClosed; waitMs = Math.min(2 * waitMs, LOOK_MAX_MS)) {
+      const { expected, own } = round;
+      const unfinished = await this.#look(round, signs, lookedMs);
+      if (this.#rounds.get(round.epoch) !== round) return;
+      // What has begun since the look was sent is asked for by the next one.
+      const isAsked = round.expected === expected && round.own === own && own !== "writing";
+      if (unfinished?.length === 0 && isAsked && lookedMs >= round.minMs) break;
+      await sleep(waitMs, undefined, { ref: false });
+      if (!unfinished) continue;
+      lookedMs += waitMs;
+      noteSigns(signs, unfinished, waitMs);
+    }
+    this.#end(round);
+    if (this.isWhole && !this.#isClosed) this.#parts.onWhole();
+  }
+
+  /** Resolves to name and state of those that have not finished; undefined where Redis does not answer. */
+  async #look(
+    { epoch, expected, own }: Round,
+    signs: ReadonlyMap<string, Sign>,
+    lookedMs: number,
+  ): Promise<readonly (readonly [instance: string, state: string])[] | undefined> {
+    const { connection, keys, instanceId } = this.#parts;
+    const state = own === "writing" ? String(lookedMs) : (own ?? "");
+    const dead = [...signs]
+      .filter(([, { silentMs }]) => silentMs >= this.#times.deadAfterMs)
+      .map(([instance]) => instance);
+    const args = [epoch, RECORD_TTL_MS, instanceId, state, expected.length, ...expected, ...dead];
+    try {
+      const answer = toList(await connection.script(RESTORATION, [keys.restoration], args)).map(String);
+      return Array.from({ length: answer.length / 2 }, (_, n) => [answer[2 * n] ?? "", answer[2 * n + 1] ?? ""]);
+    } catch {
+      // Others report it.
+      return undefined;
+    }
+  }
+}
+
+/** @param ms since the last look. */
+function noteSigns(signs: Map<string, Sign>, unfinished: readonly (readonly [string, string])[], ms: number): void {
+  const present = new Map(unfinished);
+  for (const instance of signs.keys()) if (!present.has(instance)) signs.delete(instance);
+  for (const [instance, state] of present) {
+    const sign = signs.get(instance);
+    if (sign?.state === state) sign.silentMs += ms;
+    else signs.set(instance, { state, silentMs: 0 });
+  }
+}

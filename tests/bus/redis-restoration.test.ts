@@ -1,0 +1,112 @@
+/** Redis has lost its memory, and some instance takes its time to write again what it had. */
+import { randomUUID } from "node:crypto";
+import { expect, test, vi } from "vitest";
+import { redisKeys } from "../../src/bus/redis/keys.ts";
+import { Restoration } from "../../src/bus/redis/restoration.ts";
+import { runScript } from "../../src/bus/redis/script.ts";
+import { heardFrom, startRedis, type RedisServer } from "../support/redis.ts";
+import { startRelay } from "../support/relay.ts";
+import { connected, family, PATIENTLY, record } from "./redis-scene.ts";
+
+vi.setConfig({ testTimeout: 90_000 });
+
+test("a listener waits for what an instance that is held has to publish again, and has everybody's order", async () => {
+  await using server = await startRedis();
+  await using wayOfHolder = await startRelay(server.url);
+  await using wayOfReader = await startRelay(server.url);
+  const open = family(server.url, { presenceTtlMs: 3000 });
+  await using holder = await open({ url: wayOfHolder.url });
+  await using reader = await open({ url: wayOfReader.url });
+  await using sender = await open();
+  const [there, here] = [await record(holder), await record(reader)];
+  // Each has noticed the others.
+  await heardFrom(server, 6);
+  await sender.publish("topic", { n: 1 });
+  await expect.poll(() => [there.numbers, here.numbers], PATIENTLY).toEqual([[1], [1]]);
+  wayOfReader.freeze();
+  await holder.publish("topic", { n: 2 });
+  await expect.poll(() => there.numbers, PATIENTLY).toEqual([1, 2]);
+  wayOfHolder.freeze();
+  await server.kill();
+  await connected(sender, false);
+  await server.restart();
+  await connected(sender);
+  await sender.publish("topic", { n: 3 });
+  wayOfReader.cut();
+  wayOfReader.thaw();
+  await connected(reader);
+  await heardFrom(server, 8);
+  expect(here.numbers).toEqual([1]);
+  wayOfHolder.cut();
+  wayOfHolder.thaw();
+  for (const { numbers } of [there, here]) await expect.poll(() => numbers, PATIENTLY).toEqual([1, 2, 3]);
+});
+
+/** Restorations of several instances, without what they write. */
+function restorations(server: RedisServer) {
+  const keys = redisKeys(`${randomUUID()}:`, { database: 0, isCluster: false });
+  return (instanceId: string, peers: readonly string[] = []) => {
+    let looks = 0;
+    const restoration = new Restoration(
+      {
+        connection: {
+          isCluster: false,
+          async script(script, names, args) {
+            const answer = await runScript(server.control, script, names, args);
+            looks++;
+            return answer;
+          },
+        },
+        keys,
+        instanceId,
+        peers: () => peers,
+        onWhole: () => undefined,
+      },
+      { deadAfterMs: 1000, minMs: 0 },
+    );
+    return { restoration, isWhole: () => restoration.isWhole, looks: () => looks };
+  };
+}
+
+test("an instance that starts meanwhile waits for those that others know of", async () => {
+  await using server = await startRedis();
+  const open = restorations(server);
+  const [one, two, late] = [open("one", ["one", "two"]), open("two", ["one", "two"]), open("late")];
+  const slow = Promise.withResolvers<void>();
+  one.restoration.begin("epoch", Promise.resolve());
+  await expect.poll(() => server.control.keys("*restoration"), PATIENTLY).toHaveLength(1);
+  late.restoration.met("epoch", true);
+  two.restoration.begin("epoch", slow.promise);
+  // Each looks some times, and finds it unfinished.
+  await expect.poll(() => [one, two, late].map(({ looks }) => looks() > 12), PATIENTLY).toEqual([true, true, true]);
+  expect([one, two, late].map(({ isWhole }) => isWhole())).toEqual([false, false, false]);
+  slow.resolve();
+  await Promise.all([one, two, late].map(({ restoration }) => restoration.whole()));
+  const after = open("after");
+  after.restoration.met("epoch", true);
+  await after.restoration.whole();
+  for (const { restoration } of [one, two, late, after]) restoration.close();
+});
+
+test("an instance that shows nothing any more is not waited for in the end, by nobody", async () => {
+  await using server = await startRedis();
+  const open = restorations(server);
+  const [one, late] = [open("one", ["one", "dead"]), open("late")];
+  one.restoration.begin("epoch", Promise.resolve());
+  await one.restoration.whole();
+  expect(one.looks()).toBeGreaterThan(4);
+  late.restoration.met("epoch", true);
+  await late.restoration.whole();
+  expect(late.looks()).toBe(1);
+  for (const { restoration } of [one, late]) restoration.close();
+});
+
+test("another loss ends the wait for what was before it", async () => {
+  await using server = await startRedis();
+  const { restoration } = restorations(server)("one");
+  restoration.begin("first", new Promise(() => undefined));
+  restoration.begin("second", Promise.resolve());
+  await restoration.whole();
+  expect(restoration.wholeEpochs).toContain("second");
+  restoration.close();
+});
