@@ -29,7 +29,7 @@ const WARM = 0.25;
 const HEAP_MARGIN_BYTES = 40_000_000;
 const RESOURCES_MARGIN = 20;
 
-/** How long what waits for a client to come back may take to end. */
+/** How long what waits for a client to come back, or for a busy machine, may take to end. Seconds are usual. */
 const SETTLE_MS = 90_000;
 const LOOK_MS = 2000;
 

@@ -3,6 +3,7 @@
  * REST API that names participants; forgotten with the last connection that it concerns.
  */
 import { LRUCache } from "lru-cache";
+import { Backlog } from "../backlog.ts";
 import type { Position } from "../bus/position.ts";
 import { Breather } from "../upstream/breather.ts";
 import type { ChatDetails } from "./events/chat-changed.ts";
@@ -50,6 +51,8 @@ export class Directory {
   readonly #unknownChats = new UnknownChats();
   /** By user and chat: who has left a chat is given nothing of the time after it, whatever is learnt of the chat later. */
   readonly #left = new LRUCache<string, true>({ max: REMEMBERED });
+  /** The chats of viewers who have gone. Until one is forgotten {@link #current} does not find it. */
+  readonly #releases = new Backlog();
   #clock = 0;
 
   /**
@@ -80,16 +83,16 @@ export class Directory {
   }
 
   chat(chatId: string): KnownChat | undefined {
-    return this.#chats.get(chatId);
+    return this.#current(chatId);
   }
 
   /** The display name of a member of a known chat. */
   nameOf(chatId: string, userId: string): string | undefined {
-    return this.#chats.get(chatId)?.participants.get(userId)?.name;
+    return this.#current(chatId)?.participants.get(userId)?.name;
   }
 
-  chatsOf(userId: string): Iterable<KnownChat> {
-    return this.#chatsByParticipant.get(userId) ?? [];
+  *chatsOf(userId: string): Generator<KnownChat> {
+    for (const chat of this.#chatsByParticipant.get(userId) ?? []) if (this.#current(chat.id) === chat) yield chat;
   }
 
   /** Whether the chat's own record was the last to say of this user, and refused. */
@@ -102,7 +105,7 @@ export class Directory {
    * `since`.
    */
   expect(chatId: string, since: Position, ttlMs: number): void {
-    if (!this.#chats.has(chatId)) this.#unknownChats.add(chatId, since, ttlMs);
+    if (!this.#current(chatId)) this.#unknownChats.add(chatId, since, ttlMs);
   }
 
   /** The viewer of a session that opens. */
@@ -119,13 +122,13 @@ export class Directory {
     return viewer;
   }
 
-  /** Forgets a session, and with the last of a user all that only concerned them. */
+  /** Forgets a session, and with the last of a user, in slices, all that only concerned them. */
   detach(session: Session): void {
     const { viewer } = session;
     viewer.sessions.delete(session);
     if (viewer.sessions.size > 0 || this.#viewers.get(viewer.userId) !== viewer) return;
     this.#viewers.delete(viewer.userId);
-    for (const chat of viewer.chats.values()) this.#release(viewer, chat);
+    this.#releases.add(viewer.chats.values(), (chat) => this.#release(viewer, chat));
   }
 
   /**
@@ -155,7 +158,7 @@ export class Directory {
   *#replacing(userId: string, chats: readonly Chat[], askedAt: number): Generator<void, readonly Chat[], void> {
     const changed: Chat[] = [];
     for (const chat of chats) {
-      const isKnown = this.#chats.has(chat.id);
+      const isKnown = this.#current(chat.id) !== undefined;
       if (this.#learn(this.#withoutRefused(chat), askedAt, undefined) && isKnown) changed.push(chat);
       yield;
     }
@@ -188,7 +191,7 @@ export class Directory {
 
   /** What a chat's record says of its members, unless it is from before a change. */
   #noteRefusals({ id: chatId, participants }: Pick<Chat, "id" | "participants">, askedAt: number): void {
-    const known = this.#chats.get(chatId);
+    const known = this.#current(chatId);
     if (known && known.changedAt > askedAt) return;
     const members = new Set(participants.map(({ id }) => id));
     if (this.#refused.size > 0) for (const id of members) this.#refused.delete(memberKey(id, chatId));
@@ -200,7 +203,7 @@ export class Directory {
   #learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since: Position | undefined): boolean {
     const participants = new Map(chat.participants.map((user) => [user.id, user]));
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
-    const known = this.#chats.get(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
+    const known = this.#current(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
     const isNew = known.participants.size === 0;
     const added = [...participants.values()].filter(({ id }) => !known.participants.has(id));
@@ -220,7 +223,7 @@ export class Directory {
 
   /** The chat is gone. */
   remove(chatId: string): void {
-    const known = this.#chats.get(chatId);
+    const known = this.#current(chatId);
     if (!known) return;
     const viewers = [...known.viewers];
     this.#setParticipants(known, new Map());
@@ -240,7 +243,7 @@ export class Directory {
 
   /** Ends a membership at once. */
   leave(userId: string, chatId: string): void {
-    const known = this.#chats.get(chatId);
+    const known = this.#current(chatId);
     if (!known?.participants.has(userId)) return;
     const participants = new Map(known.participants);
     participants.delete(userId);
@@ -252,7 +255,18 @@ export class Directory {
 
   /** The backend says what the chat is like. */
   describe(chatId: string, details: ChatDetails): void {
-    if (this.#chats.has(chatId)) for (const listener of this.#listeners) listener.described?.(chatId, details);
+    if (this.#current(chatId)) for (const listener of this.#listeners) listener.described?.(chatId, details);
+  }
+
+  /** Where somebody who is connected is in it. One that only concerned viewers who have gone is forgotten now. */
+  #current(chatId: string): KnownChat | undefined {
+    const chat = this.#chats.get(chatId);
+    if (!chat) return undefined;
+    for (const viewer of chat.viewers) {
+      if (this.#viewers.get(viewer.userId) === viewer) return chat;
+      this.#release(viewer, chat);
+    }
+    return undefined;
   }
 
   #add(chatId: string): KnownChat {
@@ -288,6 +302,8 @@ export class Directory {
   }
 
   #leave(viewer: Viewer, chat: KnownChat): void {
+    // Gone: its chats stay as they were when it went, and are forgotten one after the other.
+    if (this.#viewers.get(viewer.userId) !== viewer) return this.#release(viewer, chat);
     viewer.chats.delete(chat.id);
     this.#left.set(memberKey(viewer.userId, chat.id), true);
     for (const listener of this.#listeners) listener.left(viewer, chat.id);
@@ -295,8 +311,7 @@ export class Directory {
   }
 
   #release(viewer: Viewer, chat: KnownChat): void {
-    chat.viewers.delete(viewer);
-    if (chat.viewers.size > 0) return;
+    if (!chat.viewers.delete(viewer) || chat.viewers.size > 0) return;
     this.#setParticipants(chat, new Map());
     this.#chats.delete(chat.id);
   }

@@ -8,7 +8,7 @@ import type { Tracing } from "../tracing.ts";
 /** From less than the clock tells to what a reader would call broken. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-interface DeliveriesParts {
+export interface DeliveriesParts {
   readonly log: Log;
   /** Undefined: no delivery is a span. */
   readonly tracing?: Tracing | undefined;

@@ -2,6 +2,7 @@
  * From one event of the bus to the subscriptions of this process that are to get it. A chat's event touches those who listen to
  * that chat, however many connections there are beside.
  */
+import { Backlog } from "../backlog.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import { awaitedLater } from "../bounded.ts";
@@ -22,11 +23,9 @@ import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import type { KnownReads } from "../chat/known-reads.ts";
 import { GatewayError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { Breather } from "../upstream/breather.ts";
 import type { Durations } from "../measures.ts";
-import type { Tracing } from "../tracing.ts";
-import { Deliveries } from "./deliveries.ts";
+import { Deliveries, type DeliveriesParts } from "./deliveries.ts";
 import { ChatListFanout } from "./chat-list-fanout.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverRoom } from "./recover-messages.ts";
@@ -34,7 +33,7 @@ import { Room } from "./room.ts";
 import type { SubscriberSet } from "./stream.ts";
 import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subscriber.ts";
 
-interface FanoutOptions {
+interface FanoutOptions extends DeliveriesParts {
   readonly bus: Bus<BusEvent>;
   readonly directory: Directory;
   readonly presence: Pick<Presence, "heard" | "known">;
@@ -43,9 +42,6 @@ interface FanoutOptions {
   readonly reads: Pick<KnownReads, "learnReceipt">;
   /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
-  readonly log: Log;
-  /** Undefined: no delivery is a span. */
-  readonly tracing?: Tracing | undefined;
 }
 
 export class Fanout implements MembershipListener, SubscriberSet {
@@ -55,6 +51,8 @@ export class Fanout implements MembershipListener, SubscriberSet {
   readonly #toAll = new Map<Session, Subscribers>();
   readonly #subscribers = new Set<Subscriber>();
   readonly #presence: PresenceFanout;
+  /** The chats that sessions have stopped listening to. */
+  readonly #leaving = new Backlog();
   #users: Unsubscribe | undefined;
   #stopObserving: (() => void) | undefined;
   #isBusLost = false;
@@ -145,7 +143,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
     this.#rooms.get(event.chatId)?.followUnknown(event);
   }
 
-  /** Harmless when repeated. */
+  /** Nothing more is delivered to it; all of its chats are left, in slices. Harmless when repeated. */
   remove(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return;
     const { session, chatId } = subscriber.spec;
@@ -162,7 +160,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
     erase(mine, subscriber);
     if (mine.size > 0) return;
     this.#toAll.delete(session);
-    for (const id of session.viewer.chats.keys()) this.#leaveRoom(session, id);
+    this.#leaving.add(session.viewer.chats.keys(), (id) => this.#leaveRoom(session, id, mine));
   }
 
   async joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> {
@@ -218,10 +216,11 @@ export class Fanout implements MembershipListener, SubscriberSet {
     room.audience.set(session, mine);
   }
 
-  #leaveRoom(session: Session, chatId: string): void {
+  /** @param mine the subscriptions that leave it, where it is not all: the session may have others by now. */
+  #leaveRoom(session: Session, chatId: string, mine?: Subscribers): void {
     const room = this.#rooms.get(chatId);
-    if (!room?.audience.delete(session)) return;
-    this.#dropIfEmpty(room);
+    if (mine && room?.audience.get(session) !== mine) return;
+    if (room?.audience.delete(session)) this.#dropIfEmpty(room);
   }
 
   #room(chatId: string): Room {

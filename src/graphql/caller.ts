@@ -21,6 +21,8 @@ export interface Caller {
   readonly resumable: Resumable | undefined;
   /** What the client's request says of itself; undefined where it says nothing. */
   readonly client: ClientOrigin | undefined;
+  /** Who it is; undefined until that is known. */
+  readonly userId: string | undefined;
   /** The operation is over. Harmless when repeated. */
   release(): void;
 }

@@ -22,8 +22,10 @@ export interface Operation {
 }
 
 /** One operation on its way through the pipeline. What a running subscription holds of it is kept small. */
-export interface Context extends CallOrigin {
+export interface Context {
   readonly operation: Operation;
+  /** What it calls is called on this behalf, its events included. */
+  readonly origin: CallOrigin;
   readonly caller: Caller;
   readonly services: Services;
   readonly loaders: Loaders;

@@ -1,11 +1,10 @@
-import { randomUUID } from "node:crypto";
-import type { ClientOrigin } from "../call-origin.ts";
+import type { CallOrigin } from "../call-origin.ts";
 import type { Log } from "../log.ts";
 import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
 import type { Services } from "./services.ts";
-import { charge, REQUESTS_PER_POINT } from "./charge.ts";
 import { createLoaders, type Loaders } from "./loaders.ts";
+import { OperationOrigin } from "./operation-origin.ts";
 
 /** What few operations need is made when it is asked for: a running subscription keeps its context for as long as it runs. */
 export class OperationContext implements Context {
@@ -14,12 +13,11 @@ export class OperationContext implements Context {
   readonly services: Services;
   readonly log: Log;
   #loaders: Loaders | undefined;
-  #requestId: string | undefined;
-  #requests = 0;
+  #origin: CallOrigin | undefined;
 
-  /** @param requestId one is made where absent. */
-  constructor(operation: Operation, caller: Caller, services: Services, log: Log, requestId?: string) {
-    this.#requestId = requestId;
+  /** @param origin one is made where absent. */
+  constructor(operation: Operation, caller: Caller, services: Services, log: Log, origin?: CallOrigin) {
+    this.#origin = origin;
     this.operation = operation;
     this.caller = caller;
     this.services = services;
@@ -27,27 +25,19 @@ export class OperationContext implements Context {
   }
 
   forNextEvent(): Context {
-    return new OperationContext(this.operation, this.caller, this.services, this.log, this.requestId);
+    return new OperationContext(this.operation, this.caller, this.services, this.log, this.origin);
   }
 
   get loaders(): Loaders {
     return (this.#loaders ??= createLoaders(this.caller, this.services));
   }
 
-  get client(): ClientOrigin | undefined {
-    return this.caller.client;
+  get origin(): CallOrigin {
+    const { client, userId } = this.caller;
+    return (this.#origin ??= new OperationOrigin(client, userId, this.services.operationLimit, this.log));
   }
 
   get requestId(): string {
-    return (this.#requestId ??= this.client?.requestId ?? randomUUID());
-  }
-
-  /** What an operation causes is known while it runs: its user's next ones wait for it. */
-  countRequest(): void {
-    this.#requests++;
-    if (this.#requests % REQUESTS_PER_POINT > 0) return;
-    charge(this.services.operationLimit, this.caller, 1).catch((error: unknown) =>
-      this.log.error({ err: error }, "a request could not be counted"),
-    );
+    return this.origin.requestId;
   }
 }

@@ -12,7 +12,7 @@ export class OperationTraces {
   }
 
   /** Named by the schema's field, not by the client. */
-  start({ operation: { type, document, operationName }, client, requestId }: Context): Span {
+  start({ operation: { type, document, operationName }, origin: { client, requestId } }: Context): Span {
     const operation = getOperationAST(document, operationName);
     const field = operation ? rootFieldName(document, operation) : undefined;
     return this.#tracing.start(field === undefined ? type : `${type} ${field}`, {

@@ -63,6 +63,7 @@ const NOBODY: Caller = {
   resumable: undefined,
   lastEventId: undefined,
   client: undefined,
+  userId: undefined,
   release() {},
 };
 
@@ -182,7 +183,7 @@ export class Operations {
   async attempt(context: Context): Promise<ExecutionResult> {
     const startedAt = performance.now();
     const span = this.#traces?.start(context);
-    const result = await this.#execute(context, span ? inTrace(context, span.traceparent) : context);
+    const result = await this.#execute(context, span ? inTrace(context.origin, span.traceparent) : context.origin);
     span?.end({}, codeOf(result.errors));
     this.statistics.count(context.operation.type, codeOf(result.errors), startedAt);
     return result;
@@ -222,7 +223,7 @@ export class Operations {
   async #start(context: Context): Promise<{ readonly source: AsyncIterable<unknown> } | ExecutionResult> {
     const startedAt = performance.now();
     const span = this.#traces?.start(context);
-    const started = await this.#open(context, span ? inTrace(context, span.traceparent) : context);
+    const started = await this.#open(context, span ? inTrace(context.origin, span.traceparent) : context.origin);
     const code = "source" in started ? undefined : codeOf(started.errors);
     span?.end({}, code);
     this.statistics.count(context.operation.type, code, startedAt);

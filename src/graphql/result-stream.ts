@@ -70,7 +70,7 @@ export class ResultStream implements Results {
       const { value: rootValue } = event;
       this.#event = rootValue;
       const contextValue = this.#context.forNextEvent();
-      const result = await onBehalfOf(this.#context, () => execute({ ...this.#args, rootValue, contextValue }));
+      const result = await onBehalfOf(this.#context.origin, () => execute({ ...this.#args, rootValue, contextValue }));
       const [error] = result.errors ?? [];
       this.#count(error === undefined);
       // A result with errors would stay with some clients for ever: it ends the stream instead.

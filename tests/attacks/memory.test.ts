@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { startGatewayProcess, type GatewayProcess } from "../support/gateway-process.ts";
+import { connectionObjects } from "../support/fuzz/leftovers.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
@@ -67,6 +68,19 @@ test("junk in variables, extensions, ids and connectionParams is not kept", asyn
   await control.run(SendMessageDocument, { chatId: shop, content: "hello" });
   expect((await received.next()).messageAdded.content).toBe("hello");
   expect((most - before) / MEBIBYTE).toBeLessThan(60);
+});
+
+test("a connection that has gone is not kept by what it has set going", async () => {
+  await using gateway = await startGateway();
+  const token = gateway.api.data.issueToken(alice.id);
+  const before = connectionObjects();
+  // The watch over the new token begins in this operation, and goes on with the other connection.
+  const first = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  await first.run({ query: `mutation { refreshToken(token: "${token}") { id } }` });
+  await using second = await openGraphQLSocket(gateway.wsUrl, token);
+  await first[Symbol.asyncDispose]();
+  await second.run({ query: "{ chats { id } }" });
+  await expect.poll(() => connectionObjects() - before).toBeLessThanOrEqual(1);
 });
 
 test("of large results that nobody reads one is held, and the others are made again when there is room", async () => {

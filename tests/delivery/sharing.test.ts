@@ -39,6 +39,7 @@ const NOBODY: Caller = {
   resumable: undefined,
   lastEventId: undefined,
   client: undefined,
+  userId: undefined,
   release() {},
 };
 
@@ -232,6 +233,7 @@ test("a hundred equal subscriptions of the real schema are executed once an even
       resumable: undefined,
       lastEventId: undefined,
       client: undefined,
+      userId: undefined,
       release() {},
     };
     const shared = await operations.subscribeShared(operations.context(operation, caller));

@@ -61,6 +61,7 @@ function setUp(subscribe: () => unknown) {
     resumable: undefined,
     lastEventId: undefined,
     client: undefined,
+    userId: undefined,
     release: () => void released++,
   };
   const contextOf = (query: string) => {

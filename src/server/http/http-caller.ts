@@ -23,6 +23,7 @@ export class HttpCaller implements Caller {
   readonly #signal: AbortSignal;
   readonly #token: string | undefined;
   #identity: Promise<Identity> | undefined;
+  #userId: string | undefined;
   #session: Session | undefined;
   #slot: Slot | undefined;
   #stream: { readonly results: Results; readonly streams: EventStreams } | undefined;
@@ -39,7 +40,17 @@ export class HttpCaller implements Caller {
 
   /** Each field asks, and so does what counts the user's operations: a REST API that is down is asked once for all of them. */
   identity(): Promise<Identity> {
-    return (this.#identity ??= this.#sessions.identify(this.#token, this.client));
+    return (this.#identity ??= this.#identify());
+  }
+
+  async #identify(): Promise<Identity> {
+    const identity = await this.#sessions.identify(this.#token, this.client);
+    this.#userId = identity.user.id;
+    return identity;
+  }
+
+  get userId(): string | undefined {
+    return this.#userId;
   }
 
   /** Takes a place for a stream, until this is released. Resolves to why there is none. Rejects as `identity`. */

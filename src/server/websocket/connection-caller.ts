@@ -48,6 +48,10 @@ export class ConnectionCaller implements Caller, Resumable {
     return this.connection.client;
   }
 
+  get userId(): string | undefined {
+    return this.connection.session?.user.id;
+  }
+
   session(): Promise<Session> {
     return this.connection.identity();
   }

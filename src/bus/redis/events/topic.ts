@@ -48,7 +48,6 @@ export class RedisTopic<Event> {
   #seen: Position | undefined;
   #catchUp: CatchUp<TopicEntry<Event>> | undefined;
   joining: Promise<void> | undefined;
-  leaving: NodeJS.Timeout | undefined;
   retry: NodeJS.Timeout | undefined;
 
   constructor(parts: TopicParts<Event>) {

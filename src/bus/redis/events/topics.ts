@@ -7,12 +7,10 @@ import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisShard } from "../connection/shard.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { RedisChannels } from "./channels.ts";
+import { Lingering } from "./lingering.ts";
 import { parseMessage } from "./message.ts";
 import { TopicPast, type PastParts } from "./topic-past.ts";
 import { RedisTopic, type TopicEntry } from "./topic.ts";
-
-/** How long a topic without listeners stays subscribed: a page that is reloaded is back by then. */
-const LINGER_MS = 5000;
 
 /** Topics that catch up at the same time. */
 const CONCURRENCY = 64;
@@ -47,6 +45,8 @@ export class RedisTopics<Event> {
   /** Those that could not be subscribed to or read the last time. */
   readonly #failing = new Set<RedisTopic<Event>>();
   readonly #past: TopicPast<Event>;
+  /** Those without listeners. */
+  readonly #lingering = new Lingering<RedisTopic<Event>>((topic) => this.#leave(topic));
   /** The greatest position that was met, from whichever server. Empty before the first one. */
   #floor: Position = "";
   /** A guess of the present, by this machine's clock, for as long as no position was met. */
@@ -71,7 +71,7 @@ export class RedisTopics<Event> {
   async subscribe(name: string, listener: TopicListener<Event>): Promise<Unsubscribe> {
     if (this.#isClosed) throw new Error("the bus is closed");
     const topic = this.#topics.get(name) ?? this.#open(name);
-    clearTimeout(topic.leaving);
+    this.#lingering.delete(topic);
     // An object of its own, so that the same listener subscribed twice is two subscriptions.
     const entry: TopicListener<Event> = {
       receive: (event, position) => listener.receive(event, position),
@@ -80,7 +80,7 @@ export class RedisTopics<Event> {
     topic.listeners.add(entry);
     if (!topic.isLive) await this.#bringUp(topic);
     return async () => {
-      if (topic.listeners.delete(entry) && topic.listeners.size === 0) this.#leaveLater(topic);
+      if (topic.listeners.delete(entry) && topic.listeners.size === 0 && !this.#isClosed) this.#lingering.add(topic);
     };
   }
 
@@ -151,8 +151,8 @@ export class RedisTopics<Event> {
 
   close(): void {
     this.#isClosed = true;
+    this.#lingering.close();
     for (const topic of this.#topics.values()) {
-      clearTimeout(topic.leaving);
       clearTimeout(topic.retry);
       topic.listeners.clear();
       this.#parts.channels.ignore(topic.channel);
@@ -291,16 +291,9 @@ export class RedisTopics<Event> {
     topic.retry = setTimeout(again, RETRY_MS).unref();
   }
 
-  #leaveLater(topic: RedisTopic<Event>): void {
-    clearTimeout(topic.leaving);
-    if (this.#isClosed) return;
-    const leave = (): void => this.#leave(topic);
-    topic.leaving = setTimeout(leave, LINGER_MS).unref();
-  }
-
   #leave(topic: RedisTopic<Event>): void {
     // The library must not be told before it has answered.
-    if (topic.joining) return this.#leaveLater(topic);
+    if (topic.joining) return this.#lingering.add(topic);
     clearTimeout(topic.retry);
     this.#topics.delete(topic.name);
     this.#parts.channels.ignore(topic.channel);
