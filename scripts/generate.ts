@@ -7,9 +7,8 @@ import { dirname, join, resolve } from "node:path";
 import { generate } from "@graphql-codegen/cli";
 import { z } from "zod";
 import codegen from "../codegen.ts";
-import apolloCodegen from "../examples/react-apollo/codegen.ts";
 import kitCodegen from "../examples/react-kit/codegen.ts";
-import urqlCodegen from "../examples/react-urql/codegen.ts";
+import sharedCodegen from "../examples/shared/codegen.ts";
 import { CONFIG_TABLE } from "../src/config/config.ts";
 import { buildSchema } from "../src/graphql/schema.ts";
 import { buildClientKit } from "./client-kit.ts";
@@ -20,7 +19,7 @@ import { thirdPartyNotices } from "./notices.ts";
 /** Every file of these is generated; one that nothing generates any more is removed. */
 const GENERATED = [
   "tests/support/generated/**/*.ts",
-  "examples/*/src/generated/**/*.ts",
+  "examples/{shared,react-*/src}/generated/**/*.ts",
   "client/dist/**/*.{js,ts,map}",
 ];
 
@@ -29,9 +28,8 @@ const outputs = z.array(z.object({ filename: z.string(), content: z.string() }))
 
 /** Applications whose operations have types of their own, by folder. */
 const APPLICATIONS = {
-  "examples/react-apollo": apolloCodegen,
   "examples/react-kit": kitCodegen,
-  "examples/react-urql": urqlCodegen,
+  "examples/shared": sharedCodegen,
 };
 
 async function typedDocuments(schema: string): Promise<[path: string, content: string][]> {

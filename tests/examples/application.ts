@@ -27,7 +27,10 @@ export async function buildApplication(name: string, gatewayUrl: string): Promis
   const built = await build({
     root: `examples/${name}`,
     logLevel: "warn",
-    define: { "import.meta.env.VITE_GATEWAY_URL": JSON.stringify(gatewayUrl) },
+    define: {
+      "import.meta.env.VITE_GATEWAY_URL": JSON.stringify(gatewayUrl),
+      "import.meta.env.VITE_TOKEN_URL": JSON.stringify("/token"),
+    },
     build: { write: false, minify: false },
   });
   if (!("output" in built)) throw new Error("Vite has built something else than one application.");
@@ -37,28 +40,38 @@ export async function buildApplication(name: string, gatewayUrl: string): Promis
 /** A web server on loopback. */
 export interface WebServer extends AsyncDisposable {
   readonly origin: string;
-  /** What it serves from now on. */
-  serve(files: Files): void;
+  /** What it serves from now on, and who is signed in: `issue` answers with a token for the user that the page names. */
+  serve(files: Files, issue: (user: string) => string | undefined): void;
 }
 
 export async function startWebServer(): Promise<WebServer> {
   let served: Files = new Map();
+  let issueToken: Parameters<WebServer["serve"]>[1] = () => undefined;
   const server = createServer((request, response) => {
-    const path = request.url?.replace(/\?.*/, "").slice(1) || "index.html";
-    const body = served.get(path);
-    response.writeHead(body === undefined ? 404 : 200, { "content-type": contentType(path) }).end(body);
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
+    const path = pathname.slice(1) || "index.html";
+    const isToken = path === "token";
+    const body = isToken ? issueToken(searchParams.get("token") ?? "") : served.get(path);
+    const missing = isToken ? 401 : 404;
+    response.writeHead(body === undefined ? missing : 200, { "content-type": contentType(path) }).end(body);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   return {
     origin: `http://127.0.0.1:${port}`,
-    serve: (files) => void (served = files),
+    serve(files, issue) {
+      served = files;
+      issueToken = issue;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
+
+/** Less than a page waits for a pong. */
+const SHORT_MS = 2000;
 
 /** What a person sees of an application, and does with it. */
 export class Screen implements AsyncDisposable {
@@ -93,11 +106,21 @@ export class Screen implements AsyncDisposable {
     await this.field.press("Enter");
   }
 
-  async live(): Promise<void> {
+  live(): Promise<void> {
+    return this.shows("live");
+  }
+
+  /** Resolves when the connection's state is shown so. */
+  async shows(status: string): Promise<void> {
     await this.page
       .getByRole("status")
-      .filter({ hasText: /^live$/ })
+      .filter({ hasText: new RegExp(`^${status}$`) })
       .waitFor();
+  }
+
+  /** Lets the page's clock run until it is live: the wait for the next attempt to connect may be long. */
+  async liveSoon(): Promise<void> {
+    while ((await this.page.getByRole("status").textContent()) !== "live") await this.page.clock.runFor(SHORT_MS);
   }
 
   /** Presses the button for older messages until there is none. */
@@ -131,6 +154,7 @@ export async function openApplication(browser: Browser, origin: string, token: s
   context.setDefaultTimeout(60_000);
   await context.addInitScript(WATCH);
   const page = await context.newPage();
+  await page.clock.install();
   await page.goto(`${origin}/?token=${token}`);
   const screen = new Screen(page, complaints, () => context.close());
   await screen.live();

@@ -1,70 +1,37 @@
 /** A chat with Apollo Client: its normalised cache has everything that is shown. */
 import { ApolloProvider, useQuery } from "@apollo/client/react";
-import { StrictMode, useState, type ReactElement } from "react";
+import { StrictMode, type ReactElement } from "react";
 import { createRoot } from "react-dom/client";
-import { client, useLive, useOutbox, useStatus } from "./client.ts";
-import { graphql, unmask, type FragmentType } from "./generated/index.ts";
-import { Room } from "./room.tsx";
-import "./style.css";
-
-const ME = graphql(`query Me { me { id name } }`);
-const CHATS = graphql(`query Chats { chats { id updatedAt ...ChatRow } }`);
-const CHATS_CHANGED = graphql(`
-  subscription ChatsChanged { chatsChanged { isSnapshot removedIds changed { id updatedAt ...ChatRow } } }
-`);
-const CHAT_ROW = graphql(`
-  fragment ChatRow on Chat {
-    title unreadCount lastMessage { id content } participants { id name } presence { id online }
-  }
-`);
-const PRESENCE_CHANGED = graphql(`subscription PresenceChanged { presenceChanged { id online } }`);
+import { ChatRow } from "shared/chat.tsx";
+import { useStatus } from "shared/connection.ts";
+import * as graphql from "shared/generated/graphql.ts";
+import { useOpenChat } from "shared/hooks.ts";
+import { Page } from "shared/page.tsx";
+import { client, connection, useLive } from "./client.ts";
+import { Chat, useMessageOutbox } from "./chat.tsx";
 
 function App(): ReactElement {
-  const me = useQuery(ME).data?.me;
+  const me = useQuery(graphql.MeDocument).data?.me;
   // The subscription begins with the whole list.
-  const { data } = useQuery(CHATS, { fetchPolicy: "cache-only" });
-  const [chosen, choose] = useState<string>();
-  const outbox = useOutbox();
-  const status = useStatus();
+  const { data } = useQuery(graphql.ChatsDocument, { fetchPolicy: "cache-only" });
+  const outbox = useMessageOutbox();
+  const status = useStatus(connection);
+  const { chats, open, choose } = useOpenChat(data?.chats);
   // The cache has one presence of each person, wherever it is shown.
-  useLive(PRESENCE_CHANGED, {});
-  useLive(CHATS_CHANGED, {}, ({ chatsChanged: { isSnapshot, removedIds, changed } }) => {
+  useLive(graphql.PresenceChangedDocument, {});
+  useLive(graphql.ChatsChangedDocument, {}, ({ chatsChanged: { isSnapshot, removedIds, changed } }) => {
     const replaced = new Set([...removedIds, ...changed.map(({ id }) => id)]);
-    client.cache.updateQuery({ query: CHATS }, (known) => ({
+    client.cache.updateQuery({ query: graphql.ChatsDocument }, (known) => ({
       chats: [...changed, ...(isSnapshot ? [] : (known?.chats ?? []).filter(({ id }) => !replaced.has(id)))],
     }));
   });
-  const chats = (data?.chats ?? []).toSorted((a, b) => (a.updatedAt < b.updatedAt ? 1 : -1));
-  const open = chats.find(({ id }) => id === chosen) ?? chats[0];
+  const list = chats.map((chat) => (
+    <ChatRow key={chat.id} chat={chat} me={me?.id} isOpen={chat === open} open={() => choose(chat.id)} />
+  ));
   return (
-    <>
-      <header>
-        <b>{me?.name}</b>
-        <span role="status">{status}</span>
-      </header>
-      <nav aria-label="Chats">
-        {chats.map((chat) => (
-          <button type="button" key={chat.id} aria-current={chat === open} onClick={() => choose(chat.id)}>
-            <ChatRow chat={chat} me={me?.id} />
-          </button>
-        ))}
-      </nav>
-      {me && open && <Room key={open.id} chatId={open.id} me={me.id} outbox={outbox} status={status} />}
-    </>
-  );
-}
-
-function ChatRow({ chat, me }: { readonly chat: FragmentType<typeof CHAT_ROW>; readonly me?: string }): ReactElement {
-  const { title, participants, unreadCount, presence, lastMessage } = unmask(CHAT_ROW, chat);
-  const others = participants.filter(({ id }) => id !== me);
-  return (
-    <>
-      {title ?? others.map(({ name }) => name).join(", ")} {unreadCount > 0 && <mark>{unreadCount} unread</mark>}
-      <br />
-      <small>
-        {presence.filter(({ online }) => online).length} online. {lastMessage?.content}
-      </small>
-    </>
+    <Page viewer={me?.name} status={status} list={list}>
+      {me && open && <Chat key={open.id} chatId={open.id} me={me} outbox={outbox} status={status} />}
+    </Page>
   );
 }
 

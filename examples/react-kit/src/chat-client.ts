@@ -1,10 +1,4 @@
 import { createChatClient } from "graphql-chat-client";
+import { gatewayUrl, getToken } from "shared/gateway.ts";
 
-/** Development tokens of the embedded API, chosen by `?token=`. Yours comes from your login. */
-const token = new URLSearchParams(location.search).get("token") ?? "alice-token";
-
-export const chatClient = createChatClient({
-  url: new URL(import.meta.env.VITE_GATEWAY_URL ?? "http://localhost:8080/graphql", location.href).href,
-  token,
-  storage: sessionStorage,
-});
+export const chatClient = createChatClient({ url: gatewayUrl, token: getToken, storage: sessionStorage });

@@ -20,5 +20,5 @@ export function Profile(): ReactElement {
 
 function Name({ me }: { readonly me: FragmentType<typeof NAME> }): ReactElement {
   const { name, email } = unmask(NAME, me);
-  return <b title={email}>{name}</b>;
+  return <span title={email}>{name}</span>;
 }

@@ -3,9 +3,9 @@ import type { CodegenConfig } from "@graphql-codegen/cli";
 const config: CodegenConfig = {
   // Or a gateway that answers introspection: "http://localhost:8080/graphql".
   schema: "../../schema/schema.graphql",
-  documents: "src/*.{ts,tsx}",
+  documents: "chat.graphql",
   generates: {
-    "src/generated/": {
+    "generated/": {
       preset: "client",
       presetConfig: { fragmentMasking: { unmaskFunctionName: "unmask" } },
       config: {
