@@ -13,6 +13,18 @@ const CLOCK_SKEW_MS = 1000;
 /** Messages that are remembered of one chat as unread, or as read, since its record: for receipts of single messages. */
 const REMEMBERED = 1000;
 
+/** An event, and when it was received, in milliseconds since the epoch. */
+export interface ReceivedEvent {
+  readonly event: MessageCreated | MessageRead;
+  readonly receivedAtMs: number;
+}
+
+/** When a message came, by the REST API's clock and by this gateway's, in milliseconds since the epoch. */
+interface Instants {
+  readonly createdAt: string;
+  readonly receivedAtMs: number;
+}
+
 /** One chat of the list. */
 class LiveChat {
   chat: Chat;
@@ -20,8 +32,10 @@ class LiveChat {
   readonly #askedAtMs: number;
   /** The newest message that the record knows of was created then: those before it are in its counts. */
   readonly #horizon: string;
-  /** Unread messages that came after the record: their ids and instants of creation. */
-  #unread: Map<string, string> | undefined;
+  /** When the last message was received, or the record that has it was asked for. */
+  #lastAtMs: number;
+  /** Unread messages that came after the record, by their ids. */
+  #unread: Map<string, Instants> | undefined;
   /** Messages from before the record that were read since. */
   #read: Set<string> | undefined;
   /** Those of whom a receipt for the last message has been seen. */
@@ -31,11 +45,12 @@ class LiveChat {
   constructor(record: Chat, askedAtMs: number, known: Chat | undefined) {
     this.chat = known ? merged(record, known) : record;
     this.#askedAtMs = askedAtMs;
+    this.#lastAtMs = askedAtMs;
     const { lastMessage, updatedAt } = record;
     this.#horizon = lastMessage === null || lastMessage === "history" ? updatedAt : lastMessage.createdAt;
   }
 
-  add(message: Message, isOwn: boolean): boolean {
+  add(message: Message, receivedAtMs: number, isOwn: boolean): boolean {
     const { lastMessage: last, unreadCount, updatedAt } = this.chat;
     if (this.#isKnown(message)) return false;
     const isLast = last === null || last === "history" || message.createdAt >= last.createdAt;
@@ -45,8 +60,12 @@ class LiveChat {
       unreadCount: isOwn || unreadCount === undefined ? unreadCount : unreadCount + 1,
       updatedAt: laterOf(updatedAt, message.createdAt),
     };
-    if (isLast) this.#readersOfLast = undefined;
-    if (!isOwn) remember((this.#unread ??= new Map<string, string>()), message.id, message.createdAt);
+    if (isLast) {
+      this.#readersOfLast = undefined;
+      this.#lastAtMs = receivedAtMs;
+    }
+    const { id, createdAt } = message;
+    if (!isOwn) remember((this.#unread ??= new Map<string, Instants>()), id, { createdAt, receivedAtMs });
     return true;
   }
 
@@ -65,7 +84,8 @@ class LiveChat {
   markLast({ messageId, reader, readAt }: ReadReceipt): boolean {
     const { lastMessage: last } = this.chat;
     if (last === null || last === "history" || last.sender.id === reader.id) return false;
-    if (messageId === null ? last.createdAt > readAt : last.id !== messageId) return false;
+    const lastInstants = { createdAt: last.createdAt, receivedAtMs: this.#lastAtMs };
+    if (messageId === null ? !isCovered(lastInstants, readAt) : last.id !== messageId) return false;
     if (last.readAt !== null && this.#readersOfLast?.has(reader.id)) return false;
     (this.#readersOfLast ??= new Set()).add(reader.id);
     this.chat = { ...this.chat, lastMessage: { ...last, readAt: last.readAt ?? readAt } };
@@ -80,10 +100,11 @@ class LiveChat {
 
   /** Everything in the chat has been read by then. */
   #leftAfter({ readAt }: ReadReceipt, unreadCount: number): number {
-    const isOld = Date.parse(readAt) < this.#askedAtMs - CLOCK_SKEW_MS;
+    // By the clock that the receipt may be of: the REST API's, which the record has too, or a gateway's.
+    const isOld = readAt < this.#horizon && Date.parse(readAt) < this.#askedAtMs - CLOCK_SKEW_MS;
     let read = 0;
-    for (const [id, createdAt] of this.#unread ?? []) {
-      if (createdAt > readAt) continue;
+    for (const [id, instants] of this.#unread ?? []) {
+      if (!isCovered(instants, readAt)) continue;
       this.#unread?.delete(id);
       read++;
     }
@@ -131,10 +152,11 @@ export class LiveChatList {
     return true;
   }
 
-  apply(event: MessageCreated | MessageRead): boolean {
+  apply({ event, receivedAtMs }: ReceivedEvent): boolean {
     const live = this.#chats.get(event.chatId);
     if (!live) return false;
-    if (event.type === "message.created") return live.add(event.message, event.message.sender.id === this.#userId);
+    if (event.type === "message.created")
+      return live.add(event.message, receivedAtMs, event.message.sender.id === this.#userId);
     const isMarked = live.markLast(event.receipt);
     return event.receipt.reader.id === this.#userId ? live.readByUser(event.receipt) || isMarked : isMarked;
   }
@@ -156,6 +178,14 @@ export class LiveChatList {
   remove(chatId: string): boolean {
     return this.#chats.delete(chatId);
   }
+}
+
+/**
+ * Whether a receipt for the whole chat is for a message. Its instant is of the REST API's clock where that says it, and else of the
+ * gateway that was asked for it: the two may be minutes apart.
+ */
+function isCovered({ createdAt, receivedAtMs }: Instants, readAt: string): boolean {
+  return createdAt <= readAt || Math.floor(receivedAtMs) <= Date.parse(readAt);
 }
 
 function laterOf(one: string, other: string): string {
@@ -202,10 +232,10 @@ function isSameMessage(record: Chat["lastMessage"], known: Chat["lastMessage"]):
 
 /** Adds to a collection of bounded size: the oldest goes. */
 function remember(collection: Set<string>, key: string): void;
-function remember(collection: Map<string, string>, key: string, value: string): void;
-function remember(collection: Set<string> | Map<string, string>, key: string, value = ""): void {
-  if (collection instanceof Map) collection.set(key, value);
-  else collection.add(key);
+function remember(collection: Map<string, Instants>, key: string, value: Instants): void;
+function remember(collection: Set<string> | Map<string, Instants>, key: string, value?: Instants): void {
+  if (collection instanceof Set) collection.add(key);
+  else if (value) collection.set(key, value);
   if (collection.size <= REMEMBERED) return;
   const [oldest] = collection.keys();
   if (oldest !== undefined) collection.delete(oldest);

@@ -1,10 +1,8 @@
 /** A user's list of chats as a stream: first all of it, then what has changed, as often as the reader reads. */
 import { onBehalfOf } from "../call-origin.ts";
 import type { ChatDetails } from "../chat/events/chat-changed.ts";
-import type { MessageCreated } from "../chat/events/message-created.ts";
-import type { MessageRead } from "../chat/events/message-read.ts";
 import type { DeliveredEvent } from "../chat/events/registry.ts";
-import { LiveChatList } from "../chat/live-chat-list.ts";
+import { LiveChatList, type ReceivedEvent } from "../chat/live-chat-list.ts";
 import type { Chat } from "../chat/model.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import { GatewayError, hasCode } from "../errors.ts";
@@ -46,16 +44,14 @@ interface ChatListStreamParts {
   readonly onError: (error: unknown) => void;
 }
 
-type ListEvent = MessageCreated | MessageRead;
-
 /** A chat whose record is being asked for, and what happens in it meanwhile. */
 class Arrival {
-  readonly events: ListEvent[] = [];
+  readonly events: ReceivedEvent[] = [];
   retryMs = RETRY_MS;
   timer: NodeJS.Timeout | undefined;
 
-  add(event: ListEvent): void {
-    if (this.events.push(event) > MAX_EARLY) this.events.shift();
+  add(early: ReceivedEvent): void {
+    if (this.events.push(early) > MAX_EARLY) this.events.shift();
   }
 }
 
@@ -108,9 +104,10 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   deliver(event: DeliveredEvent): void {
     if (this.#isDone || (event.type !== "message.created" && event.type !== "message.read")) return;
+    const received = { event, receivedAtMs: this.#parts.now() };
     const arrival = this.#loading ?? this.#arrivals.get(event.chatId);
-    if (arrival) arrival.add(event);
-    else this.#apply(event);
+    if (arrival) arrival.add(received);
+    else this.#apply(received);
   }
 
   /** {@link refresh} follows. */
@@ -205,10 +202,10 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     this.#loading = undefined;
     if (this.#isDone) return;
     for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, this.#listedAt);
-    for (const event of early) {
-      const arrival = this.#arrivals.get(event.chatId);
-      if (arrival) arrival.add(event);
-      else this.#apply(event);
+    for (const one of early) {
+      const arrival = this.#arrivals.get(one.event.chatId);
+      if (arrival) arrival.add(one);
+      else this.#apply(one);
     }
     this.#settle();
   }
@@ -234,7 +231,7 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
       this.#arrivals.delete(chatId);
       if (!this.#isMember(chatId)) return;
       this.#list.take({ ...chat, isListed: true }, askedAt);
-      for (const event of arrival.events) this.#list.apply(event);
+      for (const received of arrival.events) this.#list.apply(received);
       this.#removed.delete(chatId);
       this.#touch(chatId);
     } catch (error) {
@@ -256,8 +253,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     return this.#parts.session.viewer.chats.has(chatId);
   }
 
-  #apply(event: ListEvent): void {
-    if (this.#list.apply(event)) this.#touch(event.chatId);
+  #apply(received: ReceivedEvent): void {
+    if (this.#list.apply(received)) this.#touch(received.event.chatId);
   }
 
   #touch(chatId: string): void {

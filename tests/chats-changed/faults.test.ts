@@ -117,6 +117,42 @@ test("a list from before a chat was read, which a later connection brings, does 
   expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 1 }]);
 });
 
+test.each([
+  { clock: "ahead", skewMs: 300_000 },
+  { clock: "behind", skewMs: -300_000 },
+])("a chat that is read has no unread messages where the REST API's clock is $clock", async ({ skewMs }) => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  gateway.api.faults.change(({ body, ...reply }) => ({ ...reply, body: skewed(body, skewMs) }));
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using received = client.subscribe(ChatsChangedDocument);
+  await received.next();
+  const [sender, reader] = [overHttp(gateway.url, bob.token), overHttp(gateway.url, alice.token)];
+  await sender.run(SendMessageDocument, { chatId: shop, content: "one" });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([{ id: shop, unreadCount: 3 }]);
+  await reader.run(MarkChatReadDocument, { chatId: shop });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([
+    { id: shop, unreadCount: 0, lastMessage: { content: "one", readAt: expect.any(String) } },
+  ]);
+  // A receipt that the backend tells of has its instant.
+  await sender.run(SendMessageDocument, { chatId: team, content: "two" });
+  const [unread] = (await received.next()).chatsChanged.changed;
+  expect(unread?.unreadCount).toBeGreaterThan(0);
+  const readAt = new Date(Date.now() + skewMs).toISOString();
+  await tell(gateway, { type: "message.read", data: { chatId: team, userId: alice.id, readAt } });
+  expect((await received.next()).chatsChanged.changed).toMatchObject([
+    { id: team, unreadCount: 0, lastMessage: { content: "two", readAt } },
+  ]);
+});
+
+/** An answer with every instant of these days as another clock would have it. */
+function skewed(body: object | string | undefined, skewMs: number): object {
+  const shift = (_: string, value: unknown): unknown =>
+    typeof value === "string" && value.startsWith("20") && Math.abs(Date.parse(value) - Date.now()) < 86_400_000
+      ? new Date(Date.parse(value) + skewMs).toISOString()
+      : value;
+  return JSON.parse(JSON.stringify(body), shift) as object;
+}
+
 test("an answer from before a change, which a later request shares, does not undo the change", async () => {
   await using gateway = await startGateway({ EVENTS_SECRET });
   const { data, faults } = gateway.api;
