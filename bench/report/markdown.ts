@@ -1,6 +1,7 @@
 /** The document's part that is measured: a section with a table for each scenario. */
 import { PEERS, type PeerName } from "../peers.ts";
 import type { Column, Scale, Scenario } from "../scenarios/scenario.ts";
+import { numeral } from "./numeral.ts";
 import { complaint, isExact, summaryOf, type Result, type Results } from "./results.ts";
 
 /** A share of the server's core that others had, above which numbers are not to be trusted. */
@@ -77,10 +78,6 @@ function cell(result: Result, peer: string, column: Column): string {
   if (!summary) return "none";
   const [median, min, max] = [summary.median, summary.min, summary.max].map((value) => numeral(value, column.digits));
   return min === max ? `**${median}**` : `**${median}** (${min}–${max})`;
-}
-
-export function numeral(value: number, digits: number): string {
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 function deliveries(result: Result, peer: string): string {

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Received, Said } from "../../tests/support/verdict.ts";
+import { ask } from "../children.ts";
 import type { Member, Order, Report } from "./protocol.ts";
 
 const WORKER = fileURLToPath(import.meta.resolve("./worker.ts"));
@@ -61,19 +62,6 @@ export class Workers implements Disposable {
   }
 
   async #order(orderOf: (index: number) => Order): Promise<readonly Report[]> {
-    return Promise.all(this.#children.map(async (child, index) => give(child, orderOf(index))));
-  }
-}
-
-/** Resolves to the answer. Rejects where the worker ends without one. */
-async function give(child: ChildProcess, order: Order): Promise<Report> {
-  const { promise, resolve, reject } = Promise.withResolvers<Report>();
-  const fail = (): void => reject(new Error("a worker ended"));
-  child.once("exit", fail).once("message", (report: Report) => resolve(report));
-  child.send(order);
-  try {
-    return await promise;
-  } finally {
-    child.off("exit", fail);
+    return Promise.all(this.#children.map(async (child, index) => ask<Report>(child, orderOf(index))));
   }
 }

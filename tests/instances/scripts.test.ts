@@ -1,7 +1,9 @@
-/** The scripts that look for lost messages, for a few seconds each: they find nothing, and end with everything that they started. */
+/** The scripts that look for lost messages, and for what stays in memory, for a few seconds each: they find nothing, and end with all that they started. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
-import { startProcess } from "../support/process.ts";
+import { startProcess, temporaryDirectory } from "../support/process.ts";
 
 // Whole processes start, and more of them than this machine may have cores.
 vi.setConfig({ testTimeout: 180_000 });
@@ -25,4 +27,17 @@ test("npm run chaos: what happens at random costs nobody a message", async () =>
 test("npm run rolling: instances that are stopped in turn cost nobody a message", async () => {
   const options = ["--minutes", "0.15", "--seed", "1", "--clients", "60", "--rate", "40"];
   expect(await run("rolling", ...options)).toMatch(/\| both \| no \| 1 \| 60 \|.*\| 0 \| 0 \| 0 \| 0 \|\n$/);
+});
+
+test("npm run soak: when all have left, the gateway holds what it held before, in memory and on Redis", async () => {
+  await using directory = await temporaryDirectory();
+  const picture = join(directory.path, "soak.svg");
+  const options = ["--minutes", "0.05", "--clients", "40", "--stay", "1", "--seed", "1", "--picture", picture];
+  const output = await run("soak", ...options);
+  for (const bus of ["memory", "redis"]) {
+    expect(output).toMatch(new RegExp(`^${bus}: 40 clients, [1-9]\\d* visits and \\d+ messages in 3 s, seed 1$`, "m"));
+  }
+  expect(output.match(/^\| redisKeys /gm)).toHaveLength(1);
+  const svg = await readFile(picture, "utf8");
+  expect(svg.match(/<polyline /g)).toHaveLength(10);
 });

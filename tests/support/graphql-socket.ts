@@ -48,8 +48,7 @@ export async function openGraphQLSocket(
 ): Promise<GraphQLSocket> {
   const socket = new WebSocket(wsUrl, "graphql-transport-ws", options);
   const upgraded = once(socket, "upgrade") as Promise<[{ readonly socket: Socket }]>;
-  await once(socket, "open");
-  const [{ socket: transport }] = await upgraded;
+  const [[{ socket: transport }]] = await Promise.all([upgraded, once(socket, "open")]);
   const conversation = new Conversation((text) => socket.send(text));
   socket.on("message", (data: Buffer) => conversation.take(data.toString()));
   socket.on("close", () => conversation.end());
