@@ -27,7 +27,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE THIRD_PARTY_NOTICES ./
 # Compiles every module once, for a quicker start on a read-only file system.
-RUN node --input-type=module --eval "await import('./dist/src/gateway.js')"
+RUN node --input-type=module --eval "for (const name of ['main', 'gateway', 'bus/redis/redis-bus', 'open-telemetry']) await import('./dist/src/' + name + '.js')"
 USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \

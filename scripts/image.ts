@@ -12,6 +12,7 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
 } from "node:fs";
@@ -19,6 +20,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { startDevApi } from "../src/dev/api.ts";
+import { COMPILE_CACHE_TRACE, readCompileCache } from "./compile-cache.ts";
 
 /** Nobody, where this is run by root. */
 const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
@@ -151,18 +153,30 @@ async function tryOut(image: Stage): Promise<void> {
   await using api = await startDevApi({ file: ":memory:" });
   const env = { ...environmentOf(image), HTTP_API_URL: api.url, HOST: "127.0.0.1", PORT: "0", DRAIN_WINDOW: "0" };
   const started = performance.now();
-  const gateway = run(image, image.command, env);
+  const trace = join(image.root, "trace");
+  const gateway = run(image, image.command, { ...env, ...COMPILE_CACHE_TRACE }, openSync(trace, "w"));
   const port = await listening(gateway);
   process.stdout.write(`listens after ${Math.round(performance.now() - started)} ms\n`);
   const health = await exitCodeOf(run(image, image.healthCheck, { ...env, PORT: port }));
   gateway.kill("SIGTERM");
   const code = await exitCodeOf(gateway);
+  const { loaded, compiled } = readCompileCache(readFileSync(trace, "utf8"));
+  // The command itself runs before it can be imported.
+  const missing = compiled.filter((path) => !path.endsWith("/bin/graphql-chat-gateway.js"));
   process.stdout.write(`health check ${health}, exit code ${code}\n`);
-  process.exitCode = health === 0 && code === 0 ? 0 : 1;
+  process.stdout.write(
+    `${loaded.length} modules, of which the compile cache does not have: ${missing.join(" ") || "none"}\n`,
+  );
+  process.exitCode = health === 0 && code === 0 && loaded.length > 0 && missing.length === 0 ? 0 : 1;
 }
 
-function run(image: Stage, [program = "", ...args]: readonly string[], env: Record<string, string>): ChildProcess {
-  return spawn(program, args, { cwd: image.workdir, env, stdio: ["ignore", "pipe", "inherit"], ...USER });
+function run(
+  image: Stage,
+  [program = "", ...args]: readonly string[],
+  env: Record<string, string>,
+  errors: "inherit" | number = "inherit",
+): ChildProcess {
+  return spawn(program, args, { cwd: image.workdir, env, stdio: ["ignore", "pipe", errors], ...USER });
 }
 
 async function exitCodeOf(child: ChildProcess): Promise<number | null> {

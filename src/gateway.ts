@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import type { Bus, BusOptions } from "./bus/bus.ts";
 import { createMemoryBus } from "./bus/memory/memory-bus.ts";
-import { createRedisBus } from "./bus/redis/redis-bus.ts";
 import { TracedBus } from "./bus/traced-bus.ts";
 import { createChatDomain, type ChatDomain } from "./chat/chat.ts";
 import { createMessageLimiter, OperationLimit } from "./chat/rate-limit.ts";
@@ -18,7 +17,7 @@ import { Operations } from "./graphql/operations.ts";
 import { buildSchema } from "./graphql/schema.ts";
 import { createInstance, type Instance } from "./instance.ts";
 import { loadTrustedDocuments } from "./graphql/trusted-documents.ts";
-import { createLog, withInstance, type Log } from "./log.ts";
+import { createLog, standardOutput, withInstance, type Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
 import { Counts } from "./measures.ts";
 import { startAdmin } from "./server/admin/admin.ts";
@@ -79,7 +78,7 @@ export interface Overrides {
 export async function createGateway(config: Config, overrides: Overrides = {}): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
   const instance = overrides.instance ?? createInstance();
-  const log = withInstance(overrides.log ?? createLog(config, undefined, instance), instance);
+  const log = withInstance(overrides.log ?? createLog(config, await standardOutput(), instance), instance);
   const schema = buildSchema();
   const trustedDocuments = await loadTrustedDocuments(config.TRUSTED_DOCUMENTS, schema, config.INTROSPECTION);
   const tracing = await startTracing(config, instance, log, starting);
@@ -263,6 +262,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     onListenerError: (error) => log.error({ err: error }, "an event could not be delivered"),
   };
   if (config.REDIS_URL === undefined) return createMemoryBus(options);
+  const { createRedisBus } = await import("./bus/redis/redis-bus.ts");
   return createRedisBus({
     ...options,
     url: config.REDIS_URL,

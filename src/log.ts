@@ -1,6 +1,5 @@
 /** The process's log: pino, JSON lines, readable ones on a terminal. Tokens are never in it. */
 import { pino, stdSerializers, stdTimeFunctions, symbols, type DestinationStream, type LogFn, type Logger } from "pino";
-import { default as pretty } from "pino-pretty";
 import type { Config } from "./config/config.ts";
 import type { Instance } from "./instance.ts";
 import { LineBudget } from "./line-budget.ts";
@@ -17,12 +16,12 @@ export const ConnectionMessage = { opened: "connection opened", closed: "connect
 const { info: INFO, error: ERROR, fatal: FATAL } = pino.levels.values;
 
 /**
- * @param stream where lines go: standard output where absent.
+ * @param stream where lines go.
  * @param instance is named in each line.
  */
 export function createLog(
   config: Pick<Config, "LOG_LEVEL">,
-  stream?: DestinationStream,
+  stream: DestinationStream,
   instance?: Pick<Instance, "name" | "version">,
 ): Log {
   const budget = new LineBudget();
@@ -43,7 +42,7 @@ export function createLog(
         },
       },
     },
-    stream ?? standardOutput(),
+    stream,
   );
 }
 
@@ -95,8 +94,10 @@ function briefly(error: unknown, level: number): unknown {
   return level >= (ERROR ?? 0) && error.name !== "ReplyError" ? { ...rest, stack } : rest;
 }
 
-function standardOutput(): DestinationStream {
-  return process.stdout.isTTY
-    ? pretty({ colorize: true, translateTime: "HH:MM:ss.l", sync: true })
-    : new LogOutput(process.stdout);
+/** Standard output: lines that people can read on a terminal, otherwise JSON. */
+export async function standardOutput(): Promise<DestinationStream> {
+  if (!process.stdout.isTTY) return new LogOutput(process.stdout);
+  // Loaded for a terminal alone.
+  const { default: pretty } = await import("pino-pretty");
+  return pretty({ colorize: true, translateTime: "HH:MM:ss.l", sync: true });
 }

@@ -26,19 +26,23 @@ export async function main({ embeddedApi }: MainOptions): Promise<void> {
   // First of all: process 1 of a container gets no signal that it does not listen to, and loading takes a while.
   const stopping = new Stopping();
   module.enableCompileCache();
-  const [{ ConfigError, isRunByNpm, readConfig }, { createGateway }, { createLog }, { createInstance }] =
-    await Promise.all([
-      import("./config/config.ts"),
-      import("./gateway.ts"),
-      import("./log.ts"),
-      import("./instance.ts"),
-    ]);
+  const [
+    { ConfigError, isRunByNpm, readConfig },
+    { createGateway },
+    { createLog, standardOutput },
+    { createInstance },
+  ] = await Promise.all([
+    import("./config/config.ts"),
+    import("./gateway.ts"),
+    import("./log.ts"),
+    import("./instance.ts"),
+  ]);
   if (isRunByNpm()) stopping.followNpm();
   try {
     const config = readConfig();
     if (config.HTTP_API_URL === undefined && !embeddedApi) return endWith(NO_API);
     const instance = createInstance();
-    const log = createLog(config, undefined, instance);
+    const log = createLog(config, await standardOutput(), instance);
     process.on("uncaughtException", (error) => {
       log.fatal({ err: error }, "a defect ended the process");
       process.exit(1);

@@ -1,10 +1,10 @@
 /** The contract's requests, answered by an adapter: what it answers, and what it refuses with, as an API of the contract would say it. */
+import { pino } from "pino";
 import { GatewayError, type ErrorCode } from "../../src/errors.ts";
 import type { Adapter, AdapterApi, Lack } from "../../src/upstream/adapter/adapter.ts";
 import { HELPERS } from "../../src/upstream/adapter/helpers.ts";
 import { BoundHttp } from "../../src/upstream/adapter/http.ts";
 import { RestClient } from "../../src/upstream/rest-client.ts";
-import { createLog } from "../../src/log.ts";
 import { MAX_ANSWER_BYTES, nameOf, type Outcome, type Prober, type ProbeOptions, type Question } from "./probe.ts";
 
 const STATUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -34,7 +34,7 @@ export class AdaptedProbe implements Prober {
       maxAnswerBytes: MAX_ANSWER_BYTES,
       attempts: 1,
       idempotentPosts: false,
-      log: createLog({ LOG_LEVEL: "silent" }),
+      log: pino({ level: "silent" }),
     });
   }
 

@@ -39,7 +39,6 @@ const ENVIRONMENT = {
   HEARTBEAT_INTERVAL: "15000",
   PRESENCE_GRACE: "1000",
   PRESENCE_TTL: "4000",
-  SESSION_RECHECK_INTERVAL: "5000",
   HTTP_API_IDEMPOTENT: "true",
   // Clients, the gateway and the REST API share the machine.
   HTTP_API_TIMEOUT: "60000",

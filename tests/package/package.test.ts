@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { COMPILE_CACHE_TRACE, readCompileCache, type LoadedModules } from "../../scripts/compile-cache.ts";
 import { startDevApi } from "../../src/dev/api.ts";
 import { connect } from "../support/client.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
@@ -164,6 +165,43 @@ test("the command runs a gateway, with Redis, GraphiQL and an adapter", async ()
   expect((await received.next()).messageAdded.content).toBe("from a package");
   gateway.send("SIGTERM");
   expect(await gateway.exited).toEqual(CLEAN);
+});
+
+/** Packages that a start without Redis, traces, a terminal and the development API does without. */
+const UNUSED = [
+  "@graphql-yoga/render-graphiql",
+  "@opentelemetry/exporter-trace-otlp-http",
+  "@opentelemetry/sdk-trace",
+  "graphql-redis-subscriptions",
+  "ioredis",
+  "pino-pretty",
+];
+
+/** With 1,253 modules a start takes half a second on one core. One that loads many more is slower, whatever machine it is on. */
+const MOST_MODULES = 1300;
+
+test("a start loads what it needs alone, and the second one compiles nothing", async () => {
+  await using cache = await temporaryDirectory();
+  await using api = await startDevApi({ file: ":memory:" });
+  const env = { ...FAR, ...COMPILE_CACHE_TRACE, HTTP_API_URL: api.url, NODE_COMPILE_CACHE: cache.path };
+  const trace = join(cache.path, "trace");
+  // To a file: of what Node.js writes to a pipe that is full some is lost.
+  const traced = ["sh", "-c", `exec "$@" 2>${trace}`, "sh", ...installed.command()] as const;
+  const start = async (): Promise<LoadedModules> => {
+    await using gateway = await startProcess({ command: traced, env });
+    await gateway.url();
+    gateway.send("SIGTERM");
+    expect(await gateway.exited).toEqual(CLEAN);
+    return readCompileCache(await readFile(trace, "utf8"));
+  };
+  const [first, second] = [await start(), await start()];
+  expect(first.compiled).toEqual(first.loaded);
+  expect(second.compiled).toEqual([]);
+  expect(second.loaded.toSorted()).toEqual(first.loaded.toSorted());
+  expect(second.loaded.length).toBeLessThan(MOST_MODULES);
+  expect(second.loaded.filter((path) => path.includes("graphql-chat-gateway/dist/src/")).length).toBeGreaterThan(100);
+  expect(second.loaded.filter((path) => UNUSED.some((name) => path.includes(`/node_modules/${name}/`)))).toEqual([]);
+  expect(second.loaded.filter((path) => path.includes("graphql-chat-gateway/dist/src/dev/"))).toEqual([]);
 });
 
 test("the doctor examines an API", async () => {

@@ -5,6 +5,7 @@ import { createLog, type Log } from "../../src/log.ts";
 import type { ChatApi } from "../../src/upstream/chat-api.ts";
 import type { Adapter } from "../../src/upstream/adapter/adapter.ts";
 import { createAdaptedChatApi, createRestChatApi, type RestChatApiOptions } from "../../src/upstream/rest-chat-api.ts";
+import { silentLog } from "./silent-log.ts";
 
 export const TOKEN = "token-of-anna";
 
@@ -37,7 +38,7 @@ function patient(baseUrl: string, options: Partial<RestChatApiOptions> = {}): Re
     maxAnswerBytes: 5_000_000,
     attempts: 3,
     idempotentPosts: false,
-    log: createLog({ LOG_LEVEL: "silent" }),
+    log: silentLog(),
     backoffMs: 1,
     ...options,
   };
