@@ -10,11 +10,12 @@ fail() {
   exit 1
 }
 
-# Beside Node.js, what the tests start: a real Redis, real load balancers, a real browser, and promtool, which is in the package of Prometheus.
+# Beside Node.js, what the tests start: a real Redis, real load balancers, a real browser, what the commands of docs/OPERATIONS.md need, and
+# promtool, which is in the package of Prometheus.
 # Programs and Debian packages have the same names, but for a library of Python.
 missing_packages() {
   local program
-  for program in redis-server haproxy nginx chromium prometheus; do
+  for program in redis-server haproxy nginx chromium prometheus jq curl; do
     command -v "$program" >/dev/null || printf '%s\n' "$program"
   done
   # For the example client in Python, run by Debian's own interpreter.

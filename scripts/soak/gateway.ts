@@ -69,8 +69,8 @@ function entriesOf(constructor: "Map" | "Set"): number {
 function hold(): Held {
   const { user, system } = process.cpuUsage();
   const mapEntries = entriesOf("Map") + entriesOf("Set");
-  // Of V8's ways the one that also gives back the pages that are empty then. Some of what one frees is freed by the next.
-  for (let count = 0; count < 2; count++) globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
+  // Of V8's ways the one that also gives back the pages that are empty then.
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
   const { heapUsed, rss } = process.memoryUsage();
   return {
     heapBytes: heapUsed,
