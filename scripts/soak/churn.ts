@@ -80,6 +80,9 @@ export class Churn {
   readonly failures: string[] = [];
   readonly #options: ChurnOptions;
   readonly #over = new AbortController();
+  /** Clients that are connecting, or have an operation in flight. */
+  readonly #busy = new Set<Promise<unknown>>();
+  #pause: Promise<unknown> | undefined;
   readonly #running: Promise<unknown>;
 
   constructor(options: ChurnOptions) {
@@ -93,7 +96,10 @@ export class Churn {
     const visit = async (): Promise<void> => {
       for (const client of next) {
         await using socket = await join(wsUrl, client);
-        await socket.run({ query: SEND, variables: { chatId: client.chatId, content: "hello" } });
+        const variables = { chatId: client.chatId };
+        await socket.run({ query: TYPE, variables });
+        await socket.run({ query: SEND, variables: { ...variables, content: "hello" } });
+        await socket.run({ query: READ, variables });
         await leave(socket, "close");
       }
     };
@@ -104,6 +110,31 @@ export class Churn {
   async end(): Promise<void> {
     this.#over.abort();
     await this.#running;
+  }
+
+  /** Runs something while nobody connects or waits for an answer: a gateway that stands still for seconds drops those who do. */
+  async whileStill<T>(work: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pause = promise;
+    while (this.#busy.size > 0) await Promise.allSettled(this.#busy);
+    try {
+      return await work();
+    } finally {
+      this.#pause = undefined;
+      resolve();
+    }
+  }
+
+  /** Waits for a pause to end before it begins. */
+  async #act<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#pause) await this.#pause;
+    const acting = work();
+    this.#busy.add(acting);
+    try {
+      return await acting;
+    } finally {
+      this.#busy.delete(acting);
+    }
   }
 
   async #live(client: Client): Promise<void> {
@@ -123,26 +154,27 @@ export class Churn {
 
   async #visit(client: Client): Promise<void> {
     const { random, wsUrl, stayMs } = this.#options;
-    await using socket = await join(wsUrl, client);
-    const { chatId } = client;
+    await using socket = await this.#act(() => join(wsUrl, client));
+    const variables = { chatId: client.chatId };
     await this.#wait(random.between(0, stayMs / 2));
-    await socket.run({ query: TYPE, variables: { chatId } });
-    if (random.next() < SENDING_SHARE) {
-      await socket.run({ query: SEND, variables: { chatId, content: "hello" } });
-      await socket.run({ query: READ, variables: { chatId } });
+    await this.#act(async () => {
+      await socket.run({ query: TYPE, variables });
+      if (random.next() >= SENDING_SHARE) return;
+      await socket.run({ query: SEND, variables: { ...variables, content: "hello" } });
+      await socket.run({ query: READ, variables });
       this.messages++;
-    }
+    });
     await this.#wait(random.between(0, stayMs / 2));
     if (socket.socket.readyState !== socket.socket.OPEN) throw new Error("the gateway has closed the connection");
-    await leave(socket, random.pick(["close", "go away", "reset"]));
+    await this.#act(() => leave(socket, random.pick(["close", "go away", "reset"])));
   }
 
   async #visitOverHttp({ token, chatId }: Client): Promise<void> {
     const { random, url, stayMs } = this.#options;
     const query = SUBSCRIPTIONS["messages"] ?? "";
-    await using _ = await openEventStream(url, { query, variables: { chatId } }, token);
+    await using _ = await this.#act(() => openEventStream(url, { query, variables: { chatId } }, token));
     await this.#wait(random.between(0, stayMs));
-    const { errors } = await postOperation(url, { query: LOAD, variables: { chatId } }, token);
+    const { errors } = await this.#act(() => postOperation(url, { query: LOAD, variables: { chatId } }, token));
     if (errors) throw new Error(JSON.stringify(errors));
   }
 

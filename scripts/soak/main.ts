@@ -86,7 +86,7 @@ async function soak(bus: BusName): Promise<Result> {
   const count = Math.min(SAMPLES, Math.ceil(durationMs / SAMPLE_MS));
   for (let nth = 0; nth < count; nth++) {
     await sleep(durationMs / count);
-    take(await observed.hold());
+    take(await churning.whileStill(() => observed.hold()));
   }
   await churning.end();
   const after = await whenEmpty(observed);

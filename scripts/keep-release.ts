@@ -1,0 +1,24 @@
+/**
+ * `npm run keep-release`: builds the package's JavaScript and keeps it in `tests/instances/releases/`, by its version. A test runs it beside the
+ * sources, so that what instances of two versions write for one another stays readable. It has what the gateway runs, and none of its dependencies.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const releases = "tests/instances/releases";
+
+/** What the command runs without: types, source maps, the doctor and the development API. */
+const LEFT_OUT = ["*.d.ts", "*.map", "dist/scripts", "dist/src/dev"];
+
+await import("./build.ts");
+const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
+mkdirSync(`${root}/${releases}`, { recursive: true });
+const archive = `${releases}/${version}.tgz`;
+// The same sources give the same bytes.
+const options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--use-compress-program=gzip --no-name --best"];
+const left = LEFT_OUT.map((pattern) => `--exclude=${pattern}`);
+execFileSync("tar", [...options, ...left, "-cf", archive, "dist", "package.json"], { cwd: root });
+process.stdout.write(`${archive}\n`);
