@@ -3,9 +3,10 @@
  * sources, so that what instances of two versions write for one another stays readable. It has what the gateway runs, and none of its dependencies.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { packageVersion } from "../src/version.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const releases = "tests/instances/releases";
@@ -14,9 +15,8 @@ const releases = "tests/instances/releases";
 const LEFT_OUT = ["*.d.ts", "*.map", "dist/scripts", "dist/src/dev"];
 
 await import("./build.ts");
-const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
 mkdirSync(`${root}/${releases}`, { recursive: true });
-const archive = `${releases}/${version}.tgz`;
+const archive = `${releases}/${packageVersion()}.tgz`;
 // The same sources give the same bytes.
 const options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--use-compress-program=gzip --no-name --best"];
 const left = LEFT_OUT.map((pattern) => `--exclude=${pattern}`);
