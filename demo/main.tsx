@@ -7,8 +7,8 @@ import { createPerson, type Person } from "./person.ts";
 function App({ first }: { readonly first: readonly Person[] }): ReactElement {
   const [people, setPeople] = useState(first);
   const signIn = async ({ user, client }: Person): Promise<void> => {
-    await client.close();
     const signedIn = await createPerson(user);
+    await client.close();
     setPeople((before) => before.map((person) => (person.user === user ? signedIn : person)));
   };
   return (
@@ -16,7 +16,7 @@ function App({ first }: { readonly first: readonly Person[] }): ReactElement {
       <h1>graphql-chat-gateway: a demo</h1>
       <div className="panes">
         {people.map((person) => (
-          <Pane key={person.id} person={person} onSignIn={() => void signIn(person)} />
+          <Pane key={person.id} person={person} onSignIn={() => signIn(person)} />
         ))}
       </div>
     </StrictMode>

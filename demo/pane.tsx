@@ -16,7 +16,8 @@ const STATUS: Readonly<Record<ConnectionStatus, string>> = {
 
 interface PaneProps {
   readonly person: Person;
-  readonly onSignIn: () => void;
+  /** Rejects where the gateway cannot be reached. */
+  readonly onSignIn: () => Promise<void>;
 }
 
 export function Pane(props: PaneProps): ReactElement {
@@ -75,13 +76,22 @@ function Status({ isOffline }: { readonly isOffline: boolean }): ReactElement {
   );
 }
 
-/** Shown where the token is refused. */
-function Login({ onSignIn }: { readonly onSignIn: () => void }): ReactElement | undefined {
-  if (useConnection().status !== "signed-out") return undefined;
+/** Shown where the token is refused, and there is no other. */
+function Login({ onSignIn }: Pick<PaneProps, "onSignIn">): ReactElement | undefined {
+  const { status } = useConnection();
+  const [attempt, setAttempt] = useState<"under way" | "failed">();
+  if (status !== "signed-out") return undefined;
+  const signIn = (): void => {
+    setAttempt("under way");
+    onSignIn().then(
+      () => setAttempt(undefined),
+      () => setAttempt("failed"),
+    );
+  };
   return (
     <p className="login" role="alert">
-      The session has ended.{" "}
-      <button type="button" onClick={onSignIn}>
+      {attempt === "failed" ? "The gateway cannot be reached." : "You are signed out."}{" "}
+      <button type="button" disabled={attempt === "under way"} onClick={signIn}>
         Sign in
       </button>
     </p>

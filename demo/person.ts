@@ -13,43 +13,56 @@ export interface Person {
   readonly endSession: () => Promise<void>;
 }
 
-interface Issued {
+interface Session {
   readonly id: string;
   readonly name: string;
-  readonly token: string;
+  /** Gets tokens until it ends. */
+  readonly session: string;
 }
 
 /** So long a token lives that is about to expire, in ms. */
 const SHORT_MS = 3000;
 
-async function issueToken(user: number, ms?: number): Promise<Issued> {
-  const response = await fetch(`demo/token?user=${user}${ms === undefined ? "" : `&ms=${ms}`}`, { method: "POST" });
-  return (await response.json()) as Issued;
+/** A network that swallows everything would leave a request without an answer for minutes. */
+const ANSWER_WITHIN_MS = 10_000;
+
+/** Undefined where the session has ended. Rejects where the gateway cannot be reached. */
+async function request<T>(method: string, path: string, session = ""): Promise<T | undefined> {
+  const headers = { authorization: `Bearer ${session}` };
+  const response = await fetch(path, { method, headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  if (response.status === 401) return undefined;
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return (await response.json()) as T;
 }
 
-/** @param user which of the demo users, from 0. */
+/**
+ * Signs in. Rejects where the gateway cannot be reached.
+ *
+ * @param user which of the demo users, from 0.
+ */
 export async function createPerson(user: number): Promise<Person> {
-  const { id, name } = await issueToken(user);
+  const signedIn = await request<Session>("POST", `demo/session?user=${user}`);
+  if (!signedIn) throw new Error("nobody may sign in");
+  const { id, name, session } = signedIn;
+  const issueToken = async (query = ""): Promise<string | undefined> =>
+    (await request<{ readonly token: string }>("POST", `demo/token${query}`, session))?.token;
   let online = Promise.resolve();
   let goOnline: (() => void) | undefined;
-  let current: string | undefined;
-  let isOver = false;
   const client = createChatClient({
     url: new URL("graphql", location.href).href,
     clientId: `${user}-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`,
     storage: sessionStorage,
     token: async () => {
       await online;
-      if (!isOver) current = (await issueToken(user)).token;
-      return current;
+      // Undefined where the user was signed out elsewhere: the kit then shows that, too.
+      return issueToken();
     },
   });
   const expireToken = async (): Promise<void> => {
-    const { token } = await issueToken(user, SHORT_MS);
+    const token = await issueToken(`?ms=${SHORT_MS}`);
+    if (token === undefined) return;
     const query = "mutation ($token: String!) { refreshToken(token: $token) { id } }";
-    const results = client.graphql.iterate({ query, variables: { token } });
-    await results.next();
-    current = token;
+    await client.graphql.iterate({ query, variables: { token } }).next();
   };
   return {
     user,
@@ -65,8 +78,8 @@ export async function createPerson(user: number): Promise<Person> {
     },
     expireToken,
     async endSession() {
-      isOver = true;
       await expireToken();
+      await request("DELETE", "demo/session", session);
     },
   };
 }

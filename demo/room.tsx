@@ -127,6 +127,8 @@ function useScroll(
       before.current.isAtEnd = current.scrollHeight - current.scrollTop - current.clientHeight < 40;
       if (current.scrollTop < 40 && canLoad && !before.current.isAtEnd) void loadOlder();
     };
+    // Somebody may have come to the top while the page before was loading.
+    onScroll();
     current?.addEventListener("scroll", onScroll, { passive: true });
     return () => current?.removeEventListener("scroll", onScroll);
   }, [canLoad, loadOlder]);

@@ -27,7 +27,7 @@ import { ClientOrigins } from "./server/client-origin.ts";
 import { createEventsEndpoint, EventsStatistics } from "./server/http/events-endpoint.ts";
 import { EventStreams } from "./server/http/event-streams.ts";
 import { createGraphQLHttp } from "./server/http/graphql-http.ts";
-import { createDemo, type DemoParts } from "./server/demo/demo.ts";
+import { createDemo } from "./server/demo/demo.ts";
 import { createGraphiQL } from "./server/graphiql/graphiql.ts";
 import { startHttpServer } from "./server/http/http-server.ts";
 import { RequestPolicy } from "./server/http/request-policy.ts";
@@ -114,7 +114,7 @@ export async function createGateway(config: Config, overrides: Overrides = {}): 
     config,
     policy,
     graphql: createGraphQLHttp({ config, policy, origins, limits, streams, sessions: chat.sessions, operations, log }),
-    demo: devApi && createDemo({ ...demoParts(devApi), restartSockets: () => webSockets.drain(0) }),
+    demo: devApi && createDemo({ users: devApi.users, tokens: devApi.data, restartSockets: () => webSockets.drain(0) }),
     graphiql: config.GRAPHIQL ? createGraphiQL(devApi && examples(devApi)) : undefined,
     events: secrets && createEventsEndpoint({ ...webhooks, secrets, maxBytes: config.MAX_PAYLOAD_SIZE }),
     webSockets,
@@ -278,10 +278,6 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     onDropping: (topic) =>
       log.error({ topic }, "too many events wait for Redis; the topic's listeners will recover them from the REST API"),
   });
-}
-
-function demoParts({ users, data }: DevApi): Omit<DemoParts, "restartSockets"> {
-  return { users, issueToken: (userId, options) => data.issueToken(userId, options) };
 }
 
 /** Demo tokens are public: they may stand in a page that anybody can load. */

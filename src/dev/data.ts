@@ -76,6 +76,8 @@ export interface Data {
   /** Every message of the chat in the order of creation. */
   messages(chatId: string): readonly WireMessage[];
   issueToken(userId: string, options?: TokenOptions): string;
+  /** Whose token it is; undefined where it is unknown, revoked or expired. */
+  userOf(token: string): string | undefined;
   /** From now on the token is refused with 401. */
   revokeToken(token: string): Undoable;
   /** Revokes every token of a user, and tells of it. A token that is revoked by itself is found out by who uses it. */

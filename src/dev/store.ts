@@ -46,6 +46,7 @@ export function dataOf({ users, chats, messages }: Store): Data {
     addMessage: (message) => messages.add(message),
     messages: (chatId) => messages.all(chats.existing(chatId).id),
     issueToken: (userId, options) => users.issueToken(userId, options),
+    userOf: (token) => users.profile(token)?.userId,
     revokeToken: (token) => users.revokeToken(token),
     signOut: (userId) => users.signOut(userId),
   };

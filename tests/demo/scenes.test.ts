@@ -2,14 +2,14 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type Locator, type Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { BrowserContext, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { createGateway, type Gateway } from "../../src/gateway.ts";
-import { launchBrowser, visit } from "../support/browser.ts";
 import { sendAll } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
+import { launchOrdinaryBrowser } from "../support/ordinary-browser.ts";
 import { startRelay, type Relay } from "../support/relay.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -17,11 +17,8 @@ const [alice, bob] = DEMO_USERS;
 /** A silent network has to be noticed within 15 s. */
 const NOTICED_MS = 15_000;
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser.close());
+/** The client kit waits at most so long before it connects again. */
+const LONGEST_PAUSE_MS = 30_000;
 
 interface Scene extends AsyncDisposable {
   readonly alice: Page;
@@ -29,14 +26,14 @@ interface Scene extends AsyncDisposable {
   /** Between Alice's browser and the gateway. */
   readonly relay: Relay;
   readonly gateway: Gateway;
-  /** Another gateway, which remembers nothing, on the same REST API. */
-  restart(): Promise<void>;
+  /** Another gateway, which remembers nothing, on the same data. `meanwhile` runs while there is none. */
+  restart(meanwhile: () => Promise<void> | void, environment?: Readonly<Record<string, string>>): Promise<void>;
 }
 
 async function start(): Promise<Scene> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await mkdtempDisposable(join(tmpdir(), "demo-")));
-  const launch = (): Promise<Gateway> =>
+  const launch = (environment: Readonly<Record<string, string>> = {}): Promise<Gateway> =>
     createGateway(
       parseConfig({
         PORT: "0",
@@ -47,6 +44,7 @@ async function start(): Promise<Scene> {
         PRESENCE_GRACE: "0",
         RATE_LIMIT_MESSAGES: "100000/1s",
         RATE_LIMIT_OPERATIONS: "100000/1s",
+        ...environment,
       }),
     );
   let gateway = await launch();
@@ -58,15 +56,15 @@ async function start(): Promise<Scene> {
     gateway.devApi?.data.addMessage({ chatId, senderId: bob.id, content: `before ${index}`, createdAt });
   }
   const relay = starting.use(await startRelay(gateway.url));
-  const open = async (user: number): Promise<Page> => {
-    const visitor = starting.use(await visit(browser, relay.url));
-    const page = await visitor.context.newPage();
+  const { browser, context } = starting.use(await launchOrdinaryBrowser());
+  const open = async (user: number, own: BrowserContext): Promise<Page> => {
+    const page = await own.newPage();
     await page.clock.install();
     await page.goto(new URL(`/demo?user=${user}`, relay.url).href);
     await status(page, "Live");
     return page;
   };
-  const [first, second] = await Promise.all([open(0), open(1)]);
+  const [first, second] = await Promise.all([open(0, context), open(1, await browser.newContext())]);
   const running = starting.move();
   return {
     alice: first,
@@ -75,9 +73,10 @@ async function start(): Promise<Scene> {
     get gateway() {
       return gateway;
     },
-    async restart() {
+    async restart(meanwhile, environment) {
       await gateway.close();
-      gateway = await launch();
+      await meanwhile();
+      gateway = await launch(environment);
       relay.redirect(Number(new URL(gateway.url).port));
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
@@ -110,63 +109,144 @@ async function complete(page: Page, { devApi }: Gateway): Promise<void> {
   await status(page, "Live");
   const persisted = devApi?.data.messages(devApi.demoChatId).map(({ content }) => content) ?? [];
   await message(page, persisted.at(-1) ?? "").waitFor();
-  const older = page.getByRole("button", { name: "Older messages" });
-  while ((await older.count()) > 0) await older.click({ timeout: 2000 }).catch(() => undefined);
-  await vi.waitFor(async () => expect(await page.locator(".log .text").allInnerTexts()).toEqual(persisted));
+  await loadAll(page);
+  await expect.poll(() => texts(page)).toEqual(persisted);
 }
 
-test("two browsers miss and repeat nothing in a day of a page", { timeout: 240_000 }, async () => {
-  await using scene = await start();
-  const { alice: page, bob: other, relay } = scene;
+/** Scrolls up until there is nothing older. */
+async function loadAll(page: Page): Promise<void> {
+  const older = page.getByRole("button", { name: "Older messages" });
+  const scroll = `new Promise((done) => { document.querySelector(".log").scrollTo(0, 0); requestAnimationFrame(done); })`;
+  while ((await older.count()) > 0) await page.evaluate(scroll);
+}
 
-  // Chat, both ways, while the history is paged.
-  await write(page, "from Alice");
-  await message(other, "from Alice").waitFor();
-  await message(page, "from Alice").getByRole("img", { name: "read by Bob" }).waitFor();
-  const [last] = await Promise.all([
-    sendMany(scene.gateway, "meanwhile", 20),
-    page.getByRole("button", { name: "Older messages" }).click(),
-  ]);
-  await message(page, last).waitFor();
-  await Promise.all([complete(page, scene.gateway), complete(other, scene.gateway)]);
+/** The texts of the messages that a page shows. */
+function texts(page: Page): Promise<string[]> {
+  return page.locator(".log .text").allInnerTexts();
+}
 
-  // A page that is frozen, and 500 messages.
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
-  await sendMany(scene.gateway, "frozen", 500);
-  await cdp.send("Page.setWebLifecycleState", { state: "active" });
-  await complete(page, scene.gateway);
+/** The page's time, in ms since 1970. */
+async function now(page: Page): Promise<number> {
+  return Number(await page.evaluate("Date.now()"));
+}
 
-  // A network that swallows everything, without an error.
-  relay.freeze();
-  await sendMany(scene.gateway, "silent", 3);
-  await page.clock.runFor(NOTICED_MS);
-  await status(page, "Reconnecting");
-  relay.cut();
-  relay.thaw();
-  await page.clock.runFor(NOTICED_MS);
-  await complete(page, scene.gateway);
+/** Two browsers on one gateway for all tests, each of which ends with both of them live. */
+describe("a demo page that is open all day", { timeout: 120_000 }, () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await start();
+  });
+  afterAll(() => scene[Symbol.asyncDispose]());
 
-  // Offline for longer than anybody remembers it.
-  await page.context().setOffline(true);
-  await status(page, "Offline");
-  await write(page, "written offline");
-  await scene.restart();
-  await sendMany(scene.gateway, "offline", 3);
-  await page.context().setOffline(false);
-  await message(other, "written offline").waitFor();
-  await Promise.all([complete(page, scene.gateway), complete(other, scene.gateway)]);
+  test("chats both ways, and loads older messages while new ones come", async () => {
+    const { alice: page, bob: other, gateway } = scene;
+    await write(page, "from Alice");
+    await message(other, "from Alice").waitFor();
+    await message(page, "from Alice").getByRole("img", { name: "read by Bob" }).waitFor();
+    const [last] = await Promise.all([sendMany(gateway, "meanwhile", 20), loadAll(page)]);
+    await message(page, last).waitFor();
+    await Promise.all([complete(page, gateway), complete(other, gateway)]);
+  });
 
-  // The token expires and there is no other: somebody signs in again.
-  await page.getByRole("button", { name: "End the session" }).click();
-  await status(page, "Signed out");
-  await sendMany(scene.gateway, "signed out", 3);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await complete(page, scene.gateway);
+  test("is in the background, frozen, misses 500 messages, and is thawed", async () => {
+    const { alice: page, gateway } = scene;
+    const before = await texts(page);
+    const tab = await page.context().newPage();
+    await tab.bringToFront();
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+    await sendMany(gateway, "frozen", 500);
+    expect(await texts(page)).toEqual(before);
+    await cdp.send("Page.setWebLifecycleState", { state: "active" });
+    await page.bringToFront();
+    await complete(page, gateway);
+    await tab.close();
+  });
 
-  // Bob closes his tab.
-  await page.getByText("Bob online", { exact: true }).waitFor();
-  await other.close();
-  await page.getByText("nobody else online").waitFor();
-  expect(alice.name).toBe(await page.getByRole("region").getAttribute("aria-label"));
+  test("shows within 15 s that the network swallows everything, and after a minute goes on", async () => {
+    const { alice: page, gateway, relay } = scene;
+    relay.freeze();
+    // From here on the page's time passes only where it is told to.
+    await page.clock.pauseAt((await now(page)) + 1000);
+    await sendMany(gateway, "silent", 3);
+    await page.clock.runFor(NOTICED_MS - 1000);
+    await status(page, "Reconnecting");
+    await page.clock.runFor(45_000);
+    await status(page, "Reconnecting");
+    relay.thaw();
+    await page.clock.resume();
+    await page.clock.runFor(LONGEST_PAUSE_MS);
+    await complete(page, gateway);
+  });
+
+  test("comes out of the back/forward cache", async () => {
+    const { alice: page, gateway, relay } = scene;
+    await page.evaluate(`addEventListener("pageshow", ({ persisted }) => { globalThis.isRestored = persisted; })`);
+    await page.goto(new URL("/health", relay.url).href);
+    await sendMany(gateway, "elsewhere", 3);
+    await page.evaluate("history.back()");
+    await complete(page, gateway);
+    expect(await page.evaluate("globalThis.isRestored")).toBe(true);
+  });
+
+  test("stays open while the gateway is restarted", async () => {
+    const { alice: page, bob: other } = scene;
+    await scene.restart(() => write(page, "written while the gateway was away"));
+    await message(other, "written while the gateway was away").waitFor();
+    await Promise.all([complete(page, scene.gateway), complete(other, scene.gateway)]);
+  });
+
+  test("is offline for longer than RESUME_WINDOW, and misses more than REPLAY_LIMIT", async () => {
+    const { alice: page, bob: other } = scene;
+    // The gateway that starts here remembers nobody for longer than a millisecond.
+    await scene.restart(() => undefined, { RESUME_WINDOW: "1", REPLAY_LIMIT: "5" });
+    await Promise.all([complete(page, scene.gateway), complete(other, scene.gateway)]);
+    await page.context().setOffline(true);
+    await status(page, "Offline");
+    await write(page, "written offline");
+    await message(page, "written offline").getByRole("img", { name: "queued" }).waitFor();
+    await sendMany(scene.gateway, "offline", 20);
+    await page.context().setOffline(false);
+    await message(other, "written offline").waitFor();
+    await Promise.all([complete(page, scene.gateway), complete(other, scene.gateway)]);
+  });
+
+  test("gets another token when its own expires", async () => {
+    const { alice: page, gateway } = scene;
+    const reconnected = page.waitForEvent("websocket");
+    await page.getByRole("button", { name: "Expire the token" }).click();
+    await reconnected;
+    await sendMany(gateway, "after the token", 3);
+    await complete(page, gateway);
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
+  test("asks for a login when the token expires and there is no other", async () => {
+    const { alice: page, gateway } = scene;
+    await page.getByRole("button", { name: "End the session" }).click();
+    await status(page, "Signed out");
+    await sendMany(gateway, "signed out", 3);
+    await write(page, "written without a session");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await message(page, "written without a session").getByRole("img", { name: "read by Bob" }).waitFor();
+    await complete(page, gateway);
+  });
+
+  test("asks for a login when the user is signed out elsewhere", async () => {
+    const { alice: page, gateway } = scene;
+    gateway.devApi?.data.signOut(alice.id);
+    await page.getByRole("alert").filter({ hasText: "You are signed out." }).waitFor();
+    await status(page, "Signed out");
+    await sendMany(gateway, "revoked", 3);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await complete(page, gateway);
+  });
+
+  test("shows that somebody has closed the tab", async () => {
+    const { alice: page, bob: other } = scene;
+    await page.getByText("Bob online", { exact: true }).waitFor();
+    await other.close();
+    await page.getByText("nobody else online").waitFor();
+    expect(await page.getByRole("region").getAttribute("aria-label")).toBe(alice.name);
+  });
 });

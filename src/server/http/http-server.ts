@@ -172,6 +172,7 @@ async function respond(
       await (graphiql && wantsGraphiQL(request) ? graphiql.respond(request, response) : graphql(request, response));
       return;
     case "/demo":
+    case "/demo/session":
     case "/demo/token":
     case "/demo/restart":
       await (demo ? demo.respond(request, response) : answer(response, 404, { error: "not found" }));

@@ -1,0 +1,45 @@
+/** A Chromium as people have it, which Playwright's own is not: its pages always look visible, and are never kept for later. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import { CHROMIUM, FLAGS } from "./browser.ts";
+
+export interface OrdinaryBrowser extends AsyncDisposable {
+  readonly browser: Browser;
+  /** A tab of it that is behind another is hidden and may be frozen; a page that is left goes into the back/forward cache. */
+  readonly context: BrowserContext;
+}
+
+/** Rejects where Chromium does not start. */
+export async function launchOrdinaryBrowser(): Promise<OrdinaryBrowser> {
+  await using starting = new AsyncDisposableStack();
+  const profile = starting.use(await mkdtempDisposable(join(tmpdir(), "chromium-")));
+  const flags = [...FLAGS, "--headless", "--remote-debugging-port=0", `--user-data-dir=${profile.path}`];
+  const child = spawn(CHROMIUM, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  const exited = once(child, "exit");
+  starting.defer(async () => {
+    child.kill();
+    await exited;
+  });
+  const browser = await chromium.connectOverCDP(await addressOf(child.stderr), { noDefaults: true });
+  starting.defer(() => browser.close());
+  const [context] = browser.contexts();
+  if (!context) throw new Error("Chromium has no context of its own");
+  const running = starting.move();
+  return { browser, context, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Chromium prints it when it can be connected to. What it prints afterwards is dropped. */
+async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input: stderr })) {
+    const [, address] = /DevTools listening on (ws:\S+)/.exec(line) ?? [];
+    if (address === undefined) continue;
+    stderr.resume();
+    return address;
+  }
+  throw new Error("Chromium did not start");
+}
