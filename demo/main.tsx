@@ -14,6 +14,11 @@ function App({ first }: { readonly first: readonly Person[] }): ReactElement {
   return (
     <StrictMode>
       <h1>graphql-chat-gateway: a demo</h1>
+      <p className="intro">
+        Each person has a connection of their own. Disturb one, write as the other: nothing is lost, and nothing comes
+        twice. <a href="demo">Both</a> · <a href="demo?user=0">Alice alone</a> · <a href="demo?user=1">Bob alone</a> ·{" "}
+        <a href="graphql">GraphiQL</a>
+      </p>
       <div className="panes">
         {people.map((person) => (
           <Pane key={person.id} person={person} onSignIn={() => signIn(person)} />

@@ -4,6 +4,7 @@ import { useComposer, useMarkReadWhenVisible, useMessages, usePeople } from "gra
 import { useEffect, useId, useLayoutEffect, useRef, type ReactElement } from "react";
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 export function Room({ chatId, title }: { readonly chatId: string; readonly title: string }): ReactElement {
   const { items, hasOlder, loading, gap, loadOlder } = useMessages(chatId);
@@ -37,6 +38,11 @@ export function Room({ chatId, title }: { readonly chatId: string; readonly titl
   );
 }
 
+function timeOf(at: Date): string {
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday ? TIME.format(at) : `${DAY.format(at)}, ${TIME.format(at)}`;
+}
+
 function names(people: readonly { readonly name: string }[]): string {
   return people.map(({ name }) => name.split(" ")[0]).join(", ");
 }
@@ -54,10 +60,11 @@ function Message({ message, onRetry, onDiscard }: MessageProps): ReactElement {
       {!mine && <b>{sender.name}</b>}
       <span className="text">{text}</span>
       <span className="meta">
-        <time dateTime={at.toISOString()}>{TIME.format(at)}</time> {mine && <Ticks message={message} />}
+        <time dateTime={at.toISOString()}>{timeOf(at)}</time> {mine && <Ticks message={message} />}
       </span>
       {state === "failed" && (
         <span className="actions">
+          Not sent.
           <button type="button" onClick={() => onRetry(key)}>
             Retry
           </button>

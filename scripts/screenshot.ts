@@ -1,7 +1,7 @@
 /** `npm run screenshot`: the demo as README shows it, and its connection states, written to `docs/images/`. Needs Debian's chromium. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { chromium, type Browser, type Locator, type Page, type WebSocketRoute } from "playwright-core";
 import { parseConfig } from "../src/config/config.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../src/dev/seed.ts";
 import { createGateway, type Gateway } from "../src/gateway.ts";
@@ -87,18 +87,66 @@ async function combine(browser: Browser, desk: Buffer, phone: Buffer): Promise<v
   await context.close();
 }
 
-/** The head of Alice's pane in each state that a person can bring about. */
-async function connectionStates(page: Page): Promise<void> {
+/** What becomes of the page's WebSockets. */
+interface Network {
+  /** `silent`: they open, and nobody answers. `behind`: the gateway never says that a subscription is live. */
+  mode: "normal" | "silent" | "behind";
+  /** Closes the sockets that are open. */
+  cut(): void;
+}
+
+async function disturb(page: Page): Promise<Network> {
+  const sockets = new Set<WebSocketRoute>();
+  const network: Network = {
+    mode: "normal",
+    cut() {
+      for (const socket of sockets) void socket.close();
+      sockets.clear();
+    },
+  };
+  await page.routeWebSocket(/\/graphql$/, (socket) => {
+    sockets.add(socket);
+    if (network.mode === "silent") return;
+    socket.connectToServer().onMessage((message) => {
+      if (network.mode !== "behind" || !String(message).includes('"state":"live"')) socket.send(message);
+    });
+  });
+  return network;
+}
+
+/** The head of Alice's pane in each connection state. */
+async function connectionStates(browser: Browser, gateway: Gateway): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 480, height: 700 }, deviceScaleFactor: 1.5 });
+  const page = await context.newPage();
+  const network = await disturb(page);
   const person = pane(page, alice.name);
-  const save = (state: string): Promise<unknown> =>
-    person
-      .locator("header")
-      .first()
-      .screenshot({ path: join(FOLDER, `state-${state}.png`) });
-  await save("live");
+  const save = async (state: string, text: string): Promise<void> => {
+    await untilStatus(person, text);
+    const header = person.locator("header").first();
+    await header.screenshot({ path: join(FOLDER, `state-${state}.png`) });
+  };
+  network.mode = "silent";
+  await page.goto(new URL("/demo?user=0", gateway.url).href);
+  await save("connecting", "Connecting");
+  network.mode = "behind";
+  network.cut();
+  await save("catching-up", "Catching up");
+  network.mode = "normal";
+  network.cut();
+  await save("live", "Live");
+  network.mode = "silent";
+  network.cut();
+  await save("reconnecting", "Reconnecting");
+  network.mode = "normal";
+  network.cut();
+  await untilStatus(person, "Live");
   await person.getByRole("button", { name: "Offline" }).click();
-  await untilStatus(person, "Offline");
-  await save("offline");
+  await save("offline", "Offline");
+  await person.getByRole("button", { name: "Offline" }).click();
+  await untilStatus(person, "Live");
+  gateway.devApi?.data.signOut(alice.id);
+  await save("signed-out", "Signed out");
+  await context.close();
 }
 
 mkdirSync(FOLDER, { recursive: true });
@@ -111,5 +159,5 @@ const deskImage = await desk.locator("main").screenshot();
 const phone = await openDemo(browser, gateway, PHONE);
 const phoneImage = await phone.screenshot();
 await combine(browser, deskImage, phoneImage);
-await connectionStates(desk);
+await connectionStates(browser, gateway);
 await browser.close();

@@ -132,6 +132,19 @@ test("every piece of code in the guide is run, and fits its types", async () => 
   expect(await output(compiler, ["--project", directory.path])).toEqual([0, ""]);
 });
 
+test("the guide shows each connection state of the client kit, with a screenshot", () => {
+  const kit = readFileSync(new URL("client/src/types.ts", ROOT), "utf8");
+  const [, union = ""] = /type ConnectionStatus =([^;]*);/.exec(kit) ?? [];
+  const states = [...union.matchAll(/"([^"]+)"/g)].map(([, state = ""]) => state);
+  expect([...GUIDE.matchAll(/^\| `([a-z-]+)` \|.*\(images\/state-\1\.png\) \|$/gm)].map(([, state]) => state)).toEqual(
+    states,
+  );
+  for (const state of states) {
+    const size = readFileSync(new URL(`docs/images/state-${state}.png`, ROOT)).length;
+    expect([state, size > 1000, size < 20_000]).toEqual([state, true, true]);
+  }
+});
+
 describe.each(["kit", "apollo", "urql", "graphql-ws", "sse"])("the guide's code for %s", (name) => {
   test("shows what arrives, and what was missed while its connection was cut", async () => {
     await using directory = await besideTheSources();

@@ -4,11 +4,18 @@ import { createRequire } from "node:module";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
+import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { createGateway, type Gateway } from "../../src/gateway.ts";
 import { launchBrowser, visit, type Visitor } from "../support/browser.ts";
 import { startGateway } from "../support/gateway.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What the page is looked at with. */
+const LOOKS = (["light", "dark"] as const).flatMap((colorScheme) => [
+  { width: 1300, height: 850, colorScheme },
+  { width: 360, height: 740, colorScheme },
+]);
 
 interface Opened extends AsyncDisposable {
   readonly page: Page;
@@ -131,22 +138,66 @@ describe("the demo", { timeout: 60_000 }, () => {
     expect((await texts(alice)).filter((text) => text === "again")).toHaveLength(1);
   });
 
-  test.each([
-    { name: "a desk", width: 1300, height: 850, colorScheme: "light" },
-    { name: "a phone", width: 360, height: 740, colorScheme: "dark" },
-  ] as const)("has no accessibility problem on $name, and fits", async ({ width, height, colorScheme }) => {
+  test("has no accessibility problem and fits, in each state, on a desk and a phone, light and dark", async () => {
     await using demo = await open(browser);
-    const { page } = demo;
-    await page.setViewportSize({ width, height });
-    await page.emulateMedia({ colorScheme });
+    const { page, alice, bob, gateway } = demo;
     const cdp = await page.context().newCDPSession(page);
     // The page's policy lets no script in; the debugger may.
     await cdp.send("Runtime.evaluate", { expression: axe });
-    const violations = await page.evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))",
-    );
-    expect(violations).toEqual([]);
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+    const found: unknown[] = [];
+    const check = async (state: string): Promise<void> => {
+      for (const look of LOOKS) {
+        await page.setViewportSize(look);
+        await page.emulateMedia(look);
+        const problems = await page.evaluate(
+          "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))",
+        );
+        const excess = Number(await page.evaluate("document.documentElement.scrollWidth")) - look.width;
+        if (excess > 0 || JSON.stringify(problems) !== "[]") found.push({ state, look, problems, excess });
+      }
+    };
+    await check("live");
+
+    gateway.devApi?.faults.answer({ status: 400, body: { error: "No" } }, { method: "POST", times: 1 });
+    await write(alice, "failed".repeat(50));
+    await alice.getByRole("button", { name: "Retry" }).waitFor();
+    await bob.getByRole("textbox").pressSequentially("typing");
+    await press(bob, "Offline");
+    await write(bob, "queued");
+    await message(bob, "queued").getByRole("img", { name: "queued" }).waitFor();
+    await check("a message failed, another is queued");
+
+    gateway.devApi?.data.signOut(DEMO_USERS[0].id);
+    await status(alice, "Signed out");
+    await check("signed out");
+    expect(found).toEqual([]);
+  });
+
+  test("is used without a mouse", async () => {
+    await using demo = await open(browser);
+    const { page, alice, bob } = demo;
+    const tabTo = async (target: Locator): Promise<void> => {
+      await expect
+        .poll(async () => {
+          await page.keyboard.press("Tab");
+          return page.locator(":focus").and(target).count();
+        })
+        .toBe(1);
+    };
+    await tabTo(alice.getByRole("button", { name: "Offline" }));
+    await page.keyboard.press("Space");
+    await status(alice, "Offline");
+    await page.keyboard.press("Space");
+    await status(alice, "Live");
+    await tabTo(alice.getByRole("button", { name: /Corner Bookshop/ }));
+    await page.keyboard.press("Enter");
+    await alice.getByRole("heading", { name: /Corner Bookshop/ }).waitFor();
+    await tabTo(alice.getByRole("log"));
+    await tabTo(alice.getByRole("textbox"));
+    await page.keyboard.type("From the keyboard");
+    await page.keyboard.press("Enter");
+    await bob.getByRole("button", { name: /Corner Bookshop.*1 unread.*From the keyboard/ }).waitFor();
+    expect(await page.locator(":focus").and(alice.getByRole("textbox")).count()).toBe(1);
   });
 });
 
@@ -154,5 +205,5 @@ test("the page is small, and there is none without the embedded API", async () =
   expect(readFileSync("src/server/demo/demo.html").length).toBeLessThan(150_000);
   await using gateway = await startGateway();
   expect((await fetch(new URL("/demo", gateway.url))).status).toBe(404);
-  expect((await fetch(new URL("/demo/token?user=0", gateway.url), { method: "POST" })).status).toBe(404);
+  expect((await fetch(new URL("/demo/session?user=0", gateway.url), { method: "POST" })).status).toBe(404);
 });
