@@ -82,6 +82,29 @@ describe.concurrent("the connection of a kit client", () => {
     expect(world.relay.accepted).toBe(1);
   });
 
+  test("asks for a login when the session is revoked, once", async () => {
+    await using world = await startWorld();
+    const [alice] = world.api.users;
+    const token = world.api.data.issueToken(alice?.id ?? "");
+    const signedOut = vi.fn<() => void>();
+    const client = world.open({ token: () => token, onSignedOut: signedOut });
+    const room = client.room(world.chatId);
+    await live(client);
+    await until(room.messages, ({ items }) => items.length > 0);
+    const seen = record(client.connection, ({ status }) => status);
+    world.api.data.revokeToken(token);
+    room.markRead();
+    await until(client.connection, ({ status }) => status === "signed-out");
+    expect(seen.at(-1)).toBe("signed-out");
+    expect(signedOut).toHaveBeenCalledTimes(1);
+    // What was shown stays, and what is written waits.
+    expect(room.send("later")).toMatchObject({ state: "queued" });
+    expect(room.messages.get().items.length).toBeGreaterThan(1);
+    // A client with another token goes on.
+    await live(world.open({ token: world.api.data.issueToken(alice?.id ?? "") }));
+    expect([client.connection.get().status, signedOut.mock.calls.length]).toEqual(["signed-out", 1]);
+  });
+
   test("survives an application that cannot give a token right now", async () => {
     await using world = await startWorld();
     let asked = 0;

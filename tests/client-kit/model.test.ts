@@ -1,6 +1,6 @@
 /**
  * The kit against a model: whatever happens to connections, gateway, session and page, in any order, both people end up with every
- * message once, in order, and with true ticks. `KIT_RUNS=200 npx vitest run --project memory tests/client-kit/model.test.ts` tries others.
+ * message once, in order, with true ticks and a true list of chats. `KIT_RUNS=200 npx vitest run --project memory tests/client-kit/model.test.ts` tries others.
  */
 import { setMaxListeners } from "node:events";
 import * as fc from "fast-check";
@@ -111,6 +111,15 @@ class Person {
     while (this.room.messages.get().hasOlder) await this.room.loadOlder();
   }
 
+  /** Resolves when the list of chats shows the chat as read, with its newest message. */
+  async listed(text: string): Promise<void> {
+    await until(this.#client.inbox, ({ chats }) =>
+      chats.some(
+        ({ id, unreadCount, lastMessage }) => id === this.#chatId && unreadCount === 0 && lastMessage?.text === text,
+      ),
+    );
+  }
+
   close(): Promise<void> {
     return this.#client.close();
   }
@@ -199,6 +208,7 @@ test(
           expect(items.filter(({ sender }) => sender.id === user.id).map(({ text }) => text)).toEqual(sent);
           expect(faults).toEqual([]);
         }
+        await Promise.all(people.map((person) => person.listed(persisted.at(-1)?.content ?? "")));
         await Promise.all(people.map((person) => person.close()));
       }),
       { numRuns: RUNS, ...(RUNS === SUITE_RUNS && { seed: 20_261_126, endOnFailure: true }) },

@@ -22,12 +22,18 @@ const WATCH = `
   }).observe(document, { childList: true, subtree: true, characterData: true });
 `;
 
-/** Builds `examples/<name>` for the gateway at `gatewayUrl`. */
-export async function buildApplication(name: string, gatewayUrl: string): Promise<Files> {
+/** Builds `examples/<name>` for the gateway at `gatewayUrl`; with React's development build too. */
+export async function buildApplication(
+  name: string,
+  gatewayUrl: string,
+  mode: "production" | "development" = "production",
+): Promise<Files> {
   const built = await build({
     root: `examples/${name}`,
     logLevel: "warn",
+    mode,
     define: {
+      "process.env.NODE_ENV": JSON.stringify(mode),
       "import.meta.env.VITE_GATEWAY_URL": JSON.stringify(gatewayUrl),
       "import.meta.env.VITE_TOKEN_URL": JSON.stringify("/token"),
     },
@@ -148,13 +154,23 @@ export class Screen implements AsyncDisposable {
   }
 }
 
-/** Opens an application in a browser context of its own, and resolves when it is live. */
-export async function openApplication(browser: Browser, origin: string, token: string): Promise<Screen> {
+/**
+ * Opens an application in a browser context of its own, and resolves when it is live.
+ *
+ * @param watch called with the page before it is loaded.
+ */
+export async function openApplication(
+  browser: Browser,
+  origin: string,
+  token: string,
+  watch?: (page: Page) => void,
+): Promise<Screen> {
   const { context, complaints } = await visit(browser, origin);
   context.setDefaultTimeout(60_000);
   await context.addInitScript(WATCH);
   const page = await context.newPage();
   await page.clock.install();
+  watch?.(page);
   await page.goto(`${origin}/?token=${token}`);
   const screen = new Screen(page, complaints, () => context.close());
   await screen.live();
