@@ -117,6 +117,17 @@ export class Server implements AsyncDisposable {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1]);
   }
 
+  /** What is in use of its heap after a collection. */
+  async heapBytes(): Promise<number> {
+    const { heapBytes } = await this.#ask({ type: "heap" });
+    return heapBytes ?? Number.NaN;
+  }
+
+  /** Has it write a snapshot of its heap. */
+  async snapshot(file: string): Promise<void> {
+    await this.#ask({ type: "snapshot", file });
+  }
+
   /** Resolves when the server has nothing to do any more, or after 15 s. */
   async quiet(): Promise<void> {
     let quietSteps = 0;

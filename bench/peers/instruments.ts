@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { constants, monitorEventLoopDelay, PerformanceObserver, type PerformanceEntry } from "node:perf_hooks";
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
+import { setFlagsFromString, writeHeapSnapshot } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Answer, Observation, Request } from "./support/requests.ts";
 
@@ -85,6 +85,12 @@ async function answer(request: Request): Promise<Answer> {
       break;
     case "profiled":
       writeFileSync(request.file, JSON.stringify((await session.post("Profiler.stop")).profile));
+      break;
+    case "heap":
+      collect({ type: "major", execution: "sync", flavor: "last-resort" });
+      return { heapBytes: process.memoryUsage().heapUsed };
+    case "snapshot":
+      writeHeapSnapshot(request.file);
       break;
   }
   return {};

@@ -1,6 +1,7 @@
 /** One token that sessions are open with: it is asked about once for all of them. */
 import { jwtDecode } from "jwt-decode";
 import type { Cancel, Clock } from "../clock.ts";
+import { SmallSet } from "../small-set.ts";
 import type { Session } from "./session.ts";
 
 interface CredentialOptions {
@@ -18,7 +19,7 @@ interface CredentialOptions {
 export class Credential {
   readonly token: string;
   readonly tokenHash: string;
-  readonly sessions = new Set<Session>();
+  readonly sessions = new SmallSet<Session>();
   readonly #options: CredentialOptions;
   readonly #cancelExpiry: Cancel | undefined;
   #cancelRecheck: Cancel;

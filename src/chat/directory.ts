@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { Backlog } from "../backlog.ts";
 import type { Position } from "../bus/position.ts";
 import { Breather } from "../upstream/breather.ts";
+import { SmallSet } from "../small-set.ts";
 import type { ChatDetails } from "./events/chat-changed.ts";
 import type { Chat, User } from "./model.ts";
 import type { KnownChat, Session, Viewer } from "./session.ts";
@@ -42,7 +43,7 @@ export class Directory {
   readonly #viewers = new Map<string, Viewer>();
   readonly #chats = new Map<string, KnownChat>();
   /** The known chats of each participant, connected or not: whom that user's presence concerns. */
-  readonly #chatsByParticipant = new Map<string, Set<KnownChat>>();
+  readonly #chatsByParticipant = new Map<string, SmallSet<KnownChat>>();
   readonly #listeners = new Set<MembershipListener>();
   /** What listeners are still about. */
   readonly #joining = new Set<Promise<void>>();
@@ -113,7 +114,7 @@ export class Directory {
     const { id: userId } = session.user;
     let viewer = this.#viewers.get(userId);
     if (!viewer) {
-      viewer = { userId, sessions: new Set(), chats: new Map() };
+      viewer = { userId, sessions: new SmallSet(), chats: new Map() };
       this.#viewers.set(userId, viewer);
       // Somebody else's connection may have told of chats that this user is in.
       for (const chat of this.chatsOf(userId)) this.#join(viewer, chat, undefined);
@@ -284,7 +285,7 @@ export class Directory {
     for (const id of participants.keys()) {
       const chats = this.#chatsByParticipant.get(id);
       if (chats) chats.add(chat);
-      else this.#chatsByParticipant.set(id, new Set([chat]));
+      else this.#chatsByParticipant.set(id, new SmallSet<KnownChat>().add(chat));
     }
     chat.participants = participants;
     chat.changedAt = this.now();

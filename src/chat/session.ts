@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { ByteBudget } from "../byte-budget.ts";
 import type { GatewayError } from "../errors.ts";
+import { SmallSet } from "../small-set.ts";
 import type { Me, User } from "./model.ts";
 import type { Unauthenticated } from "./unauthenticated.ts";
 
@@ -21,7 +22,7 @@ export function hashToken(token: string): string {
 /** A user who is connected to this process, on however many devices. */
 export interface Viewer {
   readonly userId: string;
-  readonly sessions: Set<Session>;
+  readonly sessions: SmallSet<Session>;
   /** The memberships that count for delivery, by chat id. */
   readonly chats: Map<string, KnownChat>;
 }
@@ -38,8 +39,9 @@ export interface KnownChat {
 
 /** What a session knows of a subscription. */
 interface RunningSubscription {
-  /** Without `chatId`: to every chat of the viewer. */
-  readonly spec: { readonly type: string; readonly chatId: string | undefined };
+  readonly type: string;
+  /** Undefined: every chat of the viewer. */
+  readonly chatId: string | undefined;
   end(reason: GatewayError): void;
 }
 
@@ -53,7 +55,7 @@ export class Session implements Identity {
   readonly memory = new ByteBudget();
   #identity: Identity;
   /** What runs for this session, and ends with it. */
-  readonly subscriptions = new Set<RunningSubscription>();
+  readonly subscriptions = new SmallSet<RunningSubscription>();
   /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
   #ended: Unauthenticated | undefined;
   readonly #onEnd: ((reason: Unauthenticated) => void)[] = [];

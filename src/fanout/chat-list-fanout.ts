@@ -45,7 +45,7 @@ export class ChatListFanout implements MembershipListener {
 }
 
 function* listsOf(subscribers: Subscribers | undefined): Generator<ChatListStream> {
-  for (const subscriber of subscribers?.get("chats.changed") ?? []) {
+  for (const subscriber of subscribers?.of("chats.changed") ?? []) {
     if (subscriber instanceof ChatListStream) yield subscriber;
   }
 }

@@ -57,7 +57,9 @@ class Arrival {
 
 /** Its memory is that of the list, however slowly the reader reads: what has not been read is a set of ids. */
 export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subscriber {
-  readonly spec: { readonly type: "chats.changed"; readonly session: Session; readonly chatId: undefined };
+  readonly type = "chats.changed";
+  readonly session: Session;
+  readonly chatId = undefined;
   readonly #parts: ChatListStreamParts;
   readonly #list: LiveChatList;
   /** While the whole list is being asked for. */
@@ -81,7 +83,7 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   constructor(parts: ChatListStreamParts) {
     this.#parts = parts;
-    this.spec = { type: "chats.changed", session: parts.session, chatId: undefined };
+    this.session = parts.session;
     this.#list = new LiveChatList(parts.session.user.id);
   }
 
@@ -215,18 +217,19 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     const arrival = new Arrival();
     clearTimeout(this.#arrivals.get(chatId)?.timer);
     this.#arrivals.set(chatId, arrival);
-    const ask = (): void => {
-      // On nobody's behalf: it is not the operation of whoever has added the viewer to the chat.
-      onBehalfOf(undefined, () => this.#receive(chatId, arrival)).catch(this.#parts.onError);
-    };
-    ask();
+    this.#askNow(chatId, arrival);
+  }
+
+  /** On nobody's behalf: it is not the operation of whoever has added the viewer to the chat. */
+  #askNow(chatId: string, arrival: Arrival): void {
+    onBehalfOf(undefined, () => this.#receive(chatId, arrival)).catch(this.#parts.onError);
   }
 
   async #receive(chatId: string, arrival: Arrival): Promise<void> {
     const askedAt = this.#parts.now();
     const isWanted = (): boolean => !this.#isDone && this.#arrivals.get(chatId) === arrival;
     try {
-      const chat = await this.#parts.records.one(this.#parts.session, chatId);
+      const chat = await this.#parts.records.one(this.session, chatId);
       if (!isWanted()) return;
       this.#arrivals.delete(chatId);
       if (!this.#isMember(chatId)) return;
@@ -243,14 +246,13 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   #askLater(chatId: string, arrival: Arrival): void {
-    const again = (): void =>
-      void onBehalfOf(undefined, () => this.#receive(chatId, arrival)).catch(this.#parts.onError);
+    const again = (): void => this.#askNow(chatId, arrival);
     arrival.timer = setTimeout(again, arrival.retryMs).unref();
     arrival.retryMs = Math.min(2 * arrival.retryMs, MAX_RETRY_MS);
   }
 
   #isMember(chatId: string): boolean {
-    return this.#parts.session.viewer.chats.has(chatId);
+    return this.session.viewer.chats.has(chatId);
   }
 
   #apply(received: ReceivedEvent): void {

@@ -1,9 +1,10 @@
 /** A stream of which the reader misses no event: messages, receipts. */
-import { BusUnavailable, type EventLog, type StreamPosition } from "../bus/bus.ts";
+import { callOrigin } from "../call-origin.ts";
+import { BusUnavailable, type StreamPosition } from "../bus/bus.ts";
 import { CatchUp } from "../bus/catch-up.ts";
 import type { Position } from "../bus/position.ts";
 import type { CursorPosition } from "../chat/cursor.ts";
-import { topicOf, withPosition, type BusEvent, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
+import { topicOf, withPosition, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import { hasCode } from "../errors.ts";
 import { BEFORE_THE_LOG, ReaderPast, type PastEvent, type PastSources, type StartOutcome } from "../recovery/past.ts";
@@ -31,9 +32,11 @@ interface DurableStreamParts<Type extends DurableChatEvent["type"]> {
 }
 
 export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream<Type> {
-  protected readonly queueCapacity = QUEUE_CAPACITY;
-  readonly #log: EventLog<BusEvent>;
-  readonly #past: ReaderPast;
+  readonly #sources: PastSources;
+  /** On whose behalf what it missed is read. */
+  readonly #origin = callOrigin();
+  /** Undefined until it has missed something. */
+  #past: ReaderPast | undefined;
   /** Until it was called. */
   #findStart: (() => Promise<StreamStart>) | undefined;
   #start: StreamStart["start"] = "new";
@@ -48,9 +51,12 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
 
   constructor({ subscribers, spec, sources, start }: DurableStreamParts<Type>) {
     super(subscribers, spec);
-    this.#log = sources.log;
-    this.#past = new ReaderPast(sources, spec.session, spec.type);
+    this.#sources = sources;
     this.#findStart = start;
+  }
+
+  protected get queueCapacity(): number {
+    return QUEUE_CAPACITY;
   }
 
   /** What its first events are. */
@@ -59,7 +65,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   deliver(event: EventOf<Type>, position: Position | undefined): void {
-    if (this.isDone || position === undefined || !this.spec.takes(event) || this.#past.hasDelivered(event)) return;
+    if (this.isDone || position === undefined || this.#past?.hasDelivered(event)) return;
     if (this.#catchUp?.isIdle) this.#catchUp = undefined;
     const { sink } = this;
     const canTake = sink !== undefined && !sink.isLagging;
@@ -113,7 +119,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     const behind = this.#catchUp?.positions();
     const unread = this.queue ? this.queue.positions() : {};
     if ((this.#catchUp && !behind) || !unread) return undefined;
-    const { base, topics } = this.#log.position(this.#topics());
+    const { base, topics } = this.#sources.log.position(this.#topics());
     const apart = { ...topics, ...(behind ? Object.fromEntries(behind) : {}), ...unread };
     return Object.values(apart).includes(BEFORE_THE_LOG) ? undefined : { base, topics: apart };
   }
@@ -130,7 +136,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     this.#start = start.start;
     this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;
-    this.#past.begin(start.start === "after" ? start.cursor : undefined);
+    this.#reader.begin(start.start === "after" ? start.cursor : undefined);
     const catchUp = (this.#catchUp = this.#createCatchUp());
     for (const topic of this.#topics()) {
       const after =
@@ -152,18 +158,22 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     this.#catchUp = undefined;
   }
 
+  get #reader(): ReaderPast {
+    return (this.#past ??= new ReaderPast(this.#sources, this.session, this.type, this.#origin));
+  }
+
   *#topics(): Generator<string> {
-    const { chatId, session } = this.spec;
+    const { chatId, session } = this;
     for (const id of chatId === undefined ? session.viewer.chats.keys() : [chatId]) yield chatTopic(id);
   }
 
   #createCatchUp(): CatchUp<PastEvent> {
-    const { memory } = this.spec.session;
+    const { memory } = this.session;
     return new CatchUp<PastEvent>({
       turns: memory,
       isFull: () => this.isDone || (this.sink?.isLagging ?? true),
       read: (topic, after, seen, { topics, isContinued }) =>
-        this.#past.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued }),
+        this.#reader.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued }),
       deliver: ({ event, position }) => this.#deliverPast(event, position),
       onCaughtUp: () => this.#caughtUp(),
     });
@@ -171,25 +181,26 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
 
   #caughtUp(): void {
     this.#countStart(this.#start);
-    this.#past.caughtUp();
+    this.#past?.caughtUp();
     this.#tellState();
   }
 
   /** Once: where it began is known when it has everything from there on, or cannot have it. */
   #countStart(outcome: StartOutcome): void {
-    if (this.#isStarting) this.#past.countStart(outcome);
+    if (this.#isStarting) this.#sources.starts.add(outcome);
     this.#isStarting = false;
   }
 
   #deliverPast(event: DurableChatEvent, position: Position | undefined): void {
-    if (this.isDone || event.type !== this.spec.type) return;
+    if (this.isDone || event.type !== this.type) return;
     // The viewer may have left the chat while it was read.
-    if (!this.spec.session.viewer.chats.has(event.chatId)) return;
+    if (!this.session.viewer.chats.has(event.chatId)) return;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type is the stream's
     const own = event as EventOf<Type>;
-    if (!this.spec.takes(own) || (position !== undefined && this.#past.hasDelivered(event))) return;
-    if (position === undefined) this.#past.noteDelivered(event);
-    this.#past.countReplayed(position === undefined ? "history" : "log");
+    const past = this.#reader;
+    if (position !== undefined && past.hasDelivered(event)) return;
+    if (position === undefined) past.noteDelivered(event);
+    this.#sources.replayed.add(position === undefined ? "history" : "log");
     this.sink?.write(withPosition(own, position), position);
   }
 

@@ -7,13 +7,7 @@ import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import { awaitedLater } from "../bounded.ts";
 import type { Directory, MembershipListener } from "../chat/directory.ts";
-import {
-  isChatEvent,
-  withPosition,
-  type BusEvent,
-  type ChatEvent,
-  type DeliveredEvent,
-} from "../chat/events/registry.ts";
+import { isChatEvent, withPosition, type BusEvent, type ChatEvent } from "../chat/events/registry.ts";
 import { chatTopic, USERS_TOPIC } from "../chat/events/topics.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { History } from "../chat/history.ts";
@@ -31,7 +25,7 @@ import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverRoom } from "./recover-messages.ts";
 import { Room } from "./room.ts";
 import type { SubscriberSet } from "./stream.ts";
-import { allOf, erase, insert, type Subscriber, type Subscribers } from "./subscriber.ts";
+import { Subscribers, type Subscriber } from "./subscriber.ts";
 
 interface FanoutOptions extends DeliveriesParts {
   readonly bus: Bus<BusEvent>;
@@ -49,7 +43,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   readonly #rooms = new Map<string, Room>();
   /** The subscriptions to all chats, by session. */
   readonly #toAll = new Map<Session, Subscribers>();
-  readonly #subscribers = new Set<Subscriber>();
+  #subscriptions = 0;
   readonly #presence: PresenceFanout;
   /** The chats that sessions have stopped listening to. */
   readonly #leaving = new Backlog();
@@ -65,7 +59,9 @@ export class Fanout implements MembershipListener, SubscriberSet {
     this.#presence = new PresenceFanout({
       ...options,
       rooms: this.#rooms,
-      deliver: (subscribers, event) => this.#deliver(subscribers, event, undefined),
+      deliver: (subscribers, event) => {
+        this.#delivered += subscribers.deliver(event, undefined);
+      },
     });
     options.directory.observe(this);
     options.directory.observe(new ChatListFanout(this.#rooms, this.#toAll));
@@ -73,7 +69,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   /** Running subscriptions, chats listened to, and deliveries since the start. */
   get statistics(): { subscriptions: number; rooms: number; delivered: number } {
-    return { subscriptions: this.#subscribers.size, rooms: this.#rooms.size, delivered: this.#delivered };
+    return { subscriptions: this.#subscriptions, rooms: this.#rooms.size, delivered: this.#delivered };
   }
 
   /** From an event's publication until it is written, in seconds. */
@@ -86,7 +82,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
     this.#stopObserving = bus.observe({
       lost: () => {
         this.#isBusLost = true;
-        for (const subscriber of this.#subscribers) subscriber.busLost();
+        for (const subscriber of this.#all()) subscriber.busLost();
       },
       restored: () => {
         this.#refreshAll().catch((error: unknown) => log.warn({ err: error }, "states could not be read again"));
@@ -102,26 +98,26 @@ export class Fanout implements MembershipListener, SubscriberSet {
   /** Ends every subscription and leaves the bus. */
   async close(): Promise<void> {
     this.#stopObserving?.();
-    for (const subscriber of this.#subscribers) subscriber.end();
+    for (const subscriber of this.#all()) subscriber.end();
     await this.#users?.();
   }
 
   /** Resolves when every event published from then on reaches the subscriber. Its viewer has been admitted. */
   async add(subscriber: Subscriber): Promise<void> {
-    const { session, chatId } = subscriber.spec;
+    const { session, chatId } = subscriber;
     if (session.ended) throw session.ended;
-    this.#subscribers.add(subscriber);
+    this.#subscriptions++;
     session.subscriptions.add(subscriber);
     if (this.#isBusLost) subscriber.busLost();
     if (chatId !== undefined) {
       const room = this.#room(chatId);
-      insert(room.direct, subscriber);
+      room.direct.add(subscriber);
       await room.fed;
       return;
     }
-    const mine: Subscribers = this.#toAll.get(session) ?? new Map();
+    const mine: Subscribers = this.#toAll.get(session) ?? new Subscribers();
     this.#toAll.set(session, mine);
-    insert(mine, subscriber);
+    mine.add(subscriber);
     await this.#listenToAll(session, mine);
   }
 
@@ -145,20 +141,20 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   /** Nothing more is delivered to it; all of its chats are left, in slices. Harmless when repeated. */
   remove(subscriber: Subscriber): void {
-    if (!this.#subscribers.delete(subscriber)) return;
-    const { session, chatId } = subscriber.spec;
-    session.subscriptions.delete(subscriber);
+    const { session, chatId } = subscriber;
+    if (!session.subscriptions.delete(subscriber)) return;
+    this.#subscriptions--;
     if (chatId !== undefined) {
       const room = this.#rooms.get(chatId);
       if (!room) return;
-      erase(room.direct, subscriber);
+      room.direct.delete(subscriber);
       this.#dropIfEmpty(room);
       return;
     }
     const mine = this.#toAll.get(session);
     if (!mine) return;
-    erase(mine, subscriber);
-    if (mine.size > 0) return;
+    mine.delete(subscriber);
+    if (!mine.isEmpty) return;
     this.#toAll.delete(session);
     this.#leaving.add(session.viewer.chats.keys(), (id) => this.#leaveRoom(session, id, mine));
   }
@@ -176,10 +172,10 @@ export class Fanout implements MembershipListener, SubscriberSet {
   left(viewer: Viewer, chatId: string): void {
     for (const session of viewer.sessions) {
       this.#leaveRoom(session, chatId);
-      for (const subscriber of allOf(this.#toAll.get(session))) subscriber.forget(chatId);
+      for (const subscriber of this.#toAll.get(session)?.all() ?? []) subscriber.forget(chatId);
       // Of the viewer's own subscriptions, not of the chat's: a chat that is deleted is left by each of its members.
       for (const subscription of session.subscriptions) {
-        if (subscription.spec.chatId === chatId) subscription.end(new GatewayError("NOT_PARTICIPANT"));
+        if (subscription.chatId === chatId) subscription.end(new GatewayError("NOT_PARTICIPANT"));
       }
     }
   }
@@ -193,7 +189,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   async #enter(session: Session, mine: Subscribers, chatId: string, since: Position | undefined): Promise<void> {
     await this.#listen(session, mine, chatId, since);
-    for (const subscriber of allOf(mine)) await subscriber.refresh(chatId);
+    for (const subscriber of mine.all()) await subscriber.refresh(chatId);
   }
 
   /**
@@ -212,7 +208,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
     room.entering--;
     if (!session.viewer.chats.has(chatId) || this.#toAll.get(session) !== mine) return this.#dropIfEmpty(room);
     // In one turn: nothing arrives live in between.
-    for (const subscriber of allOf(mine)) subscriber.joined(chatId, since);
+    for (const subscriber of mine.all()) subscriber.joined(chatId, since);
     room.audience.set(session, mine);
   }
 
@@ -265,33 +261,28 @@ export class Fanout implements MembershipListener, SubscriberSet {
     for (const [session, mine] of room.audience) {
       // The audience is kept by membership changes; a last look costs a map's, and decides.
       if (!session.viewer.chats.has(room.chatId)) continue;
-      this.#deliver(mine.get(event.type), event, position);
+      this.#delivered += mine.deliver(event, position);
     }
-    this.#deliver(room.direct.get(event.type), event, position);
+    this.#delivered += room.direct.deliver(event, position);
+  }
+
+  /** A copy: who has ended meanwhile is in it, and is not bothered by what comes after. */
+  #all(): readonly Subscriber[] {
+    const rooms = Array.from(this.#rooms.values(), ({ direct }) => direct);
+    return [...this.#toAll.values(), ...rooms].flatMap((subscribers) => [...subscribers.all()]);
   }
 
   /** Transient events may have been missed. One subscription after the other: there are many, and each reads from the bus. */
   async #refreshAll(): Promise<void> {
     this.#isBusLost = false;
-    for (const subscriber of this.#subscribers) subscriber.busRestored();
-    for (const subscriber of this.#subscribers) {
+    for (const subscriber of this.#all()) subscriber.busRestored();
+    for (const subscriber of this.#all()) {
+      if (!subscriber.session.subscriptions.has(subscriber)) continue;
       try {
         await subscriber.refresh();
       } catch (error) {
         this.#options.log.warn({ err: error }, "states could not be read again");
       }
-    }
-  }
-
-  #deliver(
-    subscribers: ReadonlySet<Subscriber> | undefined,
-    event: DeliveredEvent,
-    position: Position | undefined,
-  ): void {
-    if (!subscribers) return;
-    for (const subscriber of subscribers) {
-      this.#delivered++;
-      subscriber.deliver(event, position);
     }
   }
 }

@@ -5,14 +5,14 @@ import type { Presence } from "../chat/presence.ts";
 import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session } from "../chat/session.ts";
 import type { Room } from "./room.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { Subscribers } from "./subscriber.ts";
 
 interface PresenceFanoutOptions {
   readonly presence: Pick<Presence, "heard" | "known">;
   readonly presenceAudience: PresenceAudience;
   /** The chats that are listened to, by id. */
   readonly rooms: ReadonlyMap<string, Room>;
-  readonly deliver: (subscribers: ReadonlySet<Subscriber> | undefined, event: PresenceChanged) => void;
+  readonly deliver: (subscribers: Subscribers, event: PresenceChanged) => void;
 }
 
 export class PresenceFanout {
@@ -62,8 +62,8 @@ export class PresenceFanout {
     for (const [session, mine] of room.audience) {
       if (served.has(session)) continue;
       served.add(session);
-      this.#options.deliver(mine.get(event.type), event);
+      this.#options.deliver(mine, event);
     }
-    this.#options.deliver(room.direct.get(event.type), event);
+    this.#options.deliver(room.direct, event);
   }
 }

@@ -31,8 +31,8 @@ export async function recoverRoom(
     return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
   } catch (error) {
     log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
-    const lists = [...room.audience.values(), room.direct].map((of) => of.get("message.created"));
-    for (const subscriber of lists.flatMap((list) => [...(list ?? [])])) {
+    const lists = [...room.audience.values(), room.direct];
+    for (const subscriber of lists.flatMap((list) => [...list.of("message.created")])) {
       if (subscriber.missed) subscriber.missed(room.chatId);
       else subscriber.end(new GatewayError("CURSOR_EXPIRED"));
     }

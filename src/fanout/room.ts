@@ -2,7 +2,7 @@
 import type { Unsubscribe } from "../bus/bus.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { Session } from "../chat/session.ts";
-import type { Subscribers } from "./subscriber.ts";
+import { Subscribers } from "./subscriber.ts";
 
 /** It lives as long as it has a listener, and holds the process's one bus subscription to the chat. */
 export class Room {
@@ -10,7 +10,7 @@ export class Room {
   /** The subscriptions to all chats of each session whose viewer is in this one. */
   readonly audience = new Map<Session, Subscribers>();
   /** Subscriptions to this chat alone. */
-  readonly direct: Subscribers = new Map();
+  readonly direct = new Subscribers();
   /** Sessions that are about to be in the audience. */
   entering = 0;
   /** Resolves when the room receives the chat's events. */
@@ -30,15 +30,13 @@ export class Room {
   }
 
   get isEmpty(): boolean {
-    return this.audience.size === 0 && this.direct.size === 0 && this.entering === 0;
+    return this.audience.size === 0 && this.direct.isEmpty && this.entering === 0;
   }
 
   /** The sessions here with whose rights the chat can be read. */
   *sessions(): Generator<Session> {
     for (const session of this.audience.keys()) if (!session.ended) yield session;
-    for (const subscribers of this.direct.values()) {
-      for (const { spec } of subscribers) if (!spec.session.ended) yield spec.session;
-    }
+    for (const { session } of this.direct.all()) if (!session.ended) yield session;
   }
 
   /** Somebody types, or has stopped: looks after the end of the indicator. */

@@ -1,37 +1,46 @@
 /** A stream of states, of which only the latest matters: typing, presence. */
 import type { EventOf, EventType } from "../chat/events/registry.ts";
+import type { Session, Viewer } from "../chat/session.ts";
+import { SmallSet } from "../small-set.ts";
 import { Stream, type StreamSpec, type SubscriberSet } from "./stream.ts";
 
-export interface StateStreamSpec<Type extends EventType> extends StreamSpec<Type> {
-  /** The whole present state, which comes first. */
-  readonly snapshot: () => Promise<readonly EventOf<Type>[]>;
+/** What one type of state is: the same for all streams of it. */
+export interface StateKind<Type extends EventType> {
+  readonly type: Type;
+  /** Whether a viewer receives an event: one's own typing is not. Called for every event, in constant time. */
+  readonly takes: (event: EventOf<Type>, viewer: Viewer) => boolean;
   /** What an event is the state of, and the state. A newer event of the same key replaces one that waits. */
   readonly stateOf: (event: EventOf<Type>) => { readonly key: string; readonly value: boolean };
+  /** The whole present state, which comes first. */
+  readonly snapshot: (session: Session, chatId: string | undefined) => Promise<readonly EventOf<Type>[]>;
 }
 
 export class StateStream<Type extends EventType> extends Stream<Type> {
-  protected readonly queueCapacity = 1;
-  readonly #spec: StateStreamSpec<Type>;
+  readonly #kind: StateKind<Type>;
   /** What waits for the reader, by key. */
   #waiting: Map<string, EventOf<Type>> | undefined;
   /** The keys whose state the reader knows to be true; of all others it is false. */
-  #known: Set<string> | undefined;
+  #known: SmallSet<string> | undefined;
   /** Keys whose state the reader may know wrongly: their next event is new whatever it says. */
   #doubtful: Set<string> | undefined;
   /** For each snapshot that is being read, the keys of the events that arrived meanwhile: they are newer than it. */
   #newer: Set<Set<string>> | undefined;
   #isPaused = false;
 
-  constructor(subscribers: SubscriberSet, spec: StateStreamSpec<Type>) {
-    super(subscribers, spec);
-    this.#spec = spec;
+  constructor(subscribers: SubscriberSet, kind: StateKind<Type>, { session, chatId }: Omit<StreamSpec<Type>, "type">) {
+    super(subscribers, { type: kind.type, session, chatId });
+    this.#kind = kind;
+  }
+
+  protected get queueCapacity(): number {
+    return 1;
   }
 
   deliver(event: EventOf<Type>): void {
-    if (this.isDone || !this.spec.takes(event)) return;
-    const { key, value } = this.#spec.stateOf(event);
+    if (this.isDone || !this.#kind.takes(event, this.session.viewer)) return;
+    const { key, value } = this.#kind.stateOf(event);
     for (const keys of this.#newer ?? []) keys.add(key);
-    this.#known ??= new Set();
+    this.#known ??= new SmallSet();
     const isDoubtful = this.#doubtful?.delete(key) ?? false;
     if (this.#known.has(key) === value && !isDoubtful) return;
     if (value) this.#known.add(key);
@@ -52,7 +61,9 @@ export class StateStream<Type extends EventType> extends Stream<Type> {
     this.#newer ??= new Set();
     this.#newer.add(newer);
     try {
-      const present = new Map((await this.#spec.snapshot()).map((event) => [this.#spec.stateOf(event).key, event]));
+      const present = new Map(
+        (await this.#kind.snapshot(this.session, this.chatId)).map((event) => [this.#kind.stateOf(event).key, event]),
+      );
       for (const key of this.#known ?? []) {
         if (!present.has(key) && !newer.has(key)) (this.#doubtful ??= new Set()).add(key);
       }
@@ -86,7 +97,7 @@ export class StateStream<Type extends EventType> extends Stream<Type> {
       // After a return it is new again.
       this.#known?.delete(key);
     }
-    for (const event of this.queue?.forget(chatId) ?? []) this.#known?.delete(this.#spec.stateOf(event).key);
+    for (const event of this.queue?.forget(chatId) ?? []) this.#known?.delete(this.#kind.stateOf(event).key);
   }
 
   protected prepare(): Promise<void> {

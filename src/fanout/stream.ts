@@ -12,8 +12,6 @@ export interface StreamSpec<Type extends EventType> {
   readonly session: Session;
   /** Undefined: every chat of the viewer, those joined later included. */
   readonly chatId: string | undefined;
-  /** Whether the viewer receives an event: one's own typing is not. Called for every event, in constant time. */
-  readonly takes: (event: EventOf<Type>) => boolean;
 }
 
 /** Adds and removes subscriptions. */
@@ -31,7 +29,9 @@ export interface SubscriberSet {
 export abstract class Stream<Type extends EventType = EventType>
   implements AsyncIterableIterator<EventOf<Type>>, Subscriber
 {
-  readonly spec: StreamSpec<Type>;
+  readonly type: Type;
+  readonly session: Session;
+  readonly chatId: string | undefined;
   protected sink: Sink | undefined;
   /** The sink of a reader that iterates. */
   protected queue: EventQueue<EventOf<Type>> | undefined;
@@ -40,13 +40,15 @@ export abstract class Stream<Type extends EventType = EventType>
   #onState: ((state: StreamState) => void) | undefined;
   #error: Error | undefined;
 
-  constructor(subscribers: SubscriberSet, spec: StreamSpec<Type>) {
+  constructor(subscribers: SubscriberSet, { type, session, chatId }: StreamSpec<Type>) {
     this.#subscribers = subscribers;
-    this.spec = spec;
+    this.type = type;
+    this.session = session;
+    this.chatId = chatId;
   }
 
   /** Events that wait for a reader that iterates, at most. */
-  protected abstract readonly queueCapacity: number;
+  protected abstract get queueCapacity(): number;
 
   /** What its first events are, where it misses none. */
   get startedWith(): string | undefined {
@@ -112,7 +114,7 @@ export abstract class Stream<Type extends EventType = EventType>
     if (!this.queue) {
       const onRoom = (): void => this.resume();
       const onState = (state: StreamState): void => this.#onState?.(state);
-      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, this.spec.session.memory, onRoom, onState);
+      this.queue = new EventQueue<EventOf<Type>>(this.queueCapacity, this.session.memory, onRoom, onState);
       this.pipe(this.queue);
     }
     return this.queue.next();

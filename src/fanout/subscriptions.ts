@@ -26,7 +26,7 @@ import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
 import type { Fanout } from "./fanout.ts";
-import { StateStream, type StateStreamSpec } from "./state-stream.ts";
+import { StateStream, type StateKind } from "./state-stream.ts";
 
 /** How a subscription continues after its connection was lost, where the transport has a way. */
 export interface Resumable {
@@ -69,6 +69,20 @@ interface SubscriptionsOptions {
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
+  /** Others only. */
+  readonly #typing: StateKind<"typing.changed"> = {
+    type: "typing.changed",
+    takes: ({ change }, { userId }) => change.user.id !== userId,
+    stateOf: ({ change }) => ({ key: `${change.chatId} ${change.user.id}`, value: change.isTyping }),
+    snapshot: (session, chatId) => this.#typists(session, chatId),
+  };
+  /** Others only. */
+  readonly #presence: StateKind<"presence.changed"> = {
+    type: "presence.changed",
+    takes: ({ presence }, { userId }) => presence.user.id !== userId,
+    stateOf: ({ presence }) => ({ key: presence.user.id, value: presence.online }),
+    snapshot: (session, chatId) => this.#presences(session, chatId),
+  };
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
@@ -102,26 +116,12 @@ export class Subscriptions {
 
   /** Others only; who is typing now comes first. */
   async typingChanged(session: Session, chatId: string | undefined): Promise<StateStream<"typing.changed">> {
-    return this.#openStates({
-      type: "typing.changed",
-      session,
-      chatId,
-      takes: ({ change }) => change.user.id !== session.user.id,
-      stateOf: ({ change }) => ({ key: `${change.chatId} ${change.user.id}`, value: change.isTyping }),
-      snapshot: () => this.#typists(session, chatId),
-    });
+    return this.#openStates(this.#typing, session, chatId);
   }
 
   /** Others only; who is online now comes first. */
   async presenceChanged(session: Session, chatId: string | undefined): Promise<StateStream<"presence.changed">> {
-    return this.#openStates({
-      type: "presence.changed",
-      session,
-      chatId,
-      takes: ({ presence }) => presence.user.id !== session.user.id,
-      stateOf: ({ presence }) => ({ key: presence.user.id, value: presence.online }),
-      snapshot: () => this.#presences(session, chatId),
-    });
+    return this.#openStates(this.#presence, session, chatId);
   }
 
   /** The viewer's list of chats: all of it, then what has changed. */
@@ -159,7 +159,7 @@ export class Subscriptions {
       }
       return point?.found ? { start: "resumed", position: point.found } : { start: "new" };
     };
-    const spec = { type, session, chatId, takes: () => true };
+    const spec = { type, session, chatId };
     const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
     await stream.open();
     if (point) {
@@ -170,10 +170,12 @@ export class Subscriptions {
   }
 
   async #openStates<Type extends "typing.changed" | "presence.changed">(
-    spec: StateStreamSpec<Type>,
+    kind: StateKind<Type>,
+    session: Session,
+    chatId: string | undefined,
   ): Promise<StateStream<Type>> {
-    await this.#admit(spec.session, spec.chatId);
-    const stream = new StateStream<Type>(this.#options.fanout, spec);
+    await this.#admit(session, chatId);
+    const stream = new StateStream<Type>(this.#options.fanout, kind, { session, chatId });
     await stream.open();
     return stream;
   }

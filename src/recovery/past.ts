@@ -68,8 +68,7 @@ interface Rest {
 export class ReaderPast {
   readonly #sources: PastSources;
   readonly #session: Session;
-  /** Of the operation that subscribed. A read may be caused by somebody else's message. */
-  readonly #origin: CallOrigin | undefined = callOrigin();
+  readonly #origin: CallOrigin | undefined;
   readonly #type: DurableChatEvent["type"];
   /** Where the client asked to continue, until it has caught up. */
   #cursor: CursorPosition | undefined;
@@ -81,9 +80,16 @@ export class ReaderPast {
   /** Events of the first read of each topic, until the reader has caught up for the first time. Undefined from then on. */
   #counts: Map<string, number> | undefined;
   /** By topic, while a history is read in parts. */
-  readonly #rests = new Map<string, Rest>();
+  #rests: Map<string, Rest> | undefined;
 
-  constructor(sources: PastSources, session: Session, type: DurableChatEvent["type"]) {
+  /** @param origin of the operation that subscribed. A read may be caused by somebody else's message. */
+  constructor(
+    sources: PastSources,
+    session: Session,
+    type: DurableChatEvent["type"],
+    origin: CallOrigin | undefined = callOrigin(),
+  ) {
+    this.#origin = origin;
     this.#sources = sources;
     this.#session = session;
     this.#type = type;
@@ -109,14 +115,6 @@ export class ReaderPast {
     this.#know([idOf(event)]);
   }
 
-  countStart(outcome: StartOutcome): void {
-    this.#sources.starts.add(outcome);
-  }
-
-  countReplayed(source: ReplaySource): void {
-    this.#sources.replayed.add(source);
-  }
-
   /** Whether the reader has an event already that arrives live, or from the log. */
   hasDelivered(event: DurableChatEvent): boolean {
     if (!this.#known && !this.#ownerOf) return false;
@@ -138,9 +136,9 @@ export class ReaderPast {
     seen: Position | undefined,
     { maxBytes, isContinued }: PartRequest = WHOLE,
   ): Promise<Past<PastEvent>> {
-    const rest = isContinued ? this.#rests.get(topic) : undefined;
+    const rest = isContinued ? this.#rests?.get(topic) : undefined;
     if (rest) return this.#nextPart(topic, rest, maxBytes);
-    this.#rests.delete(topic);
+    this.#rests?.delete(topic);
     const logged = await this.#sources.log.read(topic, after, logPartOf(this.#type));
     const readTo = logged?.at(-1)?.position ?? after;
     if (logged && (seen === undefined || readTo >= seen)) {
@@ -160,8 +158,8 @@ export class ReaderPast {
     const messages = await onBehalfOf(this.#origin, () => rest.held.whole(part));
     rest.messages = rest.messages.slice(part.length);
     const isPartial = rest.messages.length > 0;
-    if (isPartial) this.#rests.set(topic, rest);
-    else this.#rests.delete(topic);
+    if (isPartial) (this.#rests ??= new Map()).set(topic, rest);
+    else this.#rests?.delete(topic);
     const chatId = chatOfTopic(topic);
     return {
       // In the order in which they were read, whatever the instants of their creation.

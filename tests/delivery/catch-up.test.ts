@@ -148,7 +148,7 @@ function createScene(sources: Partial<PastSources> = {}, bus: Bus<BusEvent> = cr
   ): Promise<DurableStream<Type>> => {
     const stream = new DurableStream<Type>({
       subscribers: fanout,
-      spec: { type, session, chatId, takes: () => true },
+      spec: { type, session, chatId },
       sources: {
         log: bus.log,
         history: NO_HISTORY,

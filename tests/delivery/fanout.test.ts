@@ -18,7 +18,9 @@ const at = "2026-01-31T09:30:00.000Z";
 
 /** A subscriber that keeps what is delivered to it. */
 class Spy implements Subscriber {
-  readonly spec: Subscriber["spec"];
+  readonly type: EventType;
+  readonly session: Session;
+  readonly chatId: string | undefined;
   readonly got: DeliveredEvent[] = [];
   readonly ends: unknown[] = [];
   /** What it was told about the bus. */
@@ -26,7 +28,9 @@ class Spy implements Subscriber {
   isBroken = false;
 
   constructor(type: EventType, session: Session, chatId?: string) {
-    this.spec = { type, session, chatId };
+    this.type = type;
+    this.session = session;
+    this.chatId = chatId;
   }
 
   deliver(event: DeliveredEvent): void {

@@ -31,11 +31,15 @@ function message(second: number): Message {
 }
 
 class Spy implements Subscriber {
-  readonly spec: Subscriber["spec"];
+  readonly type: EventType;
+  readonly session: Session;
+  readonly chatId: string | undefined;
   readonly ends: unknown[] = [];
 
   constructor(type: EventType, session: Session, chatId?: string) {
-    this.spec = { type, session, chatId };
+    this.type = type;
+    this.session = session;
+    this.chatId = chatId;
   }
 
   deliver(_event: DeliveredEvent): void {}

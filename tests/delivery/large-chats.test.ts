@@ -15,13 +15,16 @@ const AT = "2026-01-31T09:30:00.000Z";
 
 /** Counts what it is asked. */
 class Watcher implements Subscriber {
-  readonly spec: Subscriber["spec"];
+  readonly type = "presence.changed";
+  readonly session: Session;
+  readonly chatId: string | undefined;
   readonly presences: string[] = [];
   readonly ends: (string | undefined)[] = [];
   refreshes = 0;
 
   constructor(session: Session, chatId: string | undefined) {
-    this.spec = { type: "presence.changed", session, chatId };
+    this.session = session;
+    this.chatId = chatId;
   }
 
   deliver(event: DeliveredEvent, _position: Position | undefined): void {
@@ -92,7 +95,7 @@ test("a chat that is deleted ends each member's own subscription to it, and no o
   const { directory, fanout, watchers } = await createScene();
   directory.remove("large");
   expect(directory.chat("large")).toBeUndefined();
-  for (const { spec, ends } of watchers) expect(ends).toEqual(spec.chatId === undefined ? [] : ["NOT_PARTICIPANT"]);
+  for (const { chatId, ends } of watchers) expect(ends).toEqual(chatId === undefined ? [] : ["NOT_PARTICIPANT"]);
   for (const watcher of watchers) fanout.remove(watcher);
   expect(fanout.statistics).toMatchObject({ rooms: 0, subscriptions: 0 });
 });

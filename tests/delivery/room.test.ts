@@ -5,7 +5,7 @@ import type { TypingChanged } from "../../src/chat/events/typing-changed.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { Room } from "../../src/fanout/room.ts";
-import { insert, type Subscriber } from "../../src/fanout/subscriber.ts";
+import { Subscribers, type Subscriber } from "../../src/fanout/subscriber.ts";
 
 const EXPIRES_IN_MS = 6000;
 
@@ -103,7 +103,9 @@ describe("a room", () => {
   const open = (name: string): Session =>
     new Session({ token: name, tokenHash: name, user: { id: name, name, email: "", role: null } }, new Directory());
   const subscriber = (session: Session): Subscriber => ({
-    spec: { type: "message.created", session, chatId: "chat" },
+    type: "message.created",
+    session,
+    chatId: "chat",
     deliver() {},
     end() {},
     forget() {},
@@ -116,15 +118,15 @@ describe("a room", () => {
   test("is empty without a listener to all chats or to this one", () => {
     const { room } = createRoom();
     expect([room.isEmpty, [...room.sessions()][0]]).toEqual([true, undefined]);
-    insert(room.direct, subscriber(open("ann")));
+    room.direct.add(subscriber(open("ann")));
     expect(room.isEmpty).toBe(false);
   });
 
   test("is read with the rights of any session that has not ended", () => {
     const { room } = createRoom();
     const [ann, ben, cleo] = [open("ann"), open("ben"), open("cleo")];
-    room.audience.set(ann, new Map());
-    for (const session of [ben, cleo]) insert(room.direct, subscriber(session));
+    room.audience.set(ann, new Subscribers());
+    for (const session of [ben, cleo]) room.direct.add(subscriber(session));
     expect([...room.sessions()][0]).toBe(ann);
     for (const [session, next] of [
       [ann, ben],

@@ -212,7 +212,7 @@ test("a hundred equal subscriptions of the real schema are executed once an even
     starts: new Counts<StartOutcome>(),
   };
   const messages = async (chatId: string | undefined): Promise<unknown> => {
-    const spec = { type: "message.created", session, chatId, takes: () => true } as const;
+    const spec = { type: "message.created", session, chatId } as const;
     const stream = new DurableStream({ subscribers: fanout, spec, sources, start: async () => ({ start: "new" }) });
     await stream.open();
     return stream;

@@ -70,7 +70,8 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
     updatedAt: at,
   });
   directory.replace("me", ["a", "b"].map(chat), directory.now());
-  const spec = { session, chatId: undefined, takes: () => true };
+  const spec = { session, chatId: undefined };
+  const takes = (): boolean => true;
   return {
     directory,
     type: (chatId: string, isTyping: boolean) => bus.publish(chatTopic(chatId), typing(chatId, isTyping)),
@@ -82,7 +83,7 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
     },
     openTyping: async (snapshot: () => Promise<readonly EventOf<"typing.changed">[]> = NOTHING) => {
       const stateOf = ({ change }: EventOf<"typing.changed">) => ({ key: change.chatId, value: change.isTyping });
-      const stream = new StateStream(fanout, { ...spec, type: "typing.changed", stateOf, snapshot });
+      const stream = new StateStream(fanout, { type: "typing.changed", takes, stateOf, snapshot }, spec);
       await stream.open();
       return stream;
     },
@@ -91,7 +92,7 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
         key: event.presence.user.id,
         value: event.presence.online,
       });
-      const stream = new StateStream(fanout, { ...spec, type: "presence.changed", stateOf, snapshot });
+      const stream = new StateStream(fanout, { type: "presence.changed", takes, stateOf, snapshot }, spec);
       await stream.open();
       return stream;
     },

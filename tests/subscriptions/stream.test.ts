@@ -9,13 +9,13 @@ import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { Session } from "../../src/chat/session.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { DurableStream } from "../../src/fanout/durable-stream.ts";
-import { StateStream, type StateStreamSpec } from "../../src/fanout/state-stream.ts";
+import { StateStream, type StateKind } from "../../src/fanout/state-stream.ts";
 import { GatewayError } from "../../src/errors.ts";
 
 const CHAT_ID = "c1";
 
 type TypingStream = StateStream<"typing.changed">;
-type TypingSpec = Pick<StateStreamSpec<"typing.changed">, "snapshot">;
+type TypingSpec = Pick<StateKind<"typing.changed">, "snapshot">;
 
 /** A fan-out with one session, whose subscriptions to one chat a test opens and feeds. */
 async function setUp() {
@@ -34,7 +34,7 @@ async function setUp() {
       const history = { select: () => Promise.reject(new GatewayError("CURSOR_EXPIRED")) };
       const stream = new DurableStream<"message.created">({
         subscribers: fanout,
-        spec: { type: "message.created", session, chatId: CHAT_ID, takes: () => true },
+        spec: { type: "message.created", session, chatId: CHAT_ID },
         sources: { log: bus.log, history, limit: 1000, replayed: new Counts(), starts: new Counts() },
         start: async () => ({ start: "new" }),
       });
@@ -42,14 +42,16 @@ async function setUp() {
       return stream;
     },
     openTyping: async ({ snapshot }: TypingSpec = { snapshot: async () => [] }): Promise<TypingStream> => {
-      const stream: TypingStream = new StateStream(fanout, {
-        type: "typing.changed",
-        session,
-        chatId: CHAT_ID,
-        takes: () => true,
-        stateOf: ({ change }) => ({ key: change.user.id, value: change.isTyping }),
-        snapshot,
-      });
+      const stream: TypingStream = new StateStream(
+        fanout,
+        {
+          type: "typing.changed",
+          takes: () => true,
+          stateOf: ({ change }) => ({ key: change.user.id, value: change.isTyping }),
+          snapshot,
+        },
+        { session, chatId: CHAT_ID },
+      );
       await stream.open();
       return stream;
     },

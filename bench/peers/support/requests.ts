@@ -8,11 +8,17 @@ export type Request =
   | { readonly type: "observed" }
   /** Begin a processor profile; `profiled` ends it and writes it to a file. */
   | { readonly type: "profile" }
-  | { readonly type: "profiled"; readonly file: string };
+  | { readonly type: "profiled"; readonly file: string }
+  /** Say how much of the heap is in use after a collection. */
+  | { readonly type: "heap" }
+  /** Write a snapshot of the heap to a file. */
+  | { readonly type: "snapshot"; readonly file: string };
 
 export interface Answer {
   /** Absent of other requests than `observed`, and of a server that cannot be observed. */
   readonly observation?: Observation;
+  /** Of `heap`. */
+  readonly heapBytes?: number;
 }
 
 export interface Observation {

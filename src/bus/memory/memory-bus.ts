@@ -1,6 +1,7 @@
 /** The bus of one process. Nothing of it survives the process. */
 import { LRUCache } from "lru-cache";
 import { Counts, Durations } from "../../measures.ts";
+import { SmallSet } from "../../small-set.ts";
 import {
   COMMAND_BOUNDS,
   GAP_OUTCOMES,
@@ -196,7 +197,7 @@ function createMemoryExpiringSets(): ExpiringSets {
 }
 
 function createMemoryPresence(): PresenceStore {
-  const online = new Map<string, Set<string>>();
+  const online = new Map<string, SmallSet<string>>();
   const lastSeen = new LRUCache<string, string>({ max: MAX_ENTRIES });
 
   function read(userId: string): PresenceState {
@@ -209,7 +210,7 @@ function createMemoryPresence(): PresenceStore {
     async enter({ id }, leaseId) {
       const leases = online.get(id);
       if (leases) leases.add(leaseId);
-      else online.set(id, new Set([leaseId]));
+      else online.set(id, new SmallSet<string>().add(leaseId));
       return leases === undefined;
     },
     async leave(userId, leaseId) {

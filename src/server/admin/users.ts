@@ -155,7 +155,7 @@ export class Users {
       openedAt: new Date(session.openedAt).toISOString(),
       delivered: socket?.delivered ?? null,
       isLagging: socket?.isLagging ?? false,
-      subscriptions: [...session.subscriptions].map(({ spec }) => ({ event: spec.type, chatId: spec.chatId ?? null })),
+      subscriptions: Array.from(session.subscriptions, ({ type, chatId }) => ({ event: type, chatId: chatId ?? null })),
     };
   }
 }
