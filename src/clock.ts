@@ -1,5 +1,7 @@
 /** Time, as far as the end of something depends on it: a test brings a clock of its own. */
 
+import { AsyncLocalStorage } from "node:async_hooks";
+
 /** Stops a timer. Harmless when it has run. */
 export type Cancel = () => void;
 
@@ -13,16 +15,45 @@ export interface Clock {
 /** What a timer of Node.js can wait at most. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Runs what it is given on nobody's behalf: a timer would keep what belongs to the call that sets it. */
+const onNobodysBehalf = AsyncLocalStorage.snapshot();
+
+/** An object, not closures: every token that a session is open with has one. */
+class SystemTimer {
+  readonly #callback: () => void;
+  #remainingMs: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(delayMs: number, callback: () => void) {
+    this.#remainingMs = Math.max(0, delayMs);
+    this.#callback = callback;
+    this.#wait();
+  }
+
+  onStep(): void {
+    if (this.#remainingMs > 0) this.#wait();
+    else this.#callback();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    const stepMs = Math.min(this.#remainingMs, MAX_TIMER_MS);
+    this.#remainingMs -= stepMs;
+    this.#timer = setTimeout(step, stepMs, this).unref();
+  }
+}
+
+function step(timer: SystemTimer): void {
+  timer.onStep();
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    let timer: NodeJS.Timeout;
-    function wait(remainingMs: number): void {
-      const stepMs = Math.min(remainingMs, MAX_TIMER_MS);
-      timer = setTimeout(() => (remainingMs > stepMs ? wait(remainingMs - stepMs) : callback()), stepMs);
-      timer.unref();
-    }
-    wait(Math.max(0, delayMs));
-    return () => clearTimeout(timer);
+    const timer = onNobodysBehalf(() => new SystemTimer(delayMs, callback));
+    return () => timer.cancel();
   },
 };

@@ -4,35 +4,37 @@ import type { Cancel, Clock } from "../clock.ts";
 import { SmallSet } from "../small-set.ts";
 import type { Session } from "./session.ts";
 
-interface CredentialOptions {
-  readonly token: string;
-  readonly tokenHash: string;
+/** Parts of the interval at which a token may be asked about again: few enough for tokens to share timers. */
+const PARTS = 512;
+
+/** What happens to tokens: the same for all of them. */
+export interface CredentialWatch {
   readonly clock: Clock;
   /** The token has expired. */
-  readonly onExpiry: (credential: Credential) => void;
+  onExpiry(credential: Credential): void;
   /** It is time to ask again whose it is. */
-  readonly onRecheck: (credential: Credential) => void;
-  /** Within what time it has to be asked about again, as things are now: it grows with the number of tokens. */
-  readonly recheckIntervalMs: () => number;
+  onRecheck(credential: Credential): void;
+  /** Within what time a token has to be asked about again, as things are now: it grows with the number of tokens. */
+  recheckIntervalMs(): number;
 }
 
 export class Credential {
   readonly token: string;
   readonly tokenHash: string;
   readonly sessions = new SmallSet<Session>();
-  readonly #options: CredentialOptions;
+  readonly #watch: CredentialWatch;
   readonly #cancelExpiry: Cancel | undefined;
   #cancelRecheck: Cancel;
 
-  constructor(options: CredentialOptions) {
-    const { token, tokenHash, clock, onExpiry } = options;
+  constructor(token: string, tokenHash: string, watch: CredentialWatch) {
     this.token = token;
     this.tokenHash = tokenHash;
-    this.#options = options;
+    this.#watch = watch;
+    const { clock } = watch;
     const expiresAt = expiryOf(token);
     // The REST API has just accepted it: where that is over by this clock, the clocks differ, and the API's counts.
     if (expiresAt !== undefined && expiresAt > clock.now()) {
-      this.#cancelExpiry = clock.after(expiresAt - clock.now(), () => onExpiry(this));
+      this.#cancelExpiry = clock.after(expiresAt - clock.now(), () => watch.onExpiry(this));
     }
     this.#cancelRecheck = this.#scheduleRecheck();
   }
@@ -40,7 +42,7 @@ export class Credential {
   /** Asks again within so long a time. */
   recheckWithin(ms: number): void {
     this.#cancelRecheck();
-    this.#cancelRecheck = this.#options.clock.after(ms * shareOfInterval(), () => this.#recheck());
+    this.#cancelRecheck = this.#watch.clock.after(partOf(ms, randomPart()), () => this.#recheck());
   }
 
   close(): void {
@@ -49,26 +51,31 @@ export class Credential {
   }
 
   #scheduleRecheck(): Cancel {
-    const { clock, recheckIntervalMs } = this.#options;
-    const share = shareOfInterval();
-    const waitMs = recheckIntervalMs() * share;
-    return clock.after(waitMs, () => {
-      // Many others may have come meanwhile: this one's turn is then later.
-      const laterMs = recheckIntervalMs() * share - waitMs;
-      if (laterMs > 0) this.#cancelRecheck = clock.after(laterMs, () => this.#recheck());
-      else this.#recheck();
-    });
+    const part = randomPart();
+    const waitMs = partOf(this.#watch.recheckIntervalMs(), part);
+    return this.#watch.clock.after(waitMs, () => this.#recheckUnlessLater(part, waitMs));
+  }
+
+  /** Many others may have come meanwhile: this one's turn is then later. */
+  #recheckUnlessLater(part: number, waitedMs: number): void {
+    const laterMs = partOf(this.#watch.recheckIntervalMs(), part) - waitedMs;
+    if (laterMs > 0) this.#cancelRecheck = this.#watch.clock.after(laterMs, () => this.#recheck());
+    else this.#recheck();
   }
 
   #recheck(): void {
     this.#cancelRecheck = this.#scheduleRecheck();
-    this.#options.onRecheck(this);
+    this.#watch.onRecheck(this);
   }
 }
 
 /** Within the interval, but not for everybody who came at once at once again. */
-function shareOfInterval(): number {
-  return 0.5 + Math.random() / 2;
+function randomPart(): number {
+  return PARTS - Math.floor((Math.random() * PARTS) / 2);
+}
+
+function partOf(intervalMs: number, part: number): number {
+  return Math.floor((intervalMs * part) / PARTS);
 }
 
 /**

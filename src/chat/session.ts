@@ -1,7 +1,8 @@
 /** Who asks, and for how long: identities and sessions. */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { ByteBudget } from "../byte-budget.ts";
 import type { GatewayError } from "../errors.ts";
+import { createId } from "../ids.ts";
 import { SmallSet } from "../small-set.ts";
 import type { Me, User } from "./model.ts";
 import type { Unauthenticated } from "./unauthenticated.ts";
@@ -45,9 +46,15 @@ interface RunningSubscription {
   end(reason: GatewayError): void;
 }
 
+/** What a session is the session of. */
+export interface SessionOwner {
+  /** The gateway has ended the session, once. */
+  sessionEnded(reason: Unauthenticated): void;
+}
+
 /** An identity with an open connection: a WebSocket, or one SSE stream. */
 export class Session implements Identity {
-  readonly id = randomUUID();
+  readonly id = createId();
   /** Milliseconds since the epoch. */
   readonly openedAt = Date.now();
   readonly viewer: Viewer;
@@ -58,7 +65,7 @@ export class Session implements Identity {
   readonly subscriptions = new SmallSet<RunningSubscription>();
   /** Why the gateway ended this session, if it did. Nothing is executed or delivered for an ended session. */
   #ended: Unauthenticated | undefined;
-  readonly #onEnd: ((reason: Unauthenticated) => void)[] = [];
+  #owner: SessionOwner | undefined;
 
   /** @param viewers knows who is connected to this process. */
   constructor(identity: Identity, viewers: { attach(session: Session): Viewer }) {
@@ -87,10 +94,10 @@ export class Session implements Identity {
     return this.#ended;
   }
 
-  /** Called when the gateway ends the session, once; at once where it has ended already. */
-  onEnd(listener: (reason: Unauthenticated) => void): void {
-    if (this.#ended) listener(this.#ended);
-    else this.#onEnd.push(listener);
+  /** Whose connection ends with the session: told at once where that has ended already. */
+  bindTo(owner: SessionOwner): void {
+    this.#owner = owner;
+    if (this.#ended) owner.sessionEnded(this.#ended);
   }
 
   /** Ends the session for a reason that the client is told. */
@@ -98,7 +105,7 @@ export class Session implements Identity {
     if (this.#ended) return;
     this.#ended = reason;
     // First the connection: it says what has been given so far.
-    for (const listener of this.#onEnd.splice(0)) listener(reason);
+    this.#owner?.sessionEnded(reason);
     for (const subscription of this.subscriptions) subscription.end(reason);
   }
 }

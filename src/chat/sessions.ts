@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import { OneAtATime } from "../one-at-a-time.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
 import { learnChats, listChats, type ChatList } from "./chat-list.ts";
-import { Credential } from "./credential.ts";
+import { Credential, type CredentialWatch } from "./credential.ts";
 import type { Directory } from "./directory.ts";
 import type { Me } from "./model.ts";
 import type { Questions } from "./questions.ts";
@@ -60,6 +60,7 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #listeners: SessionListener[] = [];
   readonly #credentials = new Map<string, Credential>();
+  readonly #watch: CredentialWatch;
   readonly #profiles: LRUCache<string, Me, Question>;
   readonly #chatLists: LRUCache<string, ChatList, Identity>;
   /**
@@ -73,6 +74,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#watch = this.#createWatch();
     const { api, questions, directory, guard } = options;
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
@@ -256,27 +258,28 @@ export class Sessions {
     return list;
   }
 
+  #createWatch(): CredentialWatch {
+    const { clock, log } = this.#options;
+    return {
+      clock,
+      recheckIntervalMs: () => this.recheckWithinMs,
+      onExpiry: ({ tokenHash }) => {
+        this.#profiles.delete(tokenHash);
+        this.#end(tokenHash, new Unauthenticated("Token expired"));
+      },
+      onRecheck: (credential) => {
+        // On nobody's behalf, though somebody's connecting has led to it.
+        onBehalfOf(undefined, () => this.#recheck(credential)).catch((error: unknown) =>
+          log.error({ err: error }, "a session could not be checked"),
+        );
+      },
+    };
+  }
+
   #hold(session: Session): void {
     let credential = this.#credentials.get(session.tokenHash);
     if (!credential) {
-      const { clock, log } = this.#options;
-      credential = new Credential({
-        token: session.token,
-        tokenHash: session.tokenHash,
-        clock,
-        recheckIntervalMs: () => this.recheckWithinMs,
-        onExpiry: (expired) => {
-          this.#profiles.delete(expired.tokenHash);
-          this.#end(expired.tokenHash, new Unauthenticated("Token expired"));
-        },
-        onRecheck: (checked) => {
-          const recheck = (): Promise<void> => this.#recheck(checked);
-          // On nobody's behalf, though somebody's connecting has led to it.
-          onBehalfOf(undefined, recheck).catch((error: unknown) =>
-            log.error({ err: error }, "a session could not be checked"),
-          );
-        },
-      });
+      credential = new Credential(session.token, session.tokenHash, this.#watch);
       this.#credentials.set(session.tokenHash, credential);
     }
     credential.sessions.add(session);

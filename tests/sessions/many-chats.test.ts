@@ -46,7 +46,9 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
 function listener(session: Session): Subscriber {
   const nothing = (): void => undefined;
   return {
-    spec: { type: "message.created", session, chatId: undefined },
+    type: "message.created",
+    session,
+    chatId: undefined,
     deliver: nothing,
     joined: nothing,
     busLost: nothing,
@@ -172,8 +174,7 @@ test("a session that listens to all chats again while it leaves them goes on hea
   await fanout.add(before);
   fanout.remove(before);
   const received: string[] = [];
-  const spec = { type: "typing.changed", session, chatId: undefined } as const;
-  await fanout.add({ ...listener(session), spec, deliver: ({ type }) => void received.push(type) });
+  await fanout.add({ ...listener(session), type: "typing.changed", deliver: ({ type }) => void received.push(type) });
   for (let turn = 0; turn < 100; turn++) await nextTurn();
   expect(fanout.statistics.rooms).toBe(CHATS);
   const change = { chatId: LAST, user: { id: "other 8999", name: "Other" }, isTyping: true };

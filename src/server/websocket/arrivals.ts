@@ -32,7 +32,7 @@ interface Receiver {
   readonly isReceiving: boolean;
   /** Whether it does not read what it was sent: what it asks for waits with that. */
   readonly isThrottled: boolean;
-  handle(text: string): void;
+  read(text: string): void;
   /** Answers the last ping frame of a turn. */
   pong(data: Buffer): void;
   /** Reads nothing more for now. */
@@ -155,7 +155,7 @@ export class Arrivals {
     this.#handled++;
     // In bytes as good as: what is not ASCII takes more of them.
     this.#budget.take(text.length);
-    this.#receiver.handle(text);
+    this.#receiver.read(text);
   }
 
   #slow(): void {

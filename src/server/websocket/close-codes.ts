@@ -12,6 +12,7 @@ export const CloseCode = {
   tryAgainLater: 1013,
   badRequest: 4400,
   forbidden: 4403,
+  initTimeout: 4408,
   subscriberExists: 4409,
   /** The client goes on far above its rate limit. */
   tooManyRequests: 4429,

@@ -84,17 +84,17 @@ export class ConnectionCaller implements Caller, Resumable {
   }
 
   get knowsExpiry(): boolean {
-    return this.connection.expired.has(this.key());
+    return this.connection.points.knowsExpiry(this.key());
   }
 
   noteExpiry(): void {
-    this.connection.expired.add(this.key());
+    this.connection.points.noteExpiry(this.key());
     this.connection.noteStart("expired");
   }
 
   /** Whether the client has completed it. */
   protected get isCompleted(): boolean {
-    return this.connection.inbox?.isCompleted(this.id) === true;
+    return this.connection.inbox.isCompleted(this.id);
   }
 
   get isWanted(): boolean {
@@ -104,9 +104,9 @@ export class ConnectionCaller implements Caller, Resumable {
 
   hold(point: ResumePoint): void {
     this.#point = point;
-    this.connection.hold(point);
+    this.connection.points.hold(point);
     // The client has gone, or wants no more, while the subscription was being opened.
-    if (this.#isReleased) this.connection.letGo(point, this.#isUnwanted);
+    if (this.#isReleased) this.connection.points.letGo(point, this.#isUnwanted);
   }
 
   release(): void {
@@ -116,7 +116,7 @@ export class ConnectionCaller implements Caller, Resumable {
     // still being opened.
     const { isOpen, session } = this.connection;
     this.#isUnwanted = (isOpen && !session?.ended) || this.isCompleted;
-    if (this.#point) this.connection.letGo(this.#point, this.#isUnwanted);
+    if (this.#point) this.connection.points.letGo(this.#point, this.#isUnwanted);
     this.connection.running.release(this.operation);
   }
 }

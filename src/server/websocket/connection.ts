@@ -1,48 +1,55 @@
 /** One WebSocket connection: its socket, its session, its operations under way. */
 import type { WebSocket } from "ws";
 import type { ClientOrigin } from "../../call-origin.ts";
-import type { Session } from "../../chat/session.ts";
+import type { Session, SessionOwner } from "../../chat/session.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import type { Me } from "../../chat/model.ts";
-import type { UnauthenticatedReason } from "../../chat/unauthenticated.ts";
+import type { Unauthenticated } from "../../chat/unauthenticated.ts";
 import { GatewayError } from "../../errors.ts";
-import type { ResumePoint } from "../../recovery/resume.ts";
 import type { Rate } from "../../config/config.ts";
 import { Arrivals, type Turns } from "./arrivals.ts";
 import type { Slot } from "../connection-limits.ts";
 import { CloseCode } from "./close-codes.ts";
 import { Executions } from "./executions.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import type { Inbox } from "./inbox.ts";
+import { Heartbeat, type Heartbeats } from "./heartbeat.ts";
+import { HeldPoints } from "./held-points.ts";
+import { Inbox, type InboxOwner } from "./inbox.ts";
 import type { RefusedOperations } from "./refused-operations.ts";
-import { readMessage } from "./messages.ts";
-import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+import { readMessage, type ParsedMessage } from "./messages.ts";
+import { createOutbox, type Flusher, type Outbox, type OutboxOptions, type OutboxOwner } from "./outbox.ts";
 import { RunningOperations } from "./running-operations.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
 
 const MAX_REASON_BYTES = 123;
 
-interface ConnectionOptions extends Pick<OutboxOptions, "budgetBytes" | "flusher" | "socket" | "transport"> {
-  readonly authorization: string | undefined;
-  readonly client: ClientOrigin;
-  readonly slot: Slot;
+/** What the connections of a server share. */
+export interface ConnectionServer {
   readonly sessions: Sessions;
-  readonly heartbeatMs: number;
+  readonly flusher: Flusher;
+  readonly heartbeats: Heartbeats;
   readonly turns: Turns;
   /** Operations that a user may run. */
   readonly operationRate: Rate;
+  /** Milliseconds that a client has to send `connection_init`. */
+  readonly initTimeoutMs: number;
+  /** As {@link MessageHandler.subscribe}. */
+  subscribe(connection: Connection, id: string, message: ParsedMessage): boolean;
+  /** The socket is closed. */
+  onClose(connection: Connection, code: number, reason: string): void;
+  /** A message could not be handled; undefined where a subscription failed. */
+  onFailure(connection: Connection, message: unknown, error: unknown): void;
 }
 
-/** What a connection tells its subscriptions. */
-interface RunningSubscription {
-  /** There is room again. */
-  resume(): void;
-  /** Nobody wants it any more. */
-  complete(): void;
+interface ConnectionOptions extends Pick<OutboxOptions, "socket" | "transport"> {
+  readonly server: ConnectionServer;
+  readonly authorization: string | undefined;
+  readonly client: ClientOrigin;
+  readonly slot: Slot;
 }
 
-export class Connection {
+/** As little as is possible is made before it is needed: a server has very many of them, which do nothing. */
+export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
   readonly socket: WebSocket;
   /** Its place among the connections that this instance takes. */
   readonly slot: Slot;
@@ -50,18 +57,21 @@ export class Connection {
   readonly heartbeat: Heartbeat;
   /** What the client sends goes through both. */
   readonly arrivals: Arrivals;
-  inbox: Inbox | undefined;
+  readonly inbox: Inbox;
   /** Its operations that are not over. */
   readonly running = new RunningOperations();
   /** Undefined until the first one is. */
   refused: RefusedOperations | undefined;
-  /** The running subscriptions. */
-  readonly live = new Set<RunningSubscription>();
   /** The `Authorization` header of the upgrade request, until the client has said who it is. */
   authorization: string | undefined;
   /** What the client says of itself, in the upgrade request and then in `connectionParams`. */
   client: ClientOrigin;
-  readonly #sessions: Sessions;
+  readonly #server: ConnectionServer;
+  /** Until it is initialised. */
+  #initTimer: NodeJS.Timeout | undefined;
+  /** Where graphql-ws takes messages. */
+  #protocol: ((message: string) => Promise<void>) | undefined;
+  #onClosed: ((code: number, reason: string) => Promise<void>) | undefined;
   #session: Session | undefined;
   /** Undefined until there is a query or a mutation. */
   #executions: Executions | undefined;
@@ -70,44 +80,70 @@ export class Connection {
   #isThrottled = false;
   #isSlowed = false;
   #isDraining = false;
-  /** The keys of positions of which the client was told that they have expired. */
-  readonly expired = new Set<string>();
   /** The positions of the client in each subscription that it may resume. */
-  readonly #points = new Set<ResumePoint>();
-  /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
-  readonly #orphaned = new Set<ResumePoint>();
+  readonly points = new HeldPoints();
   /** How many of its subscriptions began where. */
   #starts: Record<string, number> | undefined;
-  #hasSaidClose = false;
-  #closeCode: number | undefined;
 
-  constructor(options: ConnectionOptions) {
-    const { socket, transport, flusher, budgetBytes, authorization, client, sessions, heartbeatMs } = options;
-    this.#sessions = sessions;
+  constructor({ socket, transport, server, authorization, client, slot }: ConnectionOptions) {
+    this.#server = server;
     this.socket = socket;
-    this.slot = options.slot;
-    this.slot.wait(this);
+    this.slot = slot;
+    slot.wait(this);
     this.authorization = authorization;
     this.client = client;
-    const onRoom = (): void => {
-      this.#unthrottle();
-      this.#executions?.goOn();
-      for (const subscription of this.live) subscription.resume();
-    };
-    // Without a position that is remembered there is nothing to confirm.
-    const onUnconfirmed = (): boolean => this.#points.size > 0 && this.heartbeat.ask();
-    this.outbox = createOutbox({ socket, transport, flusher, budgetBytes, onRoom, onUnconfirmed });
-    this.heartbeat = new Heartbeat(this, heartbeatMs);
-    this.arrivals = new Arrivals(this, options.turns, options.operationRate);
+    this.outbox = createOutbox({ socket, transport, flusher: server.flusher, owner: this });
+    this.heartbeat = new Heartbeat(this, server.heartbeats);
+    this.arrivals = new Arrivals(this, server.turns, server.operationRate);
+    this.inbox = new Inbox(this);
+    this.#initTimer = setTimeout(onInitTimeout, server.initTimeoutMs, this);
+  }
+
+  /** As the handshake has agreed on it. */
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  /** Has messages handled that {@link subscribe} does not take. */
+  onMessage(handle: (message: string) => Promise<void>): void {
+    this.#protocol = handle;
+  }
+
+  /** Has graphql-ws told when the socket is closed. */
+  onClosed(listener: (code: number, reason: string) => Promise<void>): void {
+    this.#onClosed = listener;
+  }
+
+  /** @internal */
+  subscribe(id: string, message: ParsedMessage): boolean {
+    return this.#server.subscribe(this, id, message);
+  }
+
+  /** @internal */
+  async handle(message: ParsedMessage): Promise<void> {
+    try {
+      // graphql-ws parses text and takes the rest as parsed; its types know the text only.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
+      await this.#protocol?.((message ?? "") as string);
+    } catch (error) {
+      this.#server.onFailure(this, message, error);
+    }
+  }
+
+  /** There is room for more. */
+  onRoom(): void {
+    this.#unthrottle();
+    this.#executions?.goOn();
+    for (const operation of this.inbox.running) operation.resume?.();
+  }
+
+  /** @returns whether the client is still to be asked what has arrived. Without a position that is remembered there is nothing to ask. */
+  onUnconfirmed(): boolean {
+    return !this.points.isEmpty && this.heartbeat.ask();
   }
 
   get isOpen(): boolean {
     return this.socket.readyState === this.socket.OPEN;
-  }
-
-  /** Whether it is over: the socket has told so. */
-  get isClosed(): boolean {
-    return this.#closeCode !== undefined;
   }
 
   /** How many of its subscriptions to messages and receipts were new, resumed, began after a cursor, or had expired. */
@@ -145,6 +181,8 @@ export class Connection {
   introduce(client: ClientOrigin, { clientId, streamStates }: Readonly<Record<string, unknown>>): void {
     this.client = client;
     this.authorization = undefined;
+    clearTimeout(this.#initTimer);
+    this.#initTimer = undefined;
     this.#wantsStates = streamStates === true;
     if (typeof clientId === "string" && clientId !== "" && clientId.length <= MAX_CLIENT_ID_LENGTH) {
       this.#clientId = clientId;
@@ -154,7 +192,7 @@ export class Connection {
   /** Takes the session, whose end by the gateway ends the connection. */
   begin(session: Session): void {
     this.#session = session;
-    session.onEnd(({ reason }) => this.#revoke(reason));
+    session.bindTo(this);
   }
 
   /** Another connection needs the place: this one has not said who it is. A client that does not end its closing is cut off. */
@@ -166,22 +204,22 @@ export class Connection {
   /** Does nothing where the socket is closing already: the first reason counts. */
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
-    this.noteResumePoints();
+    this.points.note();
     this.outbox.flush();
     this.#closeSocket(code, reason);
   }
 
   /** A client that answers the close has got everything that was written before: it confirms as the answer to a ping does. */
   #closeSocket(code: number, reason: string): void {
-    this.#hasSaidClose = true;
+    this.points.noteClose();
     this.socket.close(code, fitting(reason));
   }
 
   /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
-  #revoke(reason: UnauthenticatedReason): void {
+  sessionEnded({ reason }: Unauthenticated): void {
     if (!this.isOpen) return;
     // What is dropped here has not been given to the client, though its streams think so.
-    if (!this.outbox.discard()) this.noteResumePoints();
+    if (!this.outbox.discard()) this.points.note();
     // What ws is compressing counts too: it would go out before the close.
     if (this.socket.bufferedAmount > 0) this.socket.terminate();
     else this.#closeSocket(CloseCode.forbidden, reason);
@@ -247,8 +285,8 @@ export class Connection {
     this.close(CloseCode.tooManyRequests, "Too many messages");
   }
 
-  handle(text: string): void {
-    this.inbox?.receive(readMessage(text), text.length);
+  read(text: string): void {
+    this.inbox.receive(readMessage(text), text.length);
     this.throttle();
   }
 
@@ -257,52 +295,29 @@ export class Connection {
     this.throttle();
   }
 
-  /** A ping is about to be written. */
-  noteResumePoints(): void {
-    for (const point of this.#points) point.note();
-  }
-
-  /** That ping has been answered. */
-  confirmResumePoints(): void {
-    // What has been noted since is for the answer to the close.
-    if (this.#hasSaidClose) return;
-    for (const point of this.#points) point.confirm();
-  }
-
   /** The socket is closed. @param code the client's own, or its answer to the gateway's; 1006 where there was none. */
-  closed(code: number): void {
-    this.#closeCode = code;
+  closed(code: number, reason: string): void {
+    this.#server.onClose(this, code, reason);
+  }
+
+  /** Stops what the connection does by itself, and says what becomes of its positions. */
+  conclude(code: number): void {
+    clearTimeout(this.#initTimer);
     this.heartbeat.stop();
     this.arrivals.close();
     this.#executions?.goOn();
-    for (const point of [...this.#points, ...this.#orphaned]) this.#conclude(point, code);
-    this.#points.clear();
-    this.#orphaned.clear();
+    this.points.conclude(code);
   }
 
-  /** A subscription with a resume point runs, or was being opened when the socket was closed. */
-  hold(point: ResumePoint): void {
-    if (this.#closeCode === undefined) this.#points.add(point);
-    else this.#conclude(point, this.#closeCode);
-  }
-
-  /** It is over. @param isUnwanted the client has said so. */
-  letGo(point: ResumePoint, isUnwanted: boolean): void {
-    const isHeld = this.#points.delete(point);
-    if (isUnwanted) point.forget();
-    else if (isHeld) this.#orphaned.add(point);
-  }
-
-  #conclude(point: ResumePoint, code: number): void {
-    // It has said good-bye: it will not come back for what it has missed.
-    const isGoodbye = code === CloseCode.normal || code === CloseCode.noStatus;
-    if (isGoodbye && !this.#hasSaidClose) point.forget();
-    else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
+  /** Ends what runs. Resolves when graphql-ws has ended its part. */
+  async end(code: number, reason: string): Promise<void> {
+    for (const operation of this.inbox.running) operation.complete?.();
+    await this.#onClosed?.(code, reason);
   }
 
   /** Goes on with another token of the same user. */
   refresh(session: Session, token: string): Promise<Me> {
-    return this.#sessions.refresh(session, token, this.client.address);
+    return this.#server.sessions.refresh(session, token, this.client.address);
   }
 
   /** The connection will be closed for a restart. */
@@ -323,6 +338,10 @@ export class Connection {
     // Only a socket that reads sees the client's side of the closing handshake.
     if (this.socket.isPaused) this.socket.resume();
   }
+}
+
+function onInitTimeout(connection: Connection): void {
+  connection.close(CloseCode.initTimeout, "Connection initialisation timeout");
 }
 
 /** As much of a close frame's reason as there is room for: RFC 6455, section 5.5. */

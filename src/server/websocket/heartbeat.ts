@@ -8,28 +8,67 @@ interface Monitored {
   /** Whether nothing is read from the client because it does not read either. */
   readonly isThrottled: boolean;
   readonly outbox: Pick<Outbox, "flush" | "ping">;
-  /** A ping is about to be written. */
-  noteResumePoints(): void;
-  /** That ping has been answered. */
-  confirmResumePoints(): void;
+  /** Noted when a ping is about to be written, and confirmed when it has been answered. */
+  readonly points: { note(): void; confirm(): void };
+}
+
+/** Slots of an interval: the heartbeats of one slot beat in one turn. */
+const MAX_SLOTS = 100;
+
+/** The least time between two slots. */
+const MIN_TICK_MS = 10;
+
+/** The heartbeats of a server: one timer for all of them, each of which beats about every `intervalMs`, at times of its own. */
+export class Heartbeats {
+  readonly #slots: readonly Set<Heartbeat>[];
+  readonly #tickMs: number;
+  #slot = 0;
+  #size = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(intervalMs: number) {
+    const slots = Math.min(MAX_SLOTS, Math.max(1, Math.floor(intervalMs / MIN_TICK_MS)));
+    this.#slots = Array.from({ length: slots }, () => new Set());
+    this.#tickMs = intervalMs / slots;
+  }
+
+  /** Begins to beat, about an interval from now. Returns what {@link delete} takes. */
+  add(heartbeat: Heartbeat): number {
+    const slot = this.#slot;
+    this.#slots[slot]?.add(heartbeat);
+    const turn = (): void => this.#turn();
+    if (this.#size++ === 0) this.#timer = setInterval(turn, this.#tickMs);
+    return slot;
+  }
+
+  delete(heartbeat: Heartbeat, slot: number): void {
+    if (!this.#slots[slot]?.delete(heartbeat)) return;
+    if (--this.#size === 0) clearInterval(this.#timer);
+  }
+
+  #turn(): void {
+    this.#slot = (this.#slot + 1) % this.#slots.length;
+    for (const heartbeat of this.#slots[this.#slot] ?? []) heartbeat.beat();
+  }
 }
 
 /**
- * Pings a socket every `intervalMs` and drops it when a ping has not been answered by the next: a half-open connection looks
+ * Pings a socket at each beat and drops it when a ping has not been answered by the next: a half-open connection looks
  * alive until something is sent. What was written before a ping that is answered has arrived.
  */
 export class Heartbeat {
   readonly #connection: Monitored;
-  readonly #timer: NodeJS.Timeout;
+  readonly #heartbeats: Heartbeats;
+  readonly #slot: number;
   /** Whether any pong has come since the last beat. */
   #isAlive = true;
   #sent = 0;
   #answered = 0;
 
-  constructor(connection: Monitored, intervalMs: number) {
+  constructor(connection: Monitored, heartbeats: Heartbeats) {
     this.#connection = connection;
-    connection.socket.on("pong", (data) => this.#onPong(data));
-    this.#timer = setInterval(() => this.#beat(), intervalMs);
+    this.#heartbeats = heartbeats;
+    this.#slot = heartbeats.add(this);
   }
 
   /**
@@ -46,10 +85,11 @@ export class Heartbeat {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#heartbeats.delete(this, this.#slot);
   }
 
-  #beat(): void {
+  /** @internal */
+  beat(): void {
     const { socket, isThrottled } = this.#connection;
     // One that is closing has a timeout of its own, and of one that is paused no pong is read.
     if (socket.readyState !== socket.OPEN || (socket.isPaused && !isThrottled)) return;
@@ -64,15 +104,16 @@ export class Heartbeat {
   }
 
   #ping(): void {
-    this.#connection.noteResumePoints();
+    this.#connection.points.note();
     this.#connection.outbox.ping(String(++this.#sent));
   }
 
-  #onPong(data: Buffer): void {
+  /** A pong has arrived. */
+  onPong(data: Buffer): void {
     this.#isAlive = true;
     // Some send a pong that nobody asked for.
     if (data.toString() !== String(this.#sent) || this.#answered === this.#sent) return;
     this.#answered = this.#sent;
-    this.#connection.confirmResumePoints();
+    this.#connection.points.confirm();
   }
 }

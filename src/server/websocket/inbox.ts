@@ -3,24 +3,32 @@ import { MessageType } from "graphql-ws";
 import { CloseCode } from "./close-codes.ts";
 import type { ParsedMessage } from "./messages.ts";
 
-interface RunningOperation {
-  isCompleted: boolean;
+/** An operation that is not over. */
+export interface RunningOperation {
+  /** By the client. */
+  wasCompleted: boolean;
   /** Not run by graphql-ws. */
-  isOwn: boolean;
-  subscription: Completable | undefined;
-  /** The `subscribe` that is to follow under the same id. */
-  next: ParsedMessage;
-  nextBytes: number;
+  readonly isOwn: boolean;
+  /** The client wants no more. */
+  complete?(): void;
+  /** There is room again for what it writes. */
+  resume?(): void;
+}
+
+/** One that has not begun to run, or that graphql-ws runs. */
+class Starting implements RunningOperation {
+  wasCompleted = false;
+  isOwn = true;
+}
+
+/** The `subscribe` that is to follow under the same id. */
+interface Next {
+  readonly message: ParsedMessage;
+  readonly bytes: number;
 }
 
 /** Bytes of operations that wait for others to end, at most. */
 const MAX_WAITING_BYTES = 262_144;
-
-/** A subscription that runs. */
-interface Completable {
-  /** The client wants no more. */
-  complete(): void;
-}
 
 /** Where messages go. */
 export interface MessageHandler {
@@ -31,7 +39,7 @@ export interface MessageHandler {
 }
 
 /** The connection that the messages arrive on. */
-interface Receiver {
+export interface InboxOwner extends MessageHandler {
   close(code: number, reason: string): void;
   /** The client lets too much wait. */
   onFlood(): void;
@@ -42,45 +50,38 @@ interface Receiver {
  * second operation under that id would be taken for the first. It waits until the first is over.
  */
 export class Inbox {
-  readonly #handler: MessageHandler;
-  readonly #receiver: Receiver;
-  #waitingBytes = 0;
+  readonly #owner: InboxOwner;
   readonly #running = new Map<string, RunningOperation>();
+  /** By id, while the operation before is not over. */
+  #next: Map<string, Next> | undefined;
+  #waitingBytes = 0;
 
-  constructor(handler: MessageHandler, receiver: Receiver) {
-    this.#handler = handler;
-    this.#receiver = receiver;
+  constructor(owner: InboxOwner) {
+    this.#owner = owner;
+  }
+
+  /** The operations that are not over. */
+  get running(): Iterable<RunningOperation> {
+    return this.#running.values();
   }
 
   /** Whether an operation that is not over yet has been completed by the client. */
   isCompleted(id: string): boolean {
-    return this.#running.get(id)?.isCompleted ?? false;
+    return this.#running.get(id)?.wasCompleted ?? false;
   }
 
   /** @param bytes of the message's text. */
   receive(message: ParsedMessage, bytes: number): void {
     const id = typeof message?.id === "string" ? message.id : undefined;
     const running = id === undefined ? undefined : this.#running.get(id);
-    if (id !== undefined && running?.isCompleted) {
-      if (message?.type === MessageType.Complete) {
-        // Completed before it was begun: nobody is to run it.
-        this.#drop(running);
-        return;
-      }
-      if (message?.type === MessageType.Subscribe) {
-        if (running.next) this.#refuse(id);
-        else {
-          running.next = message;
-          running.nextBytes = bytes;
-          this.#waitingBytes += bytes;
-          if (this.#waitingBytes > MAX_WAITING_BYTES) this.#receiver.onFlood();
-        }
-        return;
-      }
+    if (id !== undefined && running?.wasCompleted) {
+      // Completed before it was begun: nobody is to run it.
+      if (message?.type === MessageType.Complete) return this.#dropNext(id);
+      if (message?.type === MessageType.Subscribe) return this.#wait(id, message, bytes);
     }
     if (running && message?.type === MessageType.Complete) {
-      running.isCompleted = true;
-      running.subscription?.complete();
+      running.wasCompleted = true;
+      running.complete?.();
       if (running.isOwn) return;
     }
     if (id !== undefined && message?.type === MessageType.Subscribe) {
@@ -88,41 +89,45 @@ export class Inbox {
       // Under an id in use; what graphql-ws runs it knows itself.
       if (running.isOwn) return this.#refuse(id);
     }
-    void this.#handler.handle(message);
+    void this.#owner.handle(message);
   }
 
   /** A subscription runs under this id, and is told when it is completed. */
-  opened(id: string, subscription: Completable): void {
-    const operation = this.#running.get(id);
-    if (operation) operation.subscription = subscription;
+  opened(id: string, subscription: RunningOperation): void {
+    if (this.#running.has(id)) this.#running.set(id, subscription);
   }
 
   /** The operation under this id is over. */
   ended(id: string): void {
-    const operation = this.#running.get(id);
-    if (!operation) return;
-    this.#running.delete(id);
-    const { next, nextBytes } = operation;
-    this.#drop(operation);
+    if (!this.#running.delete(id)) return;
+    const next = this.#next?.get(id);
+    if (!next) return;
+    this.#dropNext(id);
     // Not within what has ended it.
-    if (next) queueMicrotask(() => this.receive(next, nextBytes));
+    queueMicrotask(() => this.receive(next.message, next.bytes));
   }
 
   #begin(id: string, message: ParsedMessage): void {
-    const operation = { isCompleted: false, isOwn: true, subscription: undefined, next: undefined, nextBytes: 0 };
+    const operation = new Starting();
     this.#running.set(id, operation);
-    if (this.#handler.subscribe(id, message)) return;
+    if (this.#owner.subscribe(id, message)) return;
     operation.isOwn = false;
-    void this.#handler.handle(message).then(() => this.ended(id));
+    void this.#owner.handle(message).then(() => this.ended(id));
   }
 
   #refuse(id: string): void {
-    this.#receiver.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`);
+    this.#owner.close(CloseCode.subscriberExists, `Subscriber for ${id} already exists`);
   }
 
-  #drop(operation: RunningOperation): void {
-    this.#waitingBytes -= operation.nextBytes;
-    operation.next = undefined;
-    operation.nextBytes = 0;
+  #wait(id: string, message: ParsedMessage, bytes: number): void {
+    if (this.#next?.has(id)) return this.#refuse(id);
+    (this.#next ??= new Map()).set(id, { message, bytes });
+    this.#waitingBytes += bytes;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#owner.onFlood();
+  }
+
+  #dropNext(id: string): void {
+    this.#waitingBytes -= this.#next?.get(id)?.bytes ?? 0;
+    this.#next?.delete(id);
   }
 }

@@ -10,6 +10,7 @@ import type { Results } from "../../graphql/result-stream.ts";
 import type { Selection } from "../../graphql/selections.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
+import type { RunningOperation } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
 import { completeMessage, errorMessage, idText, nextMessage, stateMessage } from "./frames.ts";
 
@@ -17,7 +18,7 @@ import { completeMessage, errorMessage, idText, nextMessage, stateMessage } from
  * One object for all of it, since an idle connection has several: the caller, and where the results go. Results that equal subscriptions
  * share go from the stream to the outbox as they come; others are iterated.
  */
-export class LiveSubscription extends ConnectionCaller implements Sink {
+export class LiveSubscription extends ConnectionCaller implements Sink, RunningOperation {
   readonly #operations: Operations;
   /** Kept here because reading another object on every write doubles the cost of a write. */
   readonly #outbox: Outbox;
@@ -26,6 +27,7 @@ export class LiveSubscription extends ConnectionCaller implements Sink {
   #selection: Selection | undefined;
   #results: Results | undefined;
   #isOver = false;
+  wasCompleted = false;
 
   /** @param id of the `subscribe` message. */
   constructor(operations: Operations, connection: Connection, operation: Operation, id: string) {
@@ -33,6 +35,10 @@ export class LiveSubscription extends ConnectionCaller implements Sink {
     this.#operations = operations;
     this.#outbox = connection.outbox;
     this.#text = idText(id);
+  }
+
+  get isOwn(): boolean {
+    return true;
   }
 
   get isLagging(): boolean {
@@ -106,9 +112,8 @@ export class LiveSubscription extends ConnectionCaller implements Sink {
 
   /** False where nobody waits for it any more. */
   #begin(): boolean {
-    if (this.connection.isClosed || this.isCompleted) return false;
-    this.connection.live.add(this);
-    this.connection.inbox?.opened(this.id, this);
+    if (this.connection.points.isClosed || this.isCompleted) return false;
+    this.connection.inbox.opened(this.id, this);
     return true;
   }
 
@@ -120,12 +125,11 @@ export class LiveSubscription extends ConnectionCaller implements Sink {
     if (this.#isOver) return;
     this.#isOver = true;
     const { connection, isCompleted } = this;
-    connection.live.delete(this);
     this.release();
     if (!isCompleted && connection.isOpen) {
       connection.outbox.send(errors.length > 0 ? errorMessage(this.#text, errors) : completeMessage(this.#text));
     }
-    connection.inbox?.ended(this.id);
+    connection.inbox.ended(this.id);
   }
 }
 

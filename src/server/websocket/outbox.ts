@@ -16,6 +16,8 @@ const CONFIRMATION_INTERVAL_MS = 1000;
 
 /** Writes the outboxes of one server at the end of the turn in which they got something. */
 export class Flusher {
+  /** Bytes that may wait for one client before it lags. */
+  readonly budgetBytes: number;
   #outboxes: Outbox[] = [];
   /** Frames that a server's sockets share. */
   readonly frames = new NextFrames();
@@ -23,6 +25,10 @@ export class Flusher {
   /** Outboxes with something to confirm and nothing to write at present. */
   readonly confirmations = new TimerWheel<{ confirmLate(): void }>((outbox) => outbox.confirmLate());
   #turnAt = -Infinity;
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = budgetBytes;
+  }
 
   /** When this turn's writing began, as `performance.now()` tells it; before that, when the last one's did. */
   get turnAt(): number {
@@ -65,15 +71,19 @@ export interface OutboxOptions {
   /** The TCP or TLS socket below. */
   readonly transport: Socket;
   readonly flusher: Flusher;
-  readonly budgetBytes: number;
+  readonly owner: OutboxOwner;
+}
+
+/** Whose outbox it is. */
+export interface OutboxOwner {
   /**
    * The client is to be asked whether the events so far have arrived, which a ping does.
    *
    * @returns whether that is still to be done: it cannot be asked now.
    */
-  readonly onUnconfirmed: () => boolean;
+  onUnconfirmed(): boolean;
   /** The client has read, and there is room again. */
-  readonly onRoom: () => void;
+  onRoom(): void;
 }
 
 export function createOutbox(options: OutboxOptions): Outbox {
@@ -88,9 +98,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
  */
 abstract class WatchedOutbox {
   protected readonly flusher: Flusher;
-  readonly #budgetBytes: number;
-  readonly #onRoom: () => void;
-  readonly #onUnconfirmed: () => boolean;
+  readonly #owner: OutboxOwner;
   delivered = 0;
   #hasLagged = false;
   /** Whether there were events since the last ping. */
@@ -100,15 +108,13 @@ abstract class WatchedOutbox {
   #pingedAt = -Infinity;
   #isScheduled = false;
 
-  constructor({ flusher, budgetBytes, onRoom, onUnconfirmed }: OutboxOptions) {
+  constructor({ flusher, owner }: OutboxOptions) {
     this.flusher = flusher;
-    this.#budgetBytes = budgetBytes;
-    this.#onRoom = onRoom;
-    this.#onUnconfirmed = onUnconfirmed;
+    this.#owner = owner;
   }
 
   get isLagging(): boolean {
-    const isLagging = this.waitingBytes > this.#budgetBytes;
+    const isLagging = this.waitingBytes > this.flusher.budgetBytes;
     this.#hasLagged ||= isLagging;
     return isLagging;
   }
@@ -120,7 +126,7 @@ abstract class WatchedOutbox {
   protected noteRoom(): void {
     if (!this.#hasLagged || this.isLagging) return;
     this.#hasLagged = false;
-    this.#onRoom();
+    this.#owner.onRoom();
   }
 
   protected noteEvent(): void {
@@ -152,7 +158,7 @@ abstract class WatchedOutbox {
   }
 
   #ask(): void {
-    if (this.#onUnconfirmed()) this.#schedule(CONFIRMATION_INTERVAL_MS);
+    if (this.#owner.onUnconfirmed()) this.#schedule(CONFIRMATION_INTERVAL_MS);
     else this.#settle();
   }
 

@@ -44,7 +44,7 @@ export class SubscriptionRuns {
     }
     discard(payload);
     this.#run(connection, id, prepared).catch((error: unknown) => {
-      connection.inbox?.ended(id);
+      connection.inbox.ended(id);
       this.#onFailure(connection, error);
     });
     return true;
@@ -84,6 +84,6 @@ function payloadOf(message: ParsedMessage): SubscribePayload | undefined {
 
 function refuse(connection: Connection, id: string, errors: readonly GraphQLError[]): void {
   const { inbox } = connection;
-  if (connection.isOpen && inbox?.isCompleted(id) === false) connection.outbox.send(errorMessage(idText(id), errors));
-  inbox?.ended(id);
+  if (connection.isOpen && !inbox.isCompleted(id)) connection.outbox.send(errorMessage(idText(id), errors));
+  inbox.ended(id);
 }

@@ -11,7 +11,7 @@ import {
   type Server,
   type SubscribePayload,
 } from "graphql-ws";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type Server as SocketServer } from "ws";
 import { onBehalfOf } from "../../call-origin.ts";
 import type { Sessions } from "../../chat/sessions.ts";
 import { Unauthenticated } from "../../chat/unauthenticated.ts";
@@ -23,11 +23,12 @@ import { Turns } from "./arrivals.ts";
 import { Accepted, executeAccepted } from "./accepted.ts";
 import { Admission } from "./admission.ts";
 import { CloseCode } from "./close-codes.ts";
-import { Connection } from "./connection.ts";
+import { ClientSocket } from "./client-socket.ts";
+import { Connection, type ConnectionServer } from "./connection.ts";
 import { Closes } from "./connection-counts.ts";
 import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
-import { Inbox } from "./inbox.ts";
+import { Heartbeats } from "./heartbeat.ts";
 import { discard } from "./messages.ts";
 import { Flusher } from "./outbox.ts";
 import { socketOptions } from "./socket-options.ts";
@@ -62,11 +63,12 @@ function refuseSubscription(): never {
 
 export class WebSockets {
   readonly #options: WebSocketsOptions;
-  readonly #server: WebSocketServer;
+  readonly #server: SocketServer<typeof ClientSocket>;
   readonly #protocol: Server<Connection>;
   readonly #connections = new Connections();
-  readonly #flusher = new Flusher();
-  readonly #turns = new Turns();
+  /** What its connections share. */
+  readonly #shared: ConnectionServer;
+  readonly #onError: (error: Error) => void;
   readonly #admission: Admission;
   readonly #subscriptions: SubscriptionRuns;
   readonly closes = new Closes();
@@ -74,7 +76,7 @@ export class WebSockets {
   constructor(options: WebSocketsOptions) {
     this.#options = options;
     const { config } = options;
-    this.#server = new WebSocketServer(socketOptions(config));
+    this.#server = new WebSocketServer({ ...socketOptions(config), WebSocket: ClientSocket });
     this.#server.on("wsClientError", (error, socket) => {
       options.log.debug({ err: error }, "an upgrade request was refused");
       socket.once("finish", () => socket.destroy());
@@ -84,9 +86,28 @@ export class WebSockets {
     this.#subscriptions = new SubscriptionRuns(options.operations, this.#admission, (connection, error) =>
       this.#onFailure(connection, undefined, error),
     );
+    const onError = (error: Error): void => options.log.debug({ err: error }, "a client broke the WebSocket protocol");
+    this.#onError = onError;
+    this.#shared = {
+      sessions: options.sessions,
+      flusher: new Flusher(config.MAX_SEND_BUFFER),
+      heartbeats: new Heartbeats(config.HEARTBEAT_INTERVAL),
+      turns: new Turns(),
+      operationRate: config.RATE_LIMIT_OPERATIONS,
+      initTimeoutMs: config.CONNECTION_INIT_TIMEOUT,
+      subscribe: (connection, id, message) => this.#subscriptions.take(connection, id, message),
+      onFailure: (connection, message, error) => this.#onFailure(connection, message, error),
+      onClose: (connection, code, reason) => this.#onClose(connection, code, reason),
+    };
     this.#protocol = makeServer<Record<string, unknown>, Connection>({
-      connectionInitWaitTimeout: config.CONNECTION_INIT_TIMEOUT,
-      onConnect: (context) => this.#open(context.connectionParams ?? {}, context.extra),
+      // Connections time that themselves: graphql-ws would keep the timer for as long as they are open.
+      connectionInitWaitTimeout: 0,
+      onConnect: (context) => {
+        const { connectionParams = {}, extra } = context;
+        // Kept by nobody but who reads them.
+        Reflect.set(context, "connectionParams", undefined);
+        return this.#open(connectionParams, extra);
+      },
       onSubscribe: (context, id, payload) => this.#prepare(context, id, payload),
       execute: (args) => executeAccepted(options.operations, args),
       subscribe: refuseSubscription,
@@ -125,9 +146,8 @@ export class WebSockets {
     this.#connections.terminate();
   }
 
-  #accept(socket: WebSocket, request: IncomingMessage): void {
-    const { log, config } = this.#options;
-    socket.on("error", (error) => log.debug({ err: error }, "a client broke the WebSocket protocol"));
+  #accept(socket: ClientSocket, request: IncomingMessage): void {
+    socket.on("error", this.#onError);
     const client = this.#options.origins.of(request);
     const slot = this.#options.limits.take(client.address);
     if (typeof slot === "string") {
@@ -137,61 +157,28 @@ export class WebSockets {
     const connection = new Connection({
       socket,
       transport: request.socket,
-      flusher: this.#flusher,
-      budgetBytes: config.MAX_SEND_BUFFER,
+      server: this.#shared,
       authorization: request.headers.authorization,
       client,
       slot,
-      sessions: this.#options.sessions,
-      heartbeatMs: config.HEARTBEAT_INTERVAL,
-      turns: this.#turns,
-      operationRate: config.RATE_LIMIT_OPERATIONS,
     });
     this.#connections.add(connection);
-    const closed = this.#protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: (data) => connection.send(data),
-        close: (code = CloseCode.internalError, reason = "") => connection.close(code, reason),
-        onMessage: (handle) => this.#onMessage(connection, handle),
-      },
-      connection,
-    );
-    socket.once("close", (code, reason) => {
-      this.#connections.delete(connection);
-      this.closes.note(code);
-      slot.release();
-      logClosing(log, connection, code, reason.toString());
-      connection.closed(code);
-      // First of all what others see of it; the library's own clean-up waits for iterators.
-      if (connection.session) this.#options.sessions.close(connection.session);
-      for (const subscription of connection.live) subscription.complete();
-      closed(code, reason.toString()).catch((error: unknown) =>
-        log.error({ err: error }, "a connection did not end cleanly"),
-      );
-    });
+    socket.bindTo(connection);
+    connection.onClosed(this.#protocol.opened(connection, connection));
   }
 
-  #onMessage(connection: Connection, handle: (data: string) => Promise<void>): void {
-    connection.inbox = new Inbox(
-      {
-        subscribe: (id, message) => this.#subscriptions.take(connection, id, message),
-        handle: (message) =>
-          // graphql-ws parses text and takes the rest as parsed; its types know the text only.
-          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not JSON it is to refuse
-          handle((message ?? "") as string).catch((error: unknown) => this.#onFailure(connection, message, error)),
-      },
-      connection,
-    );
-    const { arrivals, socket } = connection;
-    socket.on("message", (data) => {
-      // What a client sends after its connection was closed is not executed, even where the close has not arrived yet.
-      if (!connection.isOpen) return;
-      // Of what ws may give it gives a Buffer: `binaryType` is its default.
-      arrivals.message(data instanceof Buffer ? data.toString() : "");
-    });
-    socket.on("ping", (data) => arrivals.ping(data));
-    socket.on("pong", () => arrivals.control());
+  #onClose(connection: Connection, code: number, reason: string): void {
+    const { log, sessions } = this.#options;
+    this.#connections.delete(connection);
+    this.closes.note(code);
+    connection.slot.release();
+    logClosing(log, connection, code, reason);
+    connection.conclude(code);
+    // First of all what others see of it; the library's own clean-up waits for iterators.
+    if (connection.session) sessions.close(connection.session);
+    connection
+      .end(code, reason)
+      .catch((error: unknown) => log.error({ err: error }, "a connection did not end cleanly"));
   }
 
   /** Everything of ours catches its own errors: what arrives here is a message that only servers send, or a defect. */
