@@ -1,7 +1,7 @@
 /** From what is learnt of chats to the subscriptions of this process to lists of chats. */
 import type { MembershipListener } from "../chat/directory.ts";
 import type { ChatDetails } from "../chat/events/chat-changed.ts";
-import type { Chat } from "../chat/model.ts";
+import type { Chat, User } from "../chat/model.ts";
 import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
 import type { Room } from "./room.ts";
@@ -26,7 +26,12 @@ export class ChatListFanout implements MembershipListener {
   left(): void {}
 
   membersChanged(chat: KnownChat): void {
-    for (const list of this.#listsWith(chat.id)) list.membersChanged(chat);
+    let members: readonly User[] | undefined;
+    for (const list of this.#listsWith(chat.id)) {
+      // One list of them for all: each of a thousand members may have a list of chats, with a thousand members in it.
+      members ??= [...chat.participants.values()];
+      list.membersChanged(chat.id, members);
+    }
   }
 
   described(chatId: string, details: ChatDetails): void {

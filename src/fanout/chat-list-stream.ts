@@ -3,8 +3,8 @@ import { onBehalfOf } from "../call-origin.ts";
 import type { ChatDetails } from "../chat/events/chat-changed.ts";
 import type { DeliveredEvent } from "../chat/events/registry.ts";
 import { LiveChatList, type ReceivedEvent } from "../chat/live-chat-list.ts";
-import type { Chat } from "../chat/model.ts";
-import type { KnownChat, Session } from "../chat/session.ts";
+import type { Chat, User } from "../chat/model.ts";
+import type { Session } from "../chat/session.ts";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { StreamState } from "./sink.ts";
 import type { SubscriberSet } from "./stream.ts";
@@ -139,8 +139,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   /** Its members have changed. */
-  membersChanged({ id, participants }: KnownChat): void {
-    if (this.#list.setMembers(id, [...participants.values()])) this.#touch(id);
+  membersChanged(chatId: string, members: readonly User[]): void {
+    if (this.#list.setMembers(chatId, members)) this.#touch(chatId);
   }
 
   described(chatId: string, details: ChatDetails): void {

@@ -81,6 +81,8 @@ export class Operations {
   readonly #services: Services;
   readonly #log: Log;
   readonly #traces: OperationTraces | undefined;
+  /** Equal for everybody: every connection of an application has some of them running. */
+  readonly #withoutVariables = new WeakMap<OperationDefinitionNode, Operation>();
   readonly #starts = new WeakMap<DocumentNode, readonly string[]>();
   readonly #fields = new WeakMap<OperationDefinitionNode, FieldStatistics>();
 
@@ -141,12 +143,16 @@ export class Operations {
       return [documentError("GRAPHQL_VALIDATION_FAILED", message)];
     }
     const variables = declared(operation, request.variables);
+    const known = variables ? undefined : this.#withoutVariables.get(operation);
+    if (known && known.operationName === operationName) return known;
     const refusal = this.#limits.refuse(document, operation, variables);
     if (refusal) return [refusal];
     const startVariables = this.#startVariables(document);
     const cost = costOf(document, operation);
     const field = this.#fieldOf(document, operation);
-    return { type: operation.operation, document, operationName, variables, startVariables, cost, field };
+    const prepared = { type: operation.operation, document, operationName, variables, startVariables, cost, field };
+    if (!variables) this.#withoutVariables.set(operation, prepared);
+    return prepared;
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Position } from "../../src/bus/position.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import type { GatewayError } from "../../src/errors.ts";
+import { ChatListStream } from "../../src/fanout/chat-list-stream.ts";
 import type { Subscriber } from "../../src/fanout/subscriber.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 
@@ -79,7 +80,7 @@ async function createScene() {
   const watchers = sessions.flatMap((session) => [new Watcher(session, undefined), new Watcher(session, "large")]);
   for (const watcher of watchers) await fanout.add(watcher);
   await directory.settled();
-  return { directory, fanout, members, reads, watchers };
+  return { directory, fanout, members, reads, sessions, watchers };
 }
 
 test("a member who is added has the new member's presence read once, and sent to each subscription", async () => {
@@ -98,6 +99,30 @@ test("a chat that is deleted ends each member's own subscription to it, and no o
   for (const { chatId, ends } of watchers) expect(ends).toEqual(chatId === undefined ? [] : ["NOT_PARTICIPANT"]);
   for (const watcher of watchers) fanout.remove(watcher);
   expect(fanout.statistics).toMatchObject({ rooms: 0, subscriptions: 0 });
+});
+
+test("a new member is in each member's list of chats, and all lists share one list of members", async () => {
+  const { directory, fanout, members, sessions } = await createScene();
+  const chat = chatOf(members);
+  const records = { all: async () => [chat], one: async () => chat };
+  const lists = sessions.slice(0, 100).map(
+    (session) =>
+      new ChatListStream({
+        subscribers: fanout,
+        session,
+        records,
+        now: () => directory.now(),
+        onError: (error) => expect.unreachable(String(error)),
+      }),
+  );
+  for (const list of lists) await list.open();
+  await Promise.all(lists.map((list) => list.next()));
+  const changes = lists.map((list) => list.next());
+  directory.learn(chatOf([...members, user(MEMBERS)]), directory.now());
+  const participants = (await Promise.all(changes)).map(({ value }) => value?.changed[0]?.participants);
+  expect(participants[0]).toHaveLength(MEMBERS + 1);
+  expect(new Set(participants).size).toBe(1);
+  await fanout.close();
 });
 
 test("a chat that is deleted is taken apart once, not once for each of its members", async () => {
