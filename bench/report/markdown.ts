@@ -2,7 +2,8 @@
 import { PEERS, type PeerName } from "../peers.ts";
 import type { Column, Scale, Scenario } from "../scenarios/scenario.ts";
 import { numeral } from "./numeral.ts";
-import { complaint, isExact, summaryOf, type Result, type Results } from "./results.ts";
+import { complaint, exactValues, isExact, summaryOf, type Result, type Results } from "./results.ts";
+import { summarise, type Summary } from "./statistics.ts";
 
 /** A share of the server's core that others had, above which numbers are not to be trusted. */
 const DISTURBED = 0.05;
@@ -23,7 +24,7 @@ export function toMarkdown(scenarios: readonly Scenario[], results: Results, sca
   return [
     "![The results as a picture](benchmarks.svg)",
     ...heads,
-    "Each cell: the median of the rounds (lowest–highest).",
+    "Each cell: the median of the rounds (lowest–highest); behind it, where given, the median of its ratios to bare ws in the same round.",
     ...measured.map(({ scenario, result }) => section(scenario, result, scale)),
   ].join("\n\n");
 }
@@ -77,7 +78,25 @@ function cell(result: Result, peer: string, column: Column): string {
   const summary = summaryOf(result, peer, column.case, column.value);
   if (!summary) return "none";
   const [median, min, max] = [summary.median, summary.min, summary.max].map((value) => numeral(value, column.digits));
-  return min === max ? `**${median}**` : `**${median}** (${min}–${max})`;
+  const text = min === max ? `**${median}**` : `**${median}** (${min}–${max})`;
+  const ratio =
+    column.against === undefined ? undefined : ratioTo(result, peer, { ...column, against: column.against });
+  return ratio ? `${text}, ${numeral(ratio.median, 2)} ×` : text;
+}
+
+/** Undefined of the one that is compared with. */
+function ratioTo(
+  result: Result,
+  peer: string,
+  { against, case: inCase, value }: Column & { readonly against: PeerName },
+): Summary | undefined {
+  if (peer === against) return undefined;
+  const others = new Map(exactValues(result, against, inCase, value).map((each) => [each.round, each.value]));
+  const ratios = exactValues(result, peer, inCase, value).flatMap((each) => {
+    const other = others.get(each.round);
+    return other ? [each.value / other] : [];
+  });
+  return summarise(ratios);
 }
 
 function deliveries(result: Result, peer: string): string {

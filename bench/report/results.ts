@@ -58,10 +58,22 @@ export function isExact({ finding }: Sample): boolean {
   return finding.lostConnections === 0 && finding.accounts.every(({ faults }) => faults.length === 0);
 }
 
-/** Over the rounds in which nothing was lost: numbers of the others would flatter. */
-export function summaryOf(result: Result, peer: string, inCase: string, value: string): Summary | undefined {
+/** Of the rounds in which nothing was lost: numbers of the others would flatter. */
+export function exactValues(
+  result: Result,
+  peer: string,
+  inCase: string,
+  name: string,
+): readonly { readonly round: number; readonly value: number }[] {
   const samples = result.samples.filter((sample) => sample.peer === peer && sample.case === inCase && isExact(sample));
-  return summarise(samples.map(({ finding }) => finding?.values[value]).filter((number) => number !== undefined));
+  return samples.flatMap(({ round, finding }) => {
+    const value = finding?.values[name];
+    return value === undefined ? [] : [{ round, value }];
+  });
+}
+
+export function summaryOf(result: Result, peer: string, inCase: string, name: string): Summary | undefined {
+  return summarise(exactValues(result, peer, inCase, name).map(({ value }) => value));
 }
 
 /** What a sample that is not exact tells of itself. */

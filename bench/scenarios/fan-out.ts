@@ -9,8 +9,8 @@ const CASE = `${PEOPLE} in one chat`;
 const WARM_UP_MS = 1500;
 
 const COLUMNS: readonly Column[] = [
-  { heading: "one message at a time, µs per delivery", case: CASE, value: "single", digits: 2 },
-  { heading: "ten at a time, µs per delivery", case: CASE, value: "burst", digits: 2 },
+  { heading: "one message at a time, µs per delivery", case: CASE, value: "single", digits: 2, against: "ws" },
+  { heading: "ten at a time, µs per delivery", case: CASE, value: "burst", digits: 2, against: "ws" },
 ];
 
 export const fanOut: Scenario = {

@@ -13,6 +13,8 @@ const RATES = [500, 1000];
 const CASE = "1,000 in chats of ten";
 const WARM_UP_MS = 2000;
 
+const COMPARED: ReadonlySet<string> = new Set(["p50", "p99", "p999", "cost"]);
+
 const columnsOf = (rate: number): readonly Column[] =>
   (
     [
@@ -34,6 +36,7 @@ const columnsOf = (rate: number): readonly Column[] =>
     case: CASE,
     value: `${value}-${rate}`,
     digits,
+    ...(COMPARED.has(value) && { against: "ws" as const }),
     group: `${rate.toLocaleString("en")} messages a second`,
   }));
 

@@ -37,6 +37,8 @@ export interface Column {
   readonly case: string;
   readonly value: string;
   readonly digits: number;
+  /** The peer that the others are compared with, round by round. */
+  readonly against?: PeerName;
   /** Columns of one group are a table of their own, below this heading. */
   readonly group?: string;
 }

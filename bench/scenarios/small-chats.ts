@@ -19,7 +19,13 @@ function people(quick: boolean): number {
 function columns({ quick }: Scale): readonly Column[] {
   const name = caseName(quick);
   return [
-    { heading: "µs per message, with its REST call and 10 deliveries", case: name, value: "perMessage", digits: 0 },
+    {
+      heading: "µs per message, with its REST call and 10 deliveries",
+      case: name,
+      value: "perMessage",
+      digits: 0,
+      against: "ws",
+    },
     { heading: "share of the core, %", case: name, value: "share", digits: 1 },
     { heading: "achieved messages/s", case: name, value: "achieved", digits: 0 },
   ];

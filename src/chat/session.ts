@@ -1,5 +1,5 @@
 /** Who asks, and for how long: identities and sessions. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { ByteBudget } from "../byte-budget.ts";
 import type { GatewayError } from "../errors.ts";
 import { createId } from "../ids.ts";
@@ -17,7 +17,7 @@ export interface Identity {
 
 /** SHA-256, so that nobody finds a token by its hash. */
 export function hashToken(token: string): string {
-  return createHash("sha256").update(token).digest("base64url");
+  return hash("sha256", token, "base64url");
 }
 
 /** A user who is connected to this process, on however many devices. */

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { toMarkdown } from "../../bench/report/markdown.ts";
 import { added, type Result } from "../../bench/report/results.ts";
 
 const RESULT: Result = {
@@ -22,4 +23,34 @@ it("adds rounds to those of the same versions, machine and windows alone", () =>
     const other = { ...more, ...changed };
     expect(added(RESULT, other)).toBe(other);
   }
+});
+
+it("tells the ratio to bare ws of the same round", () => {
+  const samples = [
+    { peer: "ws", round: 0, ms: 10 },
+    { peer: "gateway", round: 0, ms: 20 },
+    { peer: "ws", round: 1, ms: 100 },
+    { peer: "gateway", round: 1, ms: 150 },
+  ].map(({ peer, round, ms }) => ({
+    case: "a case",
+    peer,
+    round,
+    othersShare: 0,
+    finding: { values: { p99: ms }, accounts: [], lostConnections: 0 },
+  }));
+  const scenario = {
+    name: "latency",
+    title: "Latency",
+    text: "",
+    peers: ["gateway", "ws"] as const,
+    persist: "rest" as const,
+    cases: () => [],
+    columns: () => [{ heading: "p99, ms", case: "a case", value: "p99", digits: 0, against: "ws" as const }],
+    charts: () => [],
+    prepare: () => Promise.reject(new Error("nothing is measured")),
+  };
+  const scale = { quick: true, windowMs: 1, longWindowMs: 1 };
+  const text = toMarkdown([scenario], { latency: { ...RESULT, samples } }, scale);
+  expect(text).toContain("| this gateway | **85** (20–150), 1.75 × |");
+  expect(text).toContain("| bare ws | **55** (10–100) |");
 });
