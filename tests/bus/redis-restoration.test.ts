@@ -6,7 +6,7 @@ import { Restoration } from "../../src/bus/redis/restoration.ts";
 import { runScript } from "../../src/bus/redis/script.ts";
 import { heardFrom, startRedis, type RedisServer } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
-import { connected, family, PATIENTLY, record } from "./redis-scene.ts";
+import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -39,7 +39,32 @@ test("a listener waits for what an instance that is held has to publish again, a
   expect(here.numbers).toEqual([1]);
   wayOfHolder.cut();
   wayOfHolder.thaw();
-  for (const { numbers } of [there, here]) await expect.poll(() => numbers, PATIENTLY).toEqual([1, 2, 3]);
+  await expect.poll(() => [there.numbers, here.numbers], PATIENTLY).toEqual([numbers(3, 1), numbers(3, 1)]);
+});
+
+test("where events were is known of all that clients may come back for, not only of what is published again", async () => {
+  await using server = await startRedis();
+  await using bus = await family(server.url)();
+  const here = await record(bus);
+  const ids = numbers(1500).map(String);
+  const published = await Promise.all(numbers(1500).map((n) => bus.publish("topic", { n })));
+  await expect.poll(() => here.numbers.length, PATIENTLY).toBe(1500);
+  const positions = published.map(({ position }) => position);
+  expect(await bus.log.positionsOf("topic", ids)).toEqual(positions);
+  await server.kill();
+  await connected(bus, false);
+  await server.restart();
+  await connected(bus);
+  // Waits until everything is there again.
+  await bus.fenced.take("key", "owner", 1000, 1000);
+  expect(await bus.log.positionsOf("topic", ids)).toEqual(positions);
+  // One of the old ones is published again: it is new to nobody, and goes where it was.
+  await bus.publish("topic", { n: 7 });
+  await bus.publish("topic", { n: 1500 });
+  await expect.poll(() => here.numbers.at(-1), PATIENTLY).toBe(1500);
+  expect(here.numbers).toEqual(numbers(1501));
+  const { entries } = await bus.log.tail("topic");
+  expect(entries[0]).toMatchObject({ event: { n: 7 }, order: positions[7] });
 });
 
 /** Restorations of several instances, without what they write. */

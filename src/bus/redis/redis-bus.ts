@@ -21,6 +21,7 @@ import { RedisChannels } from "./events/channels.ts";
 import { RedisLog } from "./events/log.ts";
 import { RedisPublisher } from "./events/publisher.ts";
 import { RecentEvents } from "./events/recent-events.ts";
+import { restoreEvents } from "./events/restore.ts";
 import { RedisTopics } from "./events/topics.ts";
 import { redisKeys, type RedisKeys } from "./keys.ts";
 import { Observers } from "./observers.ts";
@@ -55,6 +56,8 @@ class RedisBus<Event> implements Bus<Event> {
   readonly #topics: RedisTopics<Event>;
   readonly #publisher: RedisPublisher<Event>;
   readonly #recent: RecentEvents<Event>;
+  /** What knows the events that an emptied Redis is told again. */
+  readonly #restored: Parameters<typeof restoreEvents<Event>>[0];
   readonly #heartbeat: RedisHeartbeat;
   readonly #restoration: Restoration;
   readonly #observers: Observers;
@@ -75,7 +78,6 @@ class RedisBus<Event> implements Bus<Event> {
   constructor(options: RedisBusOptions<Event>) {
     const { url, prefix, tls, presenceTtlMs: ttlMs, presenceGraceMs: graceMs, onListenerError } = options;
     const instanceId = randomUUID();
-    const onUndecodable = (): void => void this.#undecodable++;
     const address = parseRedisAddress(url);
     this.#outage = new Outage(options);
     this.#refusals = new Refusals(options);
@@ -83,8 +85,8 @@ class RedisBus<Event> implements Bus<Event> {
     const keys = redisKeys(prefix, { database: address.database, isCluster: address.kind === "cluster" });
     const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor);
     this.#channels = new RedisChannels(connection);
-    const log = new RedisLog({ connection, keys, options, onUndecodable });
-    this.#recent = new RecentEvents<Event>((event) => options.compactionOf?.(event) !== undefined);
+    const log = new RedisLog({ connection, keys, options, onUndecodable: () => void this.#undecodable++ });
+    this.#recent = new RecentEvents<Event>(options);
     const restoration = new Restoration({
       connection,
       keys,
@@ -113,10 +115,11 @@ class RedisBus<Event> implements Bus<Event> {
       publisher,
       restoration,
       gaps: this.gaps,
-      onUndecodable,
+      onUndecodable: () => void this.#undecodable++,
       onFailed: (error) => this.#topicFailed(error),
       onRecovered: () => this.#refusals.remove("subscription"),
     });
+    this.#restored = { connection, keys, recent: this.#recent, publisher, log };
     this.#options = options;
     this.#observers = new Observers(onListenerError);
     this.#connection = connection;
@@ -233,8 +236,9 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** The server has lost what this instance remembers. */
   #restore(shard: RedisShard, epoch: string): void {
-    const working = [this.#observers.emptied(), this.#topics.restore(shard), this.#heartbeat.emptied()];
-    this.#restoration.begin(epoch, Promise.all(working));
+    const working = [this.#observers.emptied(), restoreEvents(this.#restored, shard), this.#heartbeat.emptied()];
+    const { onListenerError } = this.#options;
+    this.#restoration.begin(epoch, Promise.all(working.map((work) => work.catch(onListenerError))));
   }
 
   /** Events and topics go where their slots went. */

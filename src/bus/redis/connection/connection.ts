@@ -85,6 +85,10 @@ export class RedisConnection {
     return this.#hasCommands;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   get commands(): Redis | Cluster {
     return this.#clients.commands;
   }

@@ -1,15 +1,23 @@
 /** The log in Redis: a stream for each part of a topic, bounded by count and by age, and a head that outlives them (`topic.lua`). */
-import type { BusOptions, LogEntry, LogPart, LogTail } from "../../bus.ts";
+import { EVENT_ID_TTL_MS, type BusOptions, type LogEntry, type LogPart, type LogTail } from "../../bus.ts";
 import { earlier, parsePosition, positionAt, type Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import { loadScript, toList } from "../script.ts";
 import { isPositionText } from "./message.ts";
+import type { TopicPositions } from "./past-positions.ts";
 
 /** How long the head of a topic outlives its last event. */
 export const HEAD_TTL_MS = 7 * 24 * 3_600_000;
 
 const READ = loadScript(import.meta.url, "topic.lua", "read.lua");
+const REMEMBER = loadScript(import.meta.url, "remember.lua");
+
+/** Positions that Redis is told again in one step. */
+const REMEMBERED_AT_ONCE = 500;
+
+/** How the position of an event begins of which it is known alone where it was in the log of a former process of Redis. */
+const NOT_PUBLISHED = "~";
 
 /** How far apart the clocks of a Cluster's nodes may be: a position of one node is compared with the present of another. */
 const CLUSTER_SKEW_MS = 1000;
@@ -73,7 +81,22 @@ export class RedisLog<Event> {
     const [first] = names;
     if (first === undefined) return [];
     const positions = await connection.run(first, (client) => client.mget(names));
-    return positions.map((position) => (isPositionText(position) ? position : undefined));
+    return positions.map((text) => {
+      const position = text?.startsWith(NOT_PUBLISHED) ? text.slice(NOT_PUBLISHED.length) : text;
+      return isPositionText(position) ? position : undefined;
+    });
+  }
+
+  /** Tells a Redis that has lost its memory where events were. Rejects with BusUnavailable. */
+  async remember({ topic, positions, late, delayMs }: TopicPositions): Promise<void> {
+    const { connection, keys } = this.#parts;
+    const all = [...positions];
+    for (let start = 0; start < all.length; start += REMEMBERED_AT_ONCE) {
+      const some = all.slice(start, start + REMEMBERED_AT_ONCE);
+      const names = [keys.head(topic), ...some.map(([id]) => keys.eventId(topic, id))];
+      const args = [EVENT_ID_TTL_MS, HEAD_TTL_MS, late, delayMs, ...some.map(([, position]) => position)];
+      await connection.script(REMEMBER, names, args);
+    }
   }
 
   async delayAfter(topic: string, after: Position): Promise<number> {

@@ -122,7 +122,15 @@ for number = 8, #KEYS do
     answer[#answer + 1] = ''
     answer[#answer + 1] = 1
   else
-    local known = redis.call('GET', idKey) or replacementOf(original, key, keeps)
+    local known = redis.call('GET', idKey)
+    local time = string.match(original, '^t(.*)$')
+    -- Only where it was in the log of a former process of Redis is known: there it goes.
+    local noted = known and string.match(known, '^~(.*)$')
+    if noted then
+      known = nil
+      if time or original == '' then original, time = noted, nil end
+    end
+    known = known or replacementOf(original, key, keeps)
     if known then
       hasDuplicate = true
       -- The attempt that logged it was interrupted before it wrote the head.
@@ -133,7 +141,6 @@ for number = 8, #KEYS do
       local previous, position = topic.last, nextPosition()
       -- What came about since this process of Redis began may have been under way when it was found elsewhere: it is where it is
       -- published, behind what others have received already.
-      local time = string.match(original, '^t(.*)$')
       if time and time >= topic.began then original = '' end
       local origin = original == '' and '' or ',"original":"' .. original .. '"'
       if key == '' then

@@ -2,8 +2,9 @@
  * The durable events of the last half minute of connection, by topic and id. They suppress duplicates on the way in, and they are
  * published again when Redis has lost its memory.
  */
-import { LOG_MAX_EVENTS } from "../../bus.ts";
+import { LOG_MAX_EVENTS, type BusOptions } from "../../bus.ts";
 import type { Position } from "../../position.ts";
+import { PastPositions } from "./past-positions.ts";
 
 /** How long an event is kept, in milliseconds in which Redis was connected. Longer than {@link RESTORED_MS} on any other instance. */
 const KEPT_MS = 30_000;
@@ -44,16 +45,20 @@ class TopicEvents<Event> {
   }
 }
 
+type RecentOptions<Event> = Pick<BusOptions<Event>, "compactionOf" | "logAgeMs" | "timeOf">;
+
 export class RecentEvents<Event> {
-  readonly #isCompacted: (event: Event) => boolean;
+  /** Where the events were that newer ones do not replace, for longer than the events themselves. */
+  readonly positions: PastPositions;
+  readonly #options: Partial<RecentOptions<Event>>;
   readonly #topics = new Map<string, TopicEvents<Event>>();
   /** Milliseconds of connection. It does not advance while Redis is disconnected, however long that takes. */
   #now = 0;
   #advancedAt = performance.now();
 
-  /** @param isCompacted whether newer events take the event's place in the log. */
-  constructor(isCompacted: (event: Event) => boolean = () => false) {
-    this.#isCompacted = isCompacted;
+  constructor(options: Partial<RecentOptions<Event>> = {}) {
+    this.#options = options;
+    this.positions = new PastPositions(options.logAgeMs ?? KEPT_MS);
   }
 
   /** Redis is connected at that time of this process's clock. */
@@ -71,6 +76,7 @@ export class RecentEvents<Event> {
       for (const events of parts) this.#expire(events);
       if (parts.every(({ size }) => size === 0)) this.#topics.delete(topic);
     }
+    this.positions.expire();
   }
 
   /** The log has an event that was published here. */
@@ -115,7 +121,9 @@ export class RecentEvents<Event> {
   #add(topic: string, id: string, recent: RecentEvent<Event>): void {
     const ofTopic = this.#topics.get(topic) ?? new TopicEvents<Event>();
     this.#topics.set(topic, ofTopic);
-    const events = this.#isCompacted(recent.event) ? ofTopic.compacted : ofTopic.kept;
+    const isCompacted = this.#options.compactionOf?.(recent.event) !== undefined;
+    if (!isCompacted) this.positions.note(topic, id, recent.position, this.#options.timeOf?.(recent.event));
+    const events = isCompacted ? ofTopic.compacted : ofTopic.kept;
     events.set(id, recent);
     if (events.size <= MAX_KEPT) return;
     const [oldest] = events.keys();

@@ -113,16 +113,6 @@ export class RedisTopics<Event> {
     }
   }
 
-  /**
-   * The server is another process of Redis than before: what it may lack is published again, before anything else. Resolves when it has
-   * that.
-   */
-  async restore(shard: RedisShard): Promise<void> {
-    const { recent, publisher, connection, keys } = this.#parts;
-    const names = Array.from(recent.topics).filter((name) => connection.shards.of(keys.channel(name)) === shard);
-    await Promise.all(names.map((name) => publisher.restore(name)));
-  }
-
   /** Catches up in every topic of the server that is not live. Resolves to whether one had been subscribed to before. */
   async recover(shard: RedisShard): Promise<boolean> {
     if (!shard.isConnected) return false;

@@ -1,0 +1,14 @@
+-- Notes where events were in the log of a former process of Redis, for readers of the history. None of them counts as published by it.
+--
+-- KEYS: 1 head, 2… the keys of the events' ids
+-- ARGV: 1 id TTL ms, 2 head TTL ms, 3 the last event whose publication took long ('' where none did), 4 how long one took at most, ms,
+--   5… for each event its position
+
+for i = 2, #KEYS do redis.call('SET', KEYS[i], '~' .. ARGV[i + 3], 'PX', ARGV[1], 'NX') end
+if ARGV[3] ~= '' then
+  local known = redis.call('HMGET', KEYS[1], 'late', 'delay')
+  if (known[1] or '') < ARGV[3] then redis.call('HSET', KEYS[1], 'late', ARGV[3]) end
+  if tonumber(known[2] or '0') < tonumber(ARGV[4]) then redis.call('HSET', KEYS[1], 'delay', ARGV[4]) end
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 1

@@ -1,0 +1,57 @@
+/** What an emptied Redis is told again of events. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { boundedEach } from "../../../bounded.ts";
+import { BusUnavailable } from "../../bus.ts";
+import type { RedisConnection } from "../connection/connection.ts";
+import type { RedisShard } from "../connection/shard.ts";
+import type { RedisKeys } from "../keys.ts";
+import type { RedisLog } from "./log.ts";
+import type { TopicPositions } from "./past-positions.ts";
+import type { RedisPublisher } from "./publisher.ts";
+import type { RecentEvents } from "./recent-events.ts";
+
+/** Topics whose positions are written at the same time. */
+const AT_ONCE = 64;
+
+/** Before another attempt. */
+const RETRY_MS = 500;
+
+interface RestoreParts<Event> {
+  readonly connection: RedisConnection;
+  readonly keys: RedisKeys;
+  readonly recent: RecentEvents<Event>;
+  readonly publisher: RedisPublisher<Event>;
+  readonly log: RedisLog<Event>;
+}
+
+/**
+ * The server is another process of Redis than before: the events that it may lack are published again, before anything else, and it is told
+ * where older ones were. Resolves when it has that, or is gone.
+ */
+export async function restoreEvents<Event>(parts: RestoreParts<Event>, shard: RedisShard): Promise<void> {
+  const { connection, keys, recent, publisher } = parts;
+  const isThere = (topic: string): boolean => connection.shards.of(keys.channel(topic)) === shard;
+  const published = Array.from(recent.topics)
+    .filter(isThere)
+    .map((name) => publisher.restore(name));
+  const past = Array.from(recent.positions.topics).filter(({ topic }) => isThere(topic));
+  const { runId } = shard;
+  const remembered = boundedEach(past, AT_ONCE, (positions) => remember(parts, positions, () => shard.runId === runId));
+  await Promise.all([...published, remembered]);
+}
+
+async function remember<Event>(
+  { connection, log }: RestoreParts<Event>,
+  positions: TopicPositions,
+  isWanted: () => boolean,
+): Promise<void> {
+  while (isWanted() && !connection.isClosed) {
+    try {
+      await log.remember(positions);
+      return;
+    } catch (error) {
+      if (!(error instanceof BusUnavailable)) throw error;
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+  }
+}
