@@ -7,7 +7,7 @@ import { openGraphQLSocket, type GraphQLSocket } from "../../tests/support/graph
 import { openEventStream, postOperation } from "../../tests/support/http.ts";
 import type { Random } from "../chaos/random.ts";
 
-const CHAT_SIZE = 10;
+export const CHAT_SIZE = 10;
 
 /** Visits over SSE. */
 const SSE_SHARE = 0.1;
@@ -29,7 +29,9 @@ export const SUBSCRIPTIONS: Readonly<Record<string, string>> = {
   presence: "subscription { presenceChanged { online user { id } } }",
 };
 
-const SEND = "mutation ($chatId: ID!, $content: String!) { sendMessage(chatId: $chatId, content: $content) { id } }";
+/** A message to a chat. */
+export const SEND =
+  "mutation ($chatId: ID!, $content: String!) { sendMessage(chatId: $chatId, content: $content) { id } }";
 const READ = "mutation ($chatId: ID!) { markChatRead(chatId: $chatId) { chatId } }";
 const TYPE = "mutation ($chatId: ID!) { setTyping(chatId: $chatId, isTyping: true) { isTyping } }";
 const LOAD = "query ($chatId: ID!) { chat(id: $chatId) { id messages(last: 20) { nodes { id content } } } }";

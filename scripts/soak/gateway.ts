@@ -14,8 +14,6 @@ export interface Held {
   readonly openFiles: number;
   /** Entries of all maps and sets of the process together. */
   readonly mapEntries: number;
-  /** Processor time so far. */
-  readonly cpuMs: number;
 }
 
 export interface Addresses {
@@ -67,7 +65,6 @@ function entriesOf(constructor: "Map" | "Set"): number {
 }
 
 function hold(): Held {
-  const { user, system } = process.cpuUsage();
   const mapEntries = entriesOf("Map") + entriesOf("Set");
   // Of V8's ways the one that also gives back the pages that are empty then.
   globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
@@ -78,7 +75,6 @@ function hold(): Held {
     handles: process.getActiveResourcesInfo().length,
     openFiles: readdirSync("/proc/self/fd").length,
     mapEntries,
-    cpuMs: (user + system) / 1000,
   };
 }
 

@@ -35,7 +35,9 @@ test("npm run soak: when all have left, the gateway holds what it held before, i
   const options = ["--minutes", "0.05", "--clients", "40", "--stay", "1", "--seed", "1", "--picture", picture];
   const output = await run("soak", ...options);
   for (const bus of ["memory", "redis"]) {
-    expect(output).toMatch(new RegExp(`^${bus}: 40 clients, [1-9]\\d* visits and \\d+ messages in 3 s, seed 1$`, "m"));
+    expect(output).toMatch(
+      new RegExp(`^${bus}: 40 clients, [1-9]\\d* visits and \\d+ messages in \\d+ s, seed 1$`, "m"),
+    );
   }
   expect(output.match(/^\| redisKeys /gm)).toHaveLength(1);
   const svg = await readFile(picture, "utf8");
