@@ -33,6 +33,9 @@ const RESOURCES_MARGIN = 20;
 const SETTLE_MS = 90_000;
 const LOOK_MS = 2000;
 
+/** Typing indicators have ended by then, and idle sockets to the REST API and of the attackers are closed. */
+const IDLE_MS = 10_000;
+
 const REPORT_MS = 15_000;
 
 const { values } = parseArgs({
@@ -104,6 +107,7 @@ async function settled(attacked: readonly Attacked[]): Promise<Level> {
     if (performance.now() < untilMs) continue;
     throw new Harm(`left of the connections: ${JSON.stringify([...open, { connections }])}`);
   }
+  await sleep(IDLE_MS);
   for (const { clearRequests } of attacked) clearRequests();
   for (let count = 0; count < 3; count++) globalThis.gc?.();
   return { heapBytes: process.memoryUsage().heapUsed, resources: process.getActiveResourcesInfo().length };

@@ -34,6 +34,18 @@ const EXPENSIVE: Readonly<Record<string, (nonce: number) => string>> = {
     `{ __schema { types { ...F0 } } } ${times(12, (index) => `fragment F${index} on __Type { a: ofType { ...F${index + 1} } b: ofType { ...F${index + 1} } }`)} fragment F12 on __Type { name } # ${nonce}`,
 };
 
+/** Wrong, though none of the limits is reached. */
+const WRONG: Readonly<Record<string, (nonce: number) => string>> = {
+  "unknown fields": (nonce) => `{ chats { ${times(1900, (index) => `unknown${index}`)} } } # ${nonce}`,
+  "unknown arguments": (nonce) =>
+    `{ ${times(99, (index) => `a${index}: chat(id: ${index}, x: 1) { idd }`)} } # ${nonce}`,
+  "unknown directives": (nonce) => `{ me { id ${times(900, (index) => `@d${index}`)} } } # ${nonce}`,
+  "unused variables": (nonce) => `query (${times(490, (index) => `$v${index}: ID`)}) { me { id } } # ${nonce}`,
+  "an object for an id": (nonce) => `{ chat(id: {${times(600, (index) => `a${index}: 1`)}}) { id } } # ${nonce}`,
+  "fragments that spread all later ones": (nonce) =>
+    `{ ...F0 } ${times(30, (index) => `fragment F${index} on Query { ${times(29 - index, (other) => `...F${index + other + 1}`)} x }`)} # ${nonce}`,
+};
+
 describe("a document is refused with OPERATION_LIMIT for", () => {
   test.each(Object.entries(EXPENSIVE))("%s", (_what, make) => {
     expect(new Documents(buildSchema(), true).read(make(0))).toMatchObject({
@@ -79,8 +91,17 @@ test("no document costs much more to refuse than an ordinary one of its size cos
     (nonce) =>
       `{ ${times(30, (index) => `c${index}: chat(id: "${index}") { id title createdAt updatedAt unreadCount lastMessage { id content createdAt readAt } }`)} } # ${nonce}`,
   );
-  const relative = Object.entries(EXPENSIVE).map(([what, make]) => ({ what, times: cpuMsOf(make) / ordinary }));
+  const relative = Object.entries({ ...EXPENSIVE, ...WRONG }).map(([what, make]) => ({
+    what,
+    times: cpuMsOf(make) / ordinary,
+  }));
   expect(relative.filter(({ times: ratio }) => ratio > 4)).toEqual([]);
+  const documents = new Documents(buildSchema(), true);
+  for (const make of Object.values(WRONG)) {
+    const parsed = documents.read(make(0));
+    const codes = "errors" in parsed ? parsed.errors.map(({ extensions }) => extensions["code"]) : [];
+    expect(new Set(codes)).toEqual(new Set(["GRAPHQL_VALIDATION_FAILED"]));
+  }
 });
 
 test("a text that was refused is not read again", () => {

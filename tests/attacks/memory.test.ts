@@ -147,3 +147,56 @@ test("replays that nobody reads hold a part each of four, and read few pages aga
     expect(contents).toEqual(others.map(({ content }) => content));
   }
 });
+
+/** Opens connections whose clients ask for the whole history again and again, and read nothing of it. */
+async function replayUnread(gateway: GatewayProcess, after: string, sockets: AsyncDisposableStack): Promise<void> {
+  for (let count = 0; count < CONNECTIONS; count++) {
+    const client = sockets.use(await openGraphQLSocket(gateway.wsUrl, alice.token));
+    client.socket.pause();
+    // Four of them hold something, the others wait.
+    for (let replay = 0; replay < 20; replay++)
+      client.start({ query: SUBSCRIPTION, variables: { chatId: shop, after } });
+  }
+}
+
+test("replays that nobody reads, on thirty connections, take little memory, and give it back", async () => {
+  // Where there is plenty of memory V8 leaves garbage of two hundred megabytes lying about.
+  await using gateway = await startGatewayProcess({
+    NODE_OPTIONS: "--max-semi-space-size=2 --max-old-space-size=100",
+  });
+  const { data, faults } = gateway.api;
+  for (let count = 0; count < 300; count++) {
+    data.addMessage({ chatId: shop, senderId: bob.id, content: `${count} ${"m".repeat(9900)}` });
+  }
+  await using control = connect(gateway.wsUrl, bob.token);
+  await using received = control.subscribe(MessageAddedDocument, { chatId: team });
+  await using reader = await openGraphQLSocket(gateway.wsUrl, alice.token);
+  const { chat } = (await reader.run({
+    query: `{ chat(id: "${shop}") { messages(last: 300) { nodes { cursor } } } }`,
+  })) as { chat: { messages: { nodes: readonly { cursor: string }[] } } };
+  const after = chat.messages.nodes[0]?.cursor ?? "";
+  const pages = (): number => faults.requests.count({ method: "GET", path: `/chats/${shop}/messages` });
+  let sent = 0;
+  /** The most that it takes until nothing more is read of the history while others get ten messages. */
+  async function mostOf(): Promise<number> {
+    let [most, read, quiet] = [0, -1, 0];
+    while (quiet < 10) {
+      const content = `message ${sent++}`;
+      await control.run(SendMessageDocument, { chatId: team, content });
+      expect((await received.next()).messageAdded.content).toBe(content);
+      most = Math.max(most, rssBytes(gateway));
+      quiet = pages() === read ? quiet + 1 : 0;
+      read = pages();
+    }
+    return most;
+  }
+  const before = rssBytes(gateway);
+  const growth: number[] = [];
+  // What the first ones give back is there for the next.
+  for (let round = 0; round < 2; round++) {
+    await using sockets = new AsyncDisposableStack();
+    await replayUnread(gateway, after, sockets);
+    growth.push(((await mostOf()) - before) / MEBIBYTE);
+  }
+  expect(growth.filter((mebibytes) => mebibytes >= 60)).toEqual([]);
+});

@@ -9,6 +9,7 @@ import { documentError, rateLimited, toClientError } from "../../graphql/errors.
 import type { Operations } from "../../graphql/operations.ts";
 import type { Results } from "../../graphql/result-stream.ts";
 import type { Log } from "../../log.ts";
+import { AnswersAtOnce } from "./answers-at-once.ts";
 import { HASH_PARAMETERS, useParameters } from "./graphql-parameters.ts";
 import { BARE_REFUSALS, notAnOperation, withHttp } from "./refusals.ts";
 import type { EventStreams } from "./event-streams.ts";
@@ -101,9 +102,10 @@ function usePipeline({
   operations,
   log,
 }: GraphQLHttpOptions): Plugin<object, NodeContext> {
+  const answers = new AnswersAtOnce();
   return {
     onParams({ setParamsHandler }) {
-      setParamsHandler(async ({ request, params, context: { req } }): Promise<Result> => {
+      setParamsHandler(async ({ request, params, context: { req, res } }): Promise<Result> => {
         // The one parameter whose type Yoga does not look at.
         if (typeof (params.operationName ?? "") !== "string") {
           return { errors: [notAnOperation('"operationName" is a string.')] };
@@ -126,7 +128,11 @@ function usePipeline({
           return { errors: [refusal] };
         }
         const context = operations.context(operation, caller);
-        if (operation.type !== OperationTypeNode.SUBSCRIPTION) return withStatus(await operations.execute(context));
+        if (operation.type !== OperationTypeNode.SUBSCRIPTION) {
+          if (await answers.admit(keyOf(caller), res)) return withStatus(await operations.execute(context));
+          operations.statistics.count(operation.type, "RATE_LIMITED");
+          return { errors: [asTooManyRequests(rateLimited(RETRY_AFTER_MS), RETRY_AFTER_MS)] };
+        }
         const noPlace = await caller.connect(limits);
         if (noPlace !== undefined) {
           caller.release();
@@ -140,6 +146,11 @@ function usePipeline({
       });
     },
   };
+}
+
+/** Whose answers are counted together. */
+function keyOf({ userId, client }: HttpCaller): string {
+  return userId === undefined ? `address ${client.address ?? ""}` : `user ${userId}`;
 }
 
 /** Writes the results of subscriptions, which Yoga would end with `complete` for a restart as well. */

@@ -1,6 +1,5 @@
 /** The one port: GraphQL, GraphiQL, health, and the upgrade to WebSocket. */
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Config } from "../../config/config.ts";
 import type { Log } from "../../log.ts";
@@ -12,6 +11,8 @@ import { answer, answerReady } from "./answer.ts";
 import { listen } from "./listen.ts";
 import type { RequestPolicy } from "./request-policy.ts";
 import { setResponseHeaders } from "./response-headers.ts";
+import { Sockets } from "./sockets.ts";
+import { UnreadAnswers } from "./unread-answers.ts";
 import type { WebSockets } from "../websocket/websocket.ts";
 
 const GRAPHQL_PATH = "/graphql";
@@ -63,13 +64,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   let isStopping = false;
   const notReady = (): readonly string[] => [...(isDraining ? ["draining"] : []), ...options.notReady()];
   const underWay = new Set<ServerResponse>();
-  const sockets = new Set<Socket>();
-  /** Connections on which nothing has been asked yet. */
-  const silent = new Set<Socket>();
+  const sockets = new Sockets();
   const use = new Use();
-  const server = createServer(serverOptions(config), (request, response) => {
-    use.note();
-    silent.delete(request.socket);
+  const answers = new UnreadAnswers(config.REQUEST_TIMEOUT);
+  const begin = (request: IncomingMessage, response: ServerResponse): void => {
     underWay.add(response);
     response.once("close", () => {
       underWay.delete(response);
@@ -81,17 +79,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (response.headersSent) response.destroy();
       else response.writeHead(500).end();
     });
+  };
+  const server = createServer(serverOptions(config), (request, response) => {
+    use.note();
+    sockets.note(request.socket);
+    answers.take(request.socket, response, () => begin(request, response));
   });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    silent.add(socket);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      silent.delete(socket);
-    });
-  });
+  server.on("connection", (socket) => sockets.add(socket));
   server.on("upgrade", (request, socket, head) => {
-    silent.delete(request.socket);
+    sockets.note(request.socket);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
     const refusal = isDraining ? DRAINING : refuseUpgrade(options.policy, request);
     if (refusal === undefined) webSockets.upgrade(request, socket, head);
@@ -110,14 +106,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       isStopping = true;
       // Closes idle connections as well, but for those on which nothing was ever asked: browsers open some in advance.
       server.close();
-      for (const socket of silent) socket.destroy();
+      sockets.dropSilent();
     },
-    async closed() {
-      await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))));
-    },
-    terminate() {
-      for (const socket of sockets) socket.destroy();
-    },
+    closed: () => sockets.closed(),
+    terminate: () => sockets.terminate(),
   };
 }
 

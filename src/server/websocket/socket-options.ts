@@ -3,7 +3,10 @@ import { handleProtocols } from "graphql-ws";
 import type { ServerOptions } from "ws";
 import type { Config } from "../../config/config.ts";
 
-/** How long a client may take over its side of the closing handshake. */
+/**
+ * How long a client may take over its side of the closing handshake. A connection from which nothing is read, since its client does not read or
+ * sends far too much, lasts so long in any case: what that client sends is not read for the sake of its answer.
+ */
 const CLOSE_TIMEOUT_MS = 3000;
 
 /** Shorter messages are sent as they are: compressing them costs more than it saves. */
