@@ -12,7 +12,7 @@ import {
 } from "../chat/cursor.ts";
 import type { Directory } from "../chat/directory.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
-import type { BusEvent, DurableChatEvent, EventOf } from "../chat/events/registry.ts";
+import type { BusEvent, DurableChatEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { Presence } from "../chat/presence.ts";
@@ -26,6 +26,7 @@ import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
 import type { Fanout } from "./fanout.ts";
+import { PresenceEvents } from "./presence-events.ts";
 import { StateStream, type StateKind } from "./state-stream.ts";
 
 /** How a subscription continues after its connection was lost, where the transport has a way. */
@@ -69,6 +70,7 @@ interface SubscriptionsOptions {
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
+  readonly #presenceEvents = new PresenceEvents();
   /** Others only. */
   readonly #typing: StateKind<"typing.changed"> = {
     type: "typing.changed",
@@ -221,7 +223,7 @@ export class Subscriptions {
     const { presence, presenceAudience } = this.#options;
     const presences = await presence.known(presenceAudience.membersOf(this.#chats(session, chatId)));
     // Those who are offline too: somebody whose going was missed is known to be online.
-    return presences.map((each): EventOf<"presence.changed"> => ({ type: "presence.changed", presence: each }));
+    return presences.map((each) => this.#presenceEvents.of(each));
   }
 
   #chats(session: Session, chatId: string | undefined): readonly KnownChat[] {

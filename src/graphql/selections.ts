@@ -80,6 +80,8 @@ export class Selection {
   /** The last event and what became of it: an event goes to all its subscribers before the next one does. */
   #event: DeliveredEvent | undefined;
   #rendered: Rendered | undefined;
+  /** States are told to each who comes: what became of them, for as long as they are remembered ({@link PresenceEvents}). */
+  readonly #states = new WeakMap<DeliveredEvent, Rendered>();
 
   constructor(schema: GraphQLSchema, context: Context, onUnused: () => void) {
     this.#schema = schema;
@@ -101,11 +103,18 @@ export class Selection {
   /** Executed for the first who asks. Never throws. */
   render(event: DeliveredEvent): Rendered {
     if (this.#field) this.#field.deliveries++;
+    if (event.type === "presence.changed") return this.#renderState(event);
     if (event !== this.#event || !this.#rendered) {
       this.#rendered = this.#render(event);
       this.#event = event;
     }
     return this.#rendered;
+  }
+
+  #renderState(event: DeliveredEvent): Rendered {
+    let rendered = this.#states.get(event);
+    if (!rendered) this.#states.set(event, (rendered = this.#render(event)));
+    return rendered;
   }
 
   #render(event: DeliveredEvent): Rendered {

@@ -1,4 +1,5 @@
 /** Equal subscriptions share one execution and one serialisation of each event. */
+import { randomUUID } from "node:crypto";
 import {
   buildSchema as buildSdl,
   OperationTypeNode,
@@ -9,6 +10,7 @@ import {
 } from "graphql";
 import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { METRIC_PREFIX } from "../../src/server/admin/metrics.ts";
 import { Directory } from "../../src/chat/directory.ts";
 import { Counts } from "../../src/measures.ts";
 import type { ReplaySource, StartOutcome } from "../../src/recovery/past.ts";
@@ -28,8 +30,9 @@ import { DEPENDS_ON_VIEWER } from "../../src/graphql/viewer.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket, type RawResults } from "../support/graphql-socket.ts";
-import { ChatsDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { ChatsDocument, PresenceChangedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openEventStream } from "../support/http.ts";
+import { scrape } from "../support/metrics.ts";
 
 const log = pino({ level: "silent" });
 const NOBODY: Caller = {
@@ -348,3 +351,22 @@ function isMessageAdded(value: unknown): boolean {
   const { data } = (value ?? {}) as { readonly data?: Readonly<Record<string, unknown>> | null };
   return typeof data === "object" && data !== null && "messageAdded" in data;
 }
+
+test("who is online is executed once for all who come, not once for each", async () => {
+  await using gateway = await startGateway({ ADMIN_PORT: "0" });
+  const { api, wsUrl, adminUrl = "" } = gateway;
+  const people = Array.from({ length: 12 }, (_, n) =>
+    api.data.createUser({ name: `Person ${n}`, token: randomUUID() }),
+  );
+  const { id: chatId } = api.data.createChat({ participants: people.map(({ id }) => id) });
+  await using clients = new AsyncDisposableStack();
+  const come = async (token: string, others: number): Promise<void> => {
+    const seen = clients.use(clients.use(connect(wsUrl, token)).subscribe(PresenceChangedDocument, { chatId }));
+    for (let n = 0; n < others; n++) await seen.next();
+  };
+  const executions = async (): Promise<number> =>
+    (await scrape(adminUrl)).value(`${METRIC_PREFIX}executions_total`, { field: "presenceChanged" }) ?? 0;
+  for (const [present, { token }] of people.entries()) await come(token, present);
+  // Each was told of those who had come before; of everybody it was executed once, and once more as the news that it was.
+  expect(await executions()).toBeLessThanOrEqual(2 * people.length);
+});
