@@ -8,6 +8,11 @@ export interface Subscription {
     readonly isLive: boolean;
     stop(): void;
 }
+interface Followed {
+    isLive: boolean;
+    id?: string;
+    readonly onLive?: ((isNew: boolean) => void) | undefined;
+}
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export declare class Connection {
     #private;
@@ -27,9 +32,10 @@ export declare class Connection {
      * @param onLive called when everything that was missed has been delivered, or when it simply began with what is new.
      */
     subscribe<Event>(query: string, variables: Variables, next: (event: Event) => void, onLive?: (isNew: boolean) => void, ended?: (failure: Failure) => void): Subscription;
-    /** Something else than a subscription is behind, until the result is called. */
-    hold(): () => void;
+    /** Something is behind: a subscription, or anything else until the result is called. */
+    hold(payload?: object, followed?: Followed): () => void;
     /** Runs a query or mutation until it succeeds or cannot succeed. Rejects with a {@link Failure}. */
     run<Data>(query: string, variables: Variables, retryUntil?: number): Promise<Data>;
     close(): Promise<void>;
 }
+export {};

@@ -5,16 +5,7 @@ import { operate } from "./operate.js";
 import { derived } from "./store.js";
 import { tokenSource } from "./token.js";
 import { onWake } from "./wake.js";
-import { REFRESH } from "./wire.js";
-/** A silent network is noticed at the latest after both together. */
-const PING_EVERY_MS = 7000;
-const PONG_WITHIN_MS = 4000;
-/** From the first packet to `connection_ack`. */
-const CONNECT_WITHIN_MS = 10_000;
-/** A connection that is back by then was never shown as lost. */
-const GRACE_MS = 5000;
-/** Time for the close event of a socket that failed: graphql-ws would take it for the next one's. */
-const SHORTEST_PAUSE_MS = 50;
+import { CONNECT_WITHIN_MS, GRACE_MS, PING_EVERY_MS, PONG_WITHIN_MS, SHORTEST_PAUSE_MS } from "./times.js";
 /** The one WebSocket: connects for ever, knows what is live, keeps the session. */
 export class Connection {
     client;
@@ -24,7 +15,6 @@ export class Connection {
     userId = "";
     /** Undefined while there is no connection. */
     socket;
-    #onSignedOut;
     #token;
     #closing = new AbortController();
     /** By payload, which graphql-ws passes on. */
@@ -38,34 +28,58 @@ export class Connection {
     #silenceTimer;
     #endPause;
     constructor({ url, token, clientId, onSignedOut }) {
-        this.#onSignedOut = onSignedOut;
         // A session that is not prolonged ends with its token, and the next connect asks for another.
         this.#token = tokenSource(token, (next) => {
-            operate(this.client, { query: REFRESH, variables: { token: next } }, undefined, undefined, 0);
+            this.run("mutation($token:String!){refreshToken(token:$token){id}}", { token: next }, 0).catch(() => undefined);
         });
         this.client = createClient({
             url: async () => {
-                await this.#untilDue();
-                return url.replace(/^http/, "ws");
+                // When it is time to connect, and there is a token that the gateway has not refused.
+                for (;;) {
+                    if (this.#failures > 0)
+                        await this.#pause();
+                    try {
+                        const hasToken = await this.#token.next();
+                        const { signal } = this.#closing;
+                        if (!hasToken && !signal.aborted) {
+                            this.#end();
+                            onSignedOut?.();
+                        }
+                        // Nothing connects any more; `close` releases those who wait for that.
+                        if (signal.aborted)
+                            await new Promise(() => undefined);
+                        this.#expect(CONNECT_WITHIN_MS);
+                        return url.replace(/^http/, "ws");
+                    }
+                    catch {
+                        this.#failures++;
+                    }
+                }
             },
             connectionParams: () => ({ token: this.#token.current, clientId, streamStates: true }),
-            generateID: (payload) => {
-                const id = uniqueId();
-                const followed = this.#followed.get(payload);
-                if (followed)
-                    followed.id = id;
-                return id;
-            },
+            generateID: (payload) => ((this.#followed.get(payload) ?? {}).id = uniqueId()),
             shouldRetry: () => true,
             retryAttempts: Infinity,
             // `url` waits.
             retryWait: async () => undefined,
             keepAlive: PING_EVERY_MS,
             on: {
-                connected: (socket, payload) => this.#connected(socket, payload),
+                connected: (socket, payload) => {
+                    clearTimeout(this.#silenceTimer);
+                    clearTimeout(this.#graceTimer);
+                    this.socket = socket;
+                    this.userId = payload?.["userId"];
+                    this.#token.watch();
+                    this.#changed();
+                },
                 message: () => this.socket && clearTimeout(this.#silenceTimer),
                 ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
-                closed: (event) => this.#closed(event.code),
+                closed: (event) => {
+                    if (event.code === 4403)
+                        this.#token.refuse();
+                    this.#failures++;
+                    this.#lost();
+                },
             },
         });
         onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
@@ -78,22 +92,20 @@ export class Connection {
     subscribe(query, variables, next, onLive, ended) {
         const payload = { query, variables };
         const followed = { onLive, isLive: false };
-        const release = this.#follow(payload, followed);
+        const release = this.hold(payload, followed);
         const end = operate(this.client, payload, next, (failure) => {
             release();
             ended?.(failure);
         });
-        const stop = () => {
-            release();
-            end();
-        };
-        return Object.assign(followed, { stop });
+        return Object.assign(followed, {
+            stop() {
+                release();
+                end();
+            },
+        });
     }
-    /** Something else than a subscription is behind, until the result is called. */
-    hold() {
-        return this.#follow({}, { isLive: false });
-    }
-    #follow(payload, followed) {
+    /** Something is behind: a subscription, or anything else until the result is called. */
+    hold(payload = {}, followed = { isLive: false }) {
         this.#followed.set(payload, followed);
         this.#update();
         return () => {
@@ -106,34 +118,11 @@ export class Connection {
         return new Promise((resolve, reject) => void operate(this.client, { query, variables }, resolve, reject, retryUntil));
     }
     async close() {
-        const { socket } = this;
+        const socket = this.socket;
         this.#lost();
         this.#end();
         // A client that is still connecting would disconnect only afterwards: end the attempt instead.
         await (socket ? this.client.dispose() : this.client.terminate());
-    }
-    /** Resolves when it is time to connect, with a token that the gateway has not refused. */
-    async #untilDue() {
-        for (;;) {
-            if (this.#failures > 0)
-                await this.#pause();
-            try {
-                const hasToken = await this.#token.next();
-                const { signal } = this.#closing;
-                if (!hasToken && !signal.aborted) {
-                    this.#end();
-                    this.#onSignedOut?.();
-                }
-                // Nothing connects any more; `close` releases those who wait for that.
-                if (signal.aborted)
-                    await new Promise(() => undefined);
-                this.#expect(CONNECT_WITHIN_MS);
-                return;
-            }
-            catch {
-                this.#failures++;
-            }
-        }
     }
     async #pause() {
         const ms = SHORTEST_PAUSE_MS + backoffMs(this.#failures);
@@ -145,14 +134,6 @@ export class Connection {
         });
         this.#retryAt = undefined;
         this.#update();
-    }
-    #connected(socket, payload) {
-        clearTimeout(this.#silenceTimer);
-        clearTimeout(this.#graceTimer);
-        this.socket = socket;
-        this.userId = payload?.["userId"];
-        this.#token.watch();
-        this.#changed();
     }
     /** The state of a subscription, as the payload of a ping. */
     #learn(payload) {
@@ -175,12 +156,6 @@ export class Connection {
         // A connection has been silent by then for longer than its loss may stay unmentioned.
         this.#silenceTimer = setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
     }
-    #closed(code) {
-        if (code === 4403)
-            this.#token.refuse();
-        this.#failures++;
-        this.#lost();
-    }
     #lost() {
         clearTimeout(this.#silenceTimer);
         this.#token.pause();
@@ -189,8 +164,9 @@ export class Connection {
         this.socket = undefined;
         this.#absence = this.#state.status;
         this.#graceTimer = setTimeout(() => this.#show("reconnecting"), GRACE_MS);
-        for (const followed of this.#followed.values())
+        this.#followed.forEach((followed) => {
             followed.isLive = false;
+        });
         this.#changed();
     }
     /** Gives up a connection, or the attempt to make one, and shows that at once. */
@@ -224,24 +200,18 @@ export class Connection {
         }
     }
     #changed() {
-        for (const listener of this.listeners)
-            listener();
+        this.listeners.forEach((listener) => listener());
         this.#update();
     }
     #update() {
         const before = this.#state;
         const retryAt = this.#retryAt;
-        const status = this.#status();
-        const isSame = status === before.status;
-        if (isSame && retryAt === before.retryAt)
+        const isLive = [...this.#followed.values()].every((followed) => followed.isLive);
+        const status = this.socket ? (isLive ? "live" : "catching-up") : this.#absence;
+        if (status === before.status && retryAt === before.retryAt)
             return;
-        this.#state = { status, since: isSame ? before.since : Date.now(), ...(retryAt && { retryAt }) };
+        this.#state = { status, since: status === before.status ? before.since : Date.now(), ...(retryAt && { retryAt }) };
         this.state.changed();
-    }
-    #status() {
-        if (!this.socket)
-            return this.#absence;
-        return [...this.#followed.values()].every(({ isLive }) => isLive) ? "live" : "catching-up";
     }
 }
 //# sourceMappingURL=connection.js.map

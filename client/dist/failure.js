@@ -1,5 +1,3 @@
-/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
-const PASSING = /^(UPS|RATE|UNA)/;
 /** Why an operation failed. */
 export class Failure extends Error {
     /** @param cause the gateway's errors; anything else is the end of a connection. */
@@ -10,7 +8,8 @@ export class Failure extends Error {
     }
     /** Whether another attempt may succeed. */
     get isPassing() {
-        return !this.code || PASSING.test(this.code);
+        // `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token.
+        return !this.code || /^(UPS|RATE|UNA)/.test(this.code);
     }
 }
 //# sourceMappingURL=failure.js.map

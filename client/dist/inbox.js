@@ -1,29 +1,27 @@
 import { derived, toggle } from "./store.js";
 import { brief } from "./timeline.js";
-import { CHATS, PRESENCE } from "./wire.js";
 /** @param onPeople called when somebody comes or goes. */
 export function chatList(connection, onPeople) {
     const chats = new Map();
     const online = new Map();
     let me = { id: "", name: "" };
     let isLoaded = false;
-    const onlineOf = (users = []) => users.filter(({ id }) => online.has(id));
+    const onlineOf = (users = []) => users.filter((user) => online.has(user.id));
     const show = (chat) => {
-        const { title, participants, updatedAt, lastMessage } = chat;
-        const others = participants.filter(({ id }) => id !== me.id);
+        const others = chat.participants.filter((user) => user.id !== me.id);
         return {
             ...chat,
-            title: title ?? others.map(({ name }) => name).join(", "),
+            title: chat.title ?? others.map((user) => user.name).join(", "),
             online: onlineOf(others),
-            updatedAt: new Date(updatedAt),
-            lastMessage: lastMessage ? brief(lastMessage, me.id) : undefined,
+            updatedAt: new Date(chat.updatedAt),
+            lastMessage: chat.lastMessage ? brief(chat.lastMessage, me.id) : undefined,
         };
     };
     const store = derived(() => {
         const shown = [...chats.values()].map(show).toSorted((a, b) => +b.updatedAt - +a.updatedAt);
         return {
             chats: shown,
-            unreadTotal: shown.reduce((sum, { unreadCount }) => sum + unreadCount, 0),
+            unreadTotal: shown.reduce((sum, chat) => sum + chat.unreadCount, 0),
             loaded: isLoaded,
         };
     });
@@ -32,20 +30,24 @@ export function chatList(connection, onPeople) {
         onPeople();
     };
     // The gateway begins with who is online now.
-    connection.listeners.add(() => connection.socket && online.clear());
-    connection.subscribe(CHATS, {}, (change) => {
+    connection.listeners.add(() => {
+        if (connection.socket)
+            online.clear();
+        me = { ...me, id: connection.userId };
+    });
+    connection.subscribe("subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}", {}, (change) => {
         if (change.isSnapshot)
             chats.clear();
         for (const id of change.removedIds)
             chats.delete(id);
         for (const chat of change.changed) {
             chats.set(chat.id, chat);
-            me = chat.participants.find(({ id }) => id === connection.userId) ?? me;
+            me = chat.participants.find((user) => user.id === me.id) ?? me;
         }
         isLoaded = true;
         changed();
     });
-    connection.subscribe(PRESENCE, {}, (change) => {
+    connection.subscribe("subscription{presenceChanged{online user{id name}}}", {}, (change) => {
         toggle(online, change.user, change.online);
         changed();
     });

@@ -27,5 +27,5 @@ export declare function persist(client: Client, payload: SubscribePayload, sink:
 export declare function operate<Data>(client: Client, payload: {
     readonly query: string;
     readonly variables: Variables;
-}, next?: (data: Data) => void, ended?: (failure: Failure) => void, retryUntil?: number): () => void;
+}, next: (data: Data) => void, ended: (failure: Failure) => void, retryUntil?: number): () => void;
 export {};

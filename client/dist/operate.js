@@ -56,11 +56,11 @@ export function operate(client, payload, next, ended, retryUntil = Infinity) {
             if (errors)
                 fail(errors);
             else
-                next?.(Object.values(data ?? {})[0]);
+                next(Object.values(data)[0]);
         },
         // A query or mutation has its result by then.
         complete: (fail) => payload.query[0] === "s" && fail(),
-        error: (failure) => ended?.(failure),
+        error: ended,
     }, ({ isPassing, code }) => Date.now() < retryUntil &&
         // Without an explicit position a subscription begins with what is new, and says so.
         (isPassing || (code === "CURSOR_EXPIRED" && !payload.variables["after"])));

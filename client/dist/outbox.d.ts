@@ -17,8 +17,8 @@ export interface Outbox {
     /** Sends a failed message again. */
     retry(key: string): void;
     /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
-    drop(key: string): void;
-    /** Sends what can be sent now. */
-    flush(): void;
+    discard(key: string): void;
+    /** Sends what can be sent now, and tells the open chats. */
+    readonly flush: () => void;
 }
 export declare function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox;

@@ -1,11 +1,7 @@
 import { uniqueId } from "./id.js";
 import { operate } from "./operate.js";
 import { storedMessages } from "./stored.js";
-import { SEND } from "./wire.js";
-/** So long the gateway recognises a `clientMessageId`, less some time for it to arrive. */
-const REPEATABLE_MS = 9 * 60_000;
-/** So long errors that may pass are waited for; then a person is asked. */
-const RETRY_FOR_MS = 10_000;
+import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.js";
 export function createOutbox(connection, rooms, storage) {
     const stored = storedMessages(storage);
     let messages = [];
@@ -17,18 +13,18 @@ export function createOutbox(connection, rooms, storage) {
         flush();
     };
     const flush = () => {
-        const next = messages.find(({ state, chatId }) => state === "queued" && (rooms.get(chatId)?.isLive ?? true));
+        const next = messages.find((message) => message.state === "queued" && (rooms.get(message.chatId)?.isLive ?? true));
         if (next && !stop && connection.socket) {
-            next.triedAt ??= Date.now();
-            if (Date.now() - next.triedAt > REPEATABLE_MS) {
+            if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) {
                 next.state = "failed";
                 return flush();
             }
-            stop = send(connection, next, () => {
+            stop = send(connection, next, (state) => {
                 stop = undefined;
+                next.state = state;
                 change(messages);
                 if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true))
-                    drop(next.key);
+                    discard(next.key);
             });
             stored.save(messages);
         }
@@ -38,13 +34,13 @@ export function createOutbox(connection, rooms, storage) {
         stop?.();
         stop = undefined;
     };
-    const find = (key, state) => messages.find((message) => message.key === key && message.state === state);
+    const find = (key, state) => messages.find((message) => message.state === state && message.key === key);
     const add = (chatId, text, key = uniqueId()) => {
         const added = { key, chatId, text, at: Date.now(), state: "queued" };
         change([...messages, added]);
         return added;
     };
-    const drop = (key) => {
+    const discard = (key) => {
         if (find(key, "sending"))
             abort();
         change(messages.filter((message) => message.key !== key));
@@ -62,22 +58,21 @@ export function createOutbox(connection, rooms, storage) {
             const failed = find(key, "failed");
             if (!failed)
                 return;
-            drop(key);
+            discard(key);
             add(failed.chatId, failed.text, key);
         },
-        drop,
+        discard,
         flush,
     };
 }
 /** The result aborts that: nobody knows then whether the message arrives, and it is queued again. */
-function send(connection, message, finished) {
+function send(connection, message, finish) {
     const { chatId, text, key } = message;
-    const finish = (state) => {
-        message.state = state;
-        finished();
-    };
     message.state = "sending";
-    const end = operate(connection.client, { query: SEND, variables: { id: chatId, text, key } }, ({ id }) => {
+    const end = operate(connection.client, {
+        query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
+        variables: { id: chatId, text, key },
+    }, ({ id }) => {
         message.id = id;
         finish("sent");
     }, () => finish("failed"), Date.now() + RETRY_FOR_MS);

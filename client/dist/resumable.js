@@ -1,6 +1,5 @@
 import { persist } from "./operate.js";
-/** Messages that are remembered, to recognise a repetition. */
-const REMEMBERED = 1000;
+import { REMEMBERED } from "./times.js";
 /** A selection of messages from a position on: its alias, and the variable with the position. */
 const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;
 /** These begin with the present state, whenever they begin. */

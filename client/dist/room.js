@@ -1,18 +1,18 @@
 import { derived, toggle } from "./store.js";
 import { brief, Timeline } from "./timeline.js";
-import * as wire from "./wire.js";
-const PAGE_SIZE = 50;
-/** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
-const FILL_PAGE_SIZE = 200;
-const MOST_FILLED = 1000;
-/** How often typing, and reading, is sent to the gateway. */
-const TYPING_EVERY_MS = 2000;
-const READ_EVERY_MS = 1000;
-/** A phone's clock may be so much ahead of the server's. */
-const CLOCK_SKEW_MS = 60_000;
+import { CLOCK_SKEW_MS, FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.js";
 /** An open chat: what everybody who opened it shares. */
 export class OpenRoom {
-    messages = derived(() => this.#shown());
+    messages = derived(() => ({
+        items: [
+            ...this.#timeline.messages.values(),
+            ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
+        ],
+        hasOlder: !!this.#start,
+        loading: this.#isLoading || !!this.#older,
+        ...(this.#gap && { gap: this.#gap }),
+        ...(this.#error && { error: this.#error }),
+    }));
     people = derived(() => ({
         online: this.#chats.online(this.#id),
         typing: [...this.#typing.values()],
@@ -32,7 +32,7 @@ export class OpenRoom {
     #start;
     #older;
     #isLoading = true;
-    #hasGap = false;
+    #gap;
     #error;
     #typedAt = 0;
     #readAt = 0;
@@ -44,16 +44,18 @@ export class OpenRoom {
         this.#outbox = outbox;
         this.#chats = chats;
         connection.listeners.add(this.#forgetTyping);
-        this.#follow(wire.TYPING, ({ user, isTyping }) => {
-            toggle(this.#typing, user, isTyping);
+        this.#follow("subscription($id:ID!){typingChanged(chatId:$id){isTyping user{id name}}}", (change) => {
+            toggle(this.#typing, change.user, change.isTyping);
             this.people.changed();
         });
-        this.#receipts = this.#follow(wire.RECEIPTS, (receipt) => {
+        this.#receipts = this.#follow("subscription($id:ID!){readReceipt(chatId:$id){messageId readAt reader{id name}}}", (receipt) => {
             this.#timeline.read(receipt, this.#receipts.isLive);
             this.changed();
         }, 
         // Receipts from before are in the history alone.
-        (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended));
+        (isNew) => isNew &&
+            !this.#isLoading &&
+            this.#page(FILL_PAGE_SIZE).then(({ nodes }) => this.#insert(nodes.filter((message) => this.has(message.id))), this.#ended));
         this.#load();
     }
     open() {
@@ -86,7 +88,7 @@ export class OpenRoom {
         this.#outbox.retry(key);
     }
     discard(key) {
-        this.#outbox.drop(key);
+        this.#outbox.discard(key);
     }
     typing() {
         const now = Date.now();
@@ -94,10 +96,23 @@ export class OpenRoom {
             return;
         this.#typedAt = now;
         // Nobody misses an indicator that was not shown.
-        this.#connection.run(wire.SET_TYPING, { id: this.#id }, now).catch(() => undefined);
+        this.#connection
+            .run("mutation($id:ID!){setTyping(chatId:$id,isTyping:true){isTyping}}", { id: this.#id }, now)
+            .catch(() => undefined);
     }
     markRead() {
-        this.#readTimer ??= setTimeout(() => this.#markRead(), Math.max(0, this.#readAt + READ_EVERY_MS - Date.now()));
+        this.#readTimer ??= setTimeout(() => {
+            this.#readTimer = undefined;
+            const newest = this.#timeline.ids.at(-1);
+            if (newest === this.#readId)
+                return;
+            this.#readId = newest;
+            this.#readAt = Date.now();
+            this.#connection.run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id }).catch(() => {
+                // A later call tries again.
+                this.#readId = undefined;
+            });
+        }, Math.max(0, READ_EVERY_MS + this.#readAt - Date.now()));
     }
     close() {
         // A component that is mounted anew at once keeps its room.
@@ -110,11 +125,10 @@ export class OpenRoom {
         this.#outbox.rooms.delete(this.#id);
         clearTimeout(this.#readTimer);
         this.#connection.listeners.delete(this.#forgetTyping);
-        for (const followed of this.#followed)
-            followed.stop();
-        for (const { key, state } of this.#outbox.of(this.#id))
-            if (state === "sent")
-                this.#outbox.drop(key);
+        this.#followed.forEach((followed) => followed.stop());
+        for (const pending of this.#outbox.of(this.#id))
+            if (pending.state === "sent")
+                this.#outbox.discard(pending.key);
     }
     #follow(query, next, live, variables = { id: this.#id }) {
         const followed = this.#connection.subscribe(query, variables, next, live, this.#ended);
@@ -123,7 +137,7 @@ export class OpenRoom {
     }
     #followMessages(after) {
         const variables = { id: this.#id, after };
-        this.#stream = this.#follow(wire.MESSAGES, (message) => {
+        this.#stream = this.#follow("subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}}", (message) => {
             variables.after = message.cursor;
             this.#typing.delete(message.sender.id);
             this.#insert([message], Infinity);
@@ -134,7 +148,6 @@ export class OpenRoom {
             this.#outbox.flush();
         }, variables);
     }
-    #refresh = ({ nodes }) => this.#insert(nodes.filter(({ id }) => this.has(id)));
     #forgetTyping = () => {
         this.#typing.clear();
         this.people.changed();
@@ -147,23 +160,10 @@ export class OpenRoom {
         this.#error = code;
         this.changed();
     };
-    #markRead() {
-        this.#readTimer = undefined;
-        const newest = this.#timeline.ids.at(-1);
-        if (newest === this.#readId)
-            return;
-        this.#readId = newest;
-        this.#readAt = Date.now();
-        this.#connection.run(wire.MARK_READ, { id: this.#id }).catch(() => {
-            // A later call tries again.
-            this.#readId = undefined;
-        });
-    }
     /** Loads the newest messages with what is missing before them, and follows what comes after. */
     #load() {
         this.#loadNewest()
-            .then((end) => this.#users > 0 && this.#followMessages(end))
-            .catch(this.#ended)
+            .then((end) => this.#users > 0 && this.#followMessages(end), this.#ended)
             .finally(this.#connection.hold());
     }
     /** Resolves to the cursor of the newest message. */
@@ -171,15 +171,15 @@ export class OpenRoom {
         // What comes live meanwhile follows the page without a gap.
         const known = this.#timeline.ids;
         let { nodes, start } = await this.#page(PAGE_SIZE);
-        const isGap = () => !!start && !!known[0] && !nodes.some(({ id }) => known.includes(id));
+        const isGap = () => start && known[0] && !nodes.some((message) => known.includes(message.id));
         while (isGap() && nodes.length < MOST_FILLED) {
             const before = await this.#page(FILL_PAGE_SIZE, start);
             nodes = before.nodes.concat(nodes);
             ({ start } = before);
         }
-        this.#hasGap = isGap();
+        this.#gap = isGap() ? "history-reloaded" : undefined;
         this.#isLoading = false;
-        this.#insert(nodes, this.#hasGap ? -1 : undefined);
+        this.#insert(nodes, this.#gap && -1);
         if (nodes[0]?.id === this.#timeline.ids[0])
             this.#start = start;
         return nodes.at(-1)?.cursor;
@@ -198,8 +198,7 @@ export class OpenRoom {
     }
     /** The newest messages, or the newest before a cursor. */
     async #page(last, before) {
-        const variables = { id: this.#id, last, before };
-        const { messages } = await this.#connection.run(wire.PAGE, variables);
+        const { messages } = await this.#connection.run("query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}", { id: this.#id, last, before });
         const { nodes, pageInfo } = messages;
         return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
     }
@@ -207,24 +206,11 @@ export class OpenRoom {
         this.#timeline.insert(messages, (message) => this.#show(message, this.#replaceCopy(message)), index);
         this.changed();
     }
-    #shown() {
-        return {
-            items: [
-                ...this.#timeline.messages.values(),
-                ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
-            ],
-            hasOlder: !!this.#start,
-            loading: this.#isLoading || !!this.#older,
-            ...(this.#hasGap && { gap: "history-reloaded" }),
-            ...(this.#error && { error: this.#error }),
-        };
+    #showPending(pending) {
+        return this.#show({ ...pending, sender: this.#chats.me }, pending.key, pending.state);
     }
-    #showPending({ id, text, at, key, state }) {
-        const { me } = this.#chats;
-        return { ...brief({ id, text, sender: me, at }, me.id), key, state, readBy: [] };
-    }
-    #show(message, key) {
-        return { ...brief(message, this.#connection.userId), key, state: "sent", readBy: [] };
+    #show(message, key, state = "sent") {
+        return { ...brief(message, this.#chats.me.id), key, state, readBy: [] };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
     #replaceCopy({ id, clientMessageId, text, sender, at }) {
@@ -235,7 +221,7 @@ export class OpenRoom {
             : // The history does not know keys. One whose answer was lost is recognised by what it says.
                 pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS);
         if (copy)
-            this.#outbox.drop(copy.key);
+            this.#outbox.discard(copy.key);
         return copy?.key ?? clientMessageId ?? id;
     }
 }

@@ -22,7 +22,7 @@ export declare class Timeline {
 }
 /** What a list of chats and a list of messages show alike. */
 export declare function brief<Id extends string | undefined>({ id, text, sender, at }: Omit<WireBrief, "id" | "at"> & {
-    readonly id: Id;
+    readonly id?: Id;
     readonly at: string | number;
 }, userId: string): Omit<BriefMessage, "id"> & {
     readonly id: Id;

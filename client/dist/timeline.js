@@ -14,16 +14,15 @@ export class Timeline {
      * @param show a message that is new here, as nobody has read it.
      */
     insert(piece, show, index = Math.max(0, this.ids.findIndex((id) => piece.some((message) => message.id === id)))) {
-        const before = [...this.messages];
         const inserted = piece.map((message) => [
             message.id,
             this.messages.get(message.id) ?? show(message),
         ]);
         // The first of two entries of one message stays.
-        this.messages = new Map(index < 0 ? inserted : before.toSpliced(index, 0, ...inserted));
-        for (const { id, readBy } of piece)
-            for (const { reader } of readBy)
-                this.#addReader(id, reader);
+        this.messages = new Map(index < 0 ? inserted : [...this.messages].toSpliced(index, 0, ...inserted));
+        for (const message of piece)
+            for (const { reader } of message.readBy)
+                this.#addReader(message.id, reader);
         for (const receipt of this.#receipts.values())
             this.#apply(receipt, inserted);
     }
@@ -46,13 +45,13 @@ export class Timeline {
     }
     #addReader(messageId, reader) {
         const message = this.messages.get(messageId);
-        if (!message || [message.sender, ...message.readBy].some(({ id }) => id === reader.id))
+        if (!message || [message.sender, ...message.readBy].some((user) => user.id === reader.id))
             return;
         this.messages.set(messageId, { ...message, readBy: [...message.readBy, reader] });
     }
 }
 /** What a list of chats and a list of messages show alike. */
 export function brief({ id, text, sender, at }, userId) {
-    return { id, text, sender, at: new Date(at), mine: sender.id === userId };
+    return { id: id, text, sender, at: new Date(at), mine: sender.id === userId };
 }
 //# sourceMappingURL=timeline.js.map

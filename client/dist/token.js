@@ -41,7 +41,7 @@ export function tokenSource(source, refresh) {
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token) {
     try {
-        const [, claims = ""] = String(token).split(".");
+        const claims = token?.split(".")[1];
         return JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000;
     }
     catch {

@@ -12,7 +12,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
   const rooms = new Map<string, OpenRoom>();
   const connection = new Connection(options);
   const outbox = createOutbox(connection, rooms, options.storage);
-  const chats = chatList(connection, () => rooms.forEach((room) => room.changed()));
+  const chats = chatList(connection, outbox.flush);
   return {
     graphql: connection.client,
     connection: connection.state,
@@ -22,9 +22,9 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
       rooms.set(chatId, room);
       return room.open();
     },
-    async close() {
-      for (const room of rooms.values()) room.end();
-      await connection.close();
+    close() {
+      rooms.forEach((room) => room.end());
+      return connection.close();
     },
   };
 }

@@ -1,6 +1,3 @@
-/** `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token. */
-const PASSING = /^(UPS|RATE|UNA)/;
-
 /** Why an operation failed. */
 export class Failure extends Error {
   /** The gateway's `extensions.code`; undefined where the connection was given up. */
@@ -17,7 +14,8 @@ export class Failure extends Error {
 
   /** Whether another attempt may succeed. */
   get isPassing(): boolean {
-    return !this.code || PASSING.test(this.code);
+    // `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token.
+    return !this.code || /^(UPS|RATE|UNA)/.test(this.code);
   }
 }
 

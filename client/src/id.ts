@@ -1,4 +1,4 @@
 /** Unique, and longer than 16 characters; `crypto.randomUUID` exists on secure pages alone. */
 export function uniqueId(): string {
-  return `${Math.random()}-${Math.random()}-${Date.now()}`;
+  return `${Math.random()}${Math.random()}`;
 }

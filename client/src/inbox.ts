@@ -2,7 +2,7 @@ import type { Connection } from "./connection.ts";
 import { derived, toggle, type Store } from "./store.ts";
 import { brief } from "./timeline.ts";
 import type { Inbox, User } from "./types.ts";
-import { CHATS, PRESENCE, type WireChat, type WireChatsChange } from "./wire.ts";
+import type { WireChat, WireChatsChange, WirePresence } from "./wire.ts";
 
 /** The viewer's chats, and who of the others is online. */
 export interface ChatList {
@@ -17,23 +17,22 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
   const online = new Map<string, User>();
   let me: User = { id: "", name: "" };
   let isLoaded = false;
-  const onlineOf = (users: readonly User[] = []): readonly User[] => users.filter(({ id }) => online.has(id));
+  const onlineOf = (users: readonly User[] = []): readonly User[] => users.filter((user) => online.has(user.id));
   const show = (chat: WireChat): Inbox["chats"][number] => {
-    const { title, participants, updatedAt, lastMessage } = chat;
-    const others = participants.filter(({ id }) => id !== me.id);
+    const others = chat.participants.filter((user) => user.id !== me.id);
     return {
       ...chat,
-      title: title ?? others.map(({ name }) => name).join(", "),
+      title: chat.title ?? others.map((user) => user.name).join(", "),
       online: onlineOf(others),
-      updatedAt: new Date(updatedAt),
-      lastMessage: lastMessage ? brief(lastMessage, me.id) : undefined,
+      updatedAt: new Date(chat.updatedAt),
+      lastMessage: chat.lastMessage ? brief(chat.lastMessage, me.id) : undefined,
     };
   };
   const store = derived(() => {
     const shown = [...chats.values()].map(show).toSorted((a, b) => +b.updatedAt - +a.updatedAt);
     return {
       chats: shown,
-      unreadTotal: shown.reduce((sum, { unreadCount }) => sum + unreadCount, 0),
+      unreadTotal: shown.reduce((sum, chat) => sum + chat.unreadCount, 0),
       loaded: isLoaded,
     };
   });
@@ -42,18 +41,25 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
     onPeople();
   };
   // The gateway begins with who is online now.
-  connection.listeners.add(() => connection.socket && online.clear());
-  connection.subscribe<WireChatsChange>(CHATS, {}, (change) => {
-    if (change.isSnapshot) chats.clear();
-    for (const id of change.removedIds) chats.delete(id);
-    for (const chat of change.changed) {
-      chats.set(chat.id, chat);
-      me = chat.participants.find(({ id }) => id === connection.userId) ?? me;
-    }
-    isLoaded = true;
-    changed();
+  connection.listeners.add(() => {
+    if (connection.socket) online.clear();
+    me = { ...me, id: connection.userId };
   });
-  connection.subscribe<{ user: User; online: boolean }>(PRESENCE, {}, (change) => {
+  connection.subscribe<WireChatsChange>(
+    "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}",
+    {},
+    (change) => {
+      if (change.isSnapshot) chats.clear();
+      for (const id of change.removedIds) chats.delete(id);
+      for (const chat of change.changed) {
+        chats.set(chat.id, chat);
+        me = chat.participants.find((user) => user.id === me.id) ?? me;
+      }
+      isLoaded = true;
+      changed();
+    },
+  );
+  connection.subscribe<WirePresence>("subscription{presenceChanged{online user{id name}}}", {}, (change) => {
     toggle(online, change.user, change.online);
     changed();
   });

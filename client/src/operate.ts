@@ -71,8 +71,8 @@ export function persist(
 export function operate<Data>(
   client: Client,
   payload: { readonly query: string; readonly variables: Variables },
-  next?: (data: Data) => void,
-  ended?: (failure: Failure) => void,
+  next: (data: Data) => void,
+  ended: (failure: Failure) => void,
   retryUntil = Infinity,
 ): () => void {
   return persist(
@@ -81,11 +81,11 @@ export function operate<Data>(
     {
       next({ data, errors }, fail) {
         if (errors) fail(errors);
-        else next?.(Object.values(data ?? {})[0] as Data);
+        else next(Object.values(data as object)[0] as Data);
       },
       // A query or mutation has its result by then.
       complete: (fail) => payload.query[0] === "s" && fail(),
-      error: (failure) => ended?.(failure),
+      error: ended,
     },
     ({ isPassing, code }) =>
       Date.now() < retryUntil &&

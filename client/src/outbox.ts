@@ -3,7 +3,7 @@ import { uniqueId } from "./id.ts";
 import { operate } from "./operate.ts";
 import { storedMessages, type Pending } from "./stored.ts";
 import type { ChatStorage } from "./types.ts";
-import { SEND } from "./wire.ts";
+import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.ts";
 
 /** What an open chat has to do with its outgoing messages. */
 export interface OpenChat {
@@ -12,12 +12,6 @@ export interface OpenChat {
   has(messageId: string): boolean;
   changed(): void;
 }
-
-/** So long the gateway recognises a `clientMessageId`, less some time for it to arrive. */
-const REPEATABLE_MS = 9 * 60_000;
-
-/** So long errors that may pass are waited for; then a person is asked. */
-const RETRY_FOR_MS = 10_000;
 
 /** Messages that are not persisted yet, in order, one at a time. */
 export interface Outbox {
@@ -28,9 +22,9 @@ export interface Outbox {
   /** Sends a failed message again. */
   retry(key: string): void;
   /** Drops a message: it is persisted and shown elsewhere, or nobody wants it any more. */
-  drop(key: string): void;
-  /** Sends what can be sent now. */
-  flush(): void;
+  discard(key: string): void;
+  /** Sends what can be sent now, and tells the open chats. */
+  readonly flush: () => void;
 }
 
 export function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox {
@@ -44,17 +38,17 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     flush();
   };
   const flush = (): void => {
-    const next = messages.find(({ state, chatId }) => state === "queued" && (rooms.get(chatId)?.isLive ?? true));
+    const next = messages.find((message) => message.state === "queued" && (rooms.get(message.chatId)?.isLive ?? true));
     if (next && !stop && connection.socket) {
-      next.triedAt ??= Date.now();
-      if (Date.now() - next.triedAt > REPEATABLE_MS) {
+      if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) {
         next.state = "failed";
         return flush();
       }
-      stop = send(connection, next, () => {
+      stop = send(connection, next, (state) => {
         stop = undefined;
+        next.state = state;
         change(messages);
-        if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true)) drop(next.key);
+        if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true)) discard(next.key);
       });
       stored.save(messages);
     }
@@ -65,13 +59,13 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     stop = undefined;
   };
   const find = (key: string, state: Pending["state"]): Pending | undefined =>
-    messages.find((message) => message.key === key && message.state === state);
+    messages.find((message) => message.state === state && message.key === key);
   const add = (chatId: string, text: string, key = uniqueId()): Pending => {
     const added: Pending = { key, chatId, text, at: Date.now(), state: "queued" };
     change([...messages, added]);
     return added;
   };
-  const drop = (key: string): void => {
+  const discard = (key: string): void => {
     if (find(key, "sending")) abort();
     change(messages.filter((message) => message.key !== key));
   };
@@ -87,25 +81,24 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     retry(key) {
       const failed = find(key, "failed");
       if (!failed) return;
-      drop(key);
+      discard(key);
       add(failed.chatId, failed.text, key);
     },
-    drop,
+    discard,
     flush,
   };
 }
 
 /** The result aborts that: nobody knows then whether the message arrives, and it is queued again. */
-function send(connection: Connection, message: Pending, finished: () => void): () => void {
+function send(connection: Connection, message: Pending, finish: (state: Pending["state"]) => void): () => void {
   const { chatId, text, key } = message;
-  const finish = (state: Pending["state"]): void => {
-    message.state = state;
-    finished();
-  };
   message.state = "sending";
   const end = operate<{ readonly id: string }>(
     connection.client,
-    { query: SEND, variables: { id: chatId, text, key } },
+    {
+      query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
+      variables: { id: chatId, text, key },
+    },
     ({ id }) => {
       message.id = id;
       finish("sent");

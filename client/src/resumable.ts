@@ -1,8 +1,6 @@
 import type { Client } from "graphql-ws";
 import { persist } from "./operate.ts";
-
-/** Messages that are remembered, to recognise a repetition. */
-const REMEMBERED = 1000;
+import { REMEMBERED } from "./times.ts";
 
 /** A selection of messages from a position on: its alias, and the variable with the position. */
 const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;

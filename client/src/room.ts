@@ -7,20 +7,8 @@ import type { Pending } from "./stored.ts";
 import { derived, toggle } from "./store.ts";
 import { brief, Timeline } from "./timeline.ts";
 import type { Messages, People, Room, ShownMessage, User } from "./types.ts";
-import * as wire from "./wire.ts";
-
-const PAGE_SIZE = 50;
-
-/** After a long absence the gap is filled from the history, page by page; more than that is not worth the wait. */
-const FILL_PAGE_SIZE = 200;
-const MOST_FILLED = 1000;
-
-/** How often typing, and reading, is sent to the gateway. */
-const TYPING_EVERY_MS = 2000;
-const READ_EVERY_MS = 1000;
-
-/** A phone's clock may be so much ahead of the server's. */
-const CLOCK_SKEW_MS = 60_000;
+import type * as wire from "./wire.ts";
+import { CLOCK_SKEW_MS, FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.ts";
 
 /** A page of a chat's history, the oldest first. */
 interface Page {
@@ -31,7 +19,16 @@ interface Page {
 
 /** An open chat: what everybody who opened it shares. */
 export class OpenRoom implements Room, OpenChat {
-  readonly messages = derived<Messages>(() => this.#shown());
+  readonly messages = derived<Messages>(() => ({
+    items: [
+      ...this.#timeline.messages.values(),
+      ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
+    ],
+    hasOlder: !!this.#start,
+    loading: this.#isLoading || !!this.#older,
+    ...(this.#gap && { gap: this.#gap }),
+    ...(this.#error && { error: this.#error }),
+  }));
   readonly people = derived<People>(() => ({
     online: this.#chats.online(this.#id),
     typing: [...this.#typing.values()],
@@ -51,7 +48,7 @@ export class OpenRoom implements Room, OpenChat {
   #start: string | undefined;
   #older: Promise<void> | undefined;
   #isLoading = true;
-  #hasGap = false;
+  #gap: Messages["gap"];
   #error: string | undefined;
   #typedAt = 0;
   #readAt = 0;
@@ -64,18 +61,27 @@ export class OpenRoom implements Room, OpenChat {
     this.#outbox = outbox;
     this.#chats = chats;
     connection.listeners.add(this.#forgetTyping);
-    this.#follow<{ user: User; isTyping: boolean }>(wire.TYPING, ({ user, isTyping }) => {
-      toggle(this.#typing, user, isTyping);
-      this.people.changed();
-    });
+    this.#follow<{ user: User; isTyping: boolean }>(
+      "subscription($id:ID!){typingChanged(chatId:$id){isTyping user{id name}}}",
+      (change) => {
+        toggle(this.#typing, change.user, change.isTyping);
+        this.people.changed();
+      },
+    );
     this.#receipts = this.#follow<wire.WireReceipt>(
-      wire.RECEIPTS,
+      "subscription($id:ID!){readReceipt(chatId:$id){messageId readAt reader{id name}}}",
       (receipt) => {
         this.#timeline.read(receipt, this.#receipts.isLive);
         this.changed();
       },
       // Receipts from before are in the history alone.
-      (isNew) => isNew && !this.#isLoading && this.#page(FILL_PAGE_SIZE).then(this.#refresh, this.#ended),
+      (isNew) =>
+        isNew &&
+        !this.#isLoading &&
+        this.#page(FILL_PAGE_SIZE).then(
+          ({ nodes }) => this.#insert(nodes.filter((message) => this.has(message.id))),
+          this.#ended,
+        ),
     );
     this.#load();
   }
@@ -117,7 +123,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   discard(key: string): void {
-    this.#outbox.drop(key);
+    this.#outbox.discard(key);
   }
 
   typing(): void {
@@ -125,11 +131,26 @@ export class OpenRoom implements Room, OpenChat {
     if (now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.socket) return;
     this.#typedAt = now;
     // Nobody misses an indicator that was not shown.
-    this.#connection.run(wire.SET_TYPING, { id: this.#id }, now).catch(() => undefined);
+    this.#connection
+      .run("mutation($id:ID!){setTyping(chatId:$id,isTyping:true){isTyping}}", { id: this.#id }, now)
+      .catch(() => undefined);
   }
 
   markRead(): void {
-    this.#readTimer ??= setTimeout(() => this.#markRead(), Math.max(0, this.#readAt + READ_EVERY_MS - Date.now()));
+    this.#readTimer ??= setTimeout(
+      () => {
+        this.#readTimer = undefined;
+        const newest = this.#timeline.ids.at(-1);
+        if (newest === this.#readId) return;
+        this.#readId = newest;
+        this.#readAt = Date.now();
+        this.#connection.run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id }).catch(() => {
+          // A later call tries again.
+          this.#readId = undefined;
+        });
+      },
+      Math.max(0, READ_EVERY_MS + this.#readAt - Date.now()),
+    );
   }
 
   close(): void {
@@ -143,8 +164,8 @@ export class OpenRoom implements Room, OpenChat {
     this.#outbox.rooms.delete(this.#id);
     clearTimeout(this.#readTimer);
     this.#connection.listeners.delete(this.#forgetTyping);
-    for (const followed of this.#followed) followed.stop();
-    for (const { key, state } of this.#outbox.of(this.#id)) if (state === "sent") this.#outbox.drop(key);
+    this.#followed.forEach((followed) => followed.stop());
+    for (const pending of this.#outbox.of(this.#id)) if (pending.state === "sent") this.#outbox.discard(pending.key);
   }
 
   #follow<Event>(
@@ -161,7 +182,7 @@ export class OpenRoom implements Room, OpenChat {
   #followMessages(after: string | undefined): void {
     const variables = { id: this.#id, after };
     this.#stream = this.#follow<wire.WireMessage>(
-      wire.MESSAGES,
+      "subscription($id:ID!,$after:String){messageAdded(chatId:$id,after:$after){id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}}",
       (message) => {
         variables.after = message.cursor;
         this.#typing.delete(message.sender.id);
@@ -176,8 +197,6 @@ export class OpenRoom implements Room, OpenChat {
     );
   }
 
-  readonly #refresh = ({ nodes }: Page): void => this.#insert(nodes.filter(({ id }) => this.has(id)));
-
   readonly #forgetTyping = (): void => {
     this.#typing.clear();
     this.people.changed();
@@ -191,23 +210,10 @@ export class OpenRoom implements Room, OpenChat {
     this.changed();
   };
 
-  #markRead(): void {
-    this.#readTimer = undefined;
-    const newest = this.#timeline.ids.at(-1);
-    if (newest === this.#readId) return;
-    this.#readId = newest;
-    this.#readAt = Date.now();
-    this.#connection.run(wire.MARK_READ, { id: this.#id }).catch(() => {
-      // A later call tries again.
-      this.#readId = undefined;
-    });
-  }
-
   /** Loads the newest messages with what is missing before them, and follows what comes after. */
   #load(): void {
     this.#loadNewest()
-      .then((end) => this.#users > 0 && this.#followMessages(end))
-      .catch(this.#ended)
+      .then((end) => this.#users > 0 && this.#followMessages(end), this.#ended)
       .finally(this.#connection.hold());
   }
 
@@ -216,15 +222,15 @@ export class OpenRoom implements Room, OpenChat {
     // What comes live meanwhile follows the page without a gap.
     const known = this.#timeline.ids;
     let { nodes, start } = await this.#page(PAGE_SIZE);
-    const isGap = (): boolean => !!start && !!known[0] && !nodes.some(({ id }) => known.includes(id));
+    const isGap = (): unknown => start && known[0] && !nodes.some((message) => known.includes(message.id));
     while (isGap() && nodes.length < MOST_FILLED) {
       const before = await this.#page(FILL_PAGE_SIZE, start);
       nodes = before.nodes.concat(nodes);
       ({ start } = before);
     }
-    this.#hasGap = isGap();
+    this.#gap = isGap() ? "history-reloaded" : undefined;
     this.#isLoading = false;
-    this.#insert(nodes, this.#hasGap ? -1 : undefined);
+    this.#insert(nodes, this.#gap && -1);
     if (nodes[0]?.id === this.#timeline.ids[0]) this.#start = start;
     return nodes.at(-1)?.cursor;
   }
@@ -242,8 +248,10 @@ export class OpenRoom implements Room, OpenChat {
 
   /** The newest messages, or the newest before a cursor. */
   async #page(last: number, before?: string): Promise<Page> {
-    const variables = { id: this.#id, last, before };
-    const { messages } = await this.#connection.run<{ readonly messages: wire.WirePage }>(wire.PAGE, variables);
+    const { messages } = await this.#connection.run<{ readonly messages: wire.WirePage }>(
+      "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}",
+      { id: this.#id, last, before },
+    );
     const { nodes, pageInfo } = messages;
     return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
   }
@@ -253,26 +261,16 @@ export class OpenRoom implements Room, OpenChat {
     this.changed();
   }
 
-  #shown(): Messages {
-    return {
-      items: [
-        ...this.#timeline.messages.values(),
-        ...this.#outbox.of(this.#id).map((pending) => this.#showPending(pending)),
-      ],
-      hasOlder: !!this.#start,
-      loading: this.#isLoading || !!this.#older,
-      ...(this.#hasGap && { gap: "history-reloaded" }),
-      ...(this.#error && { error: this.#error }),
-    };
+  #showPending(pending: Pending): ShownMessage {
+    return this.#show({ ...pending, sender: this.#chats.me }, pending.key, pending.state);
   }
 
-  #showPending({ id, text, at, key, state }: Pending): ShownMessage {
-    const { me } = this.#chats;
-    return { ...brief({ id, text, sender: me, at }, me.id), key, state, readBy: [] };
-  }
-
-  #show(message: wire.WireMessage, key: string): ShownMessage {
-    return { ...brief(message, this.#connection.userId), key, state: "sent", readBy: [] };
+  #show(
+    message: Parameters<typeof brief<string | undefined>>[0],
+    key: string,
+    state: ShownMessage["state"] = "sent",
+  ): ShownMessage {
+    return { ...brief(message, this.#chats.me.id), key, state, readBy: [] };
   }
 
   /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
@@ -284,7 +282,7 @@ export class OpenRoom implements Room, OpenChat {
         : // The history does not know keys. One whose answer was lost is recognised by what it says.
           pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS,
     );
-    if (copy) this.#outbox.drop(copy.key);
+    if (copy) this.#outbox.discard(copy.key);
     return copy?.key ?? clientMessageId ?? id;
   }
 }

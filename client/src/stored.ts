@@ -38,16 +38,20 @@ export function storedMessages(storage: ChatStorage | undefined): StoredMessages
       const stored = load();
       // The page may have gone while it sent one.
       for (const message of stored) if (message.state !== "failed") message.state = "queued";
-      return [...stored, ...here];
+      return stored.concat(here);
     },
     /** Leaves alone what other tabs of the browser have stored. */
     save(messages) {
       if (!owner) return;
-      for (const { key } of messages) keys.add(key);
-      const others = load().filter(({ key }) => !keys.has(key));
-      const own = messages.filter(({ state }) => state !== "sent");
+      for (const message of messages) keys.add(message.key);
       try {
-        storage?.setItem(PREFIX + owner, JSON.stringify([...others, ...own]));
+        storage?.setItem(
+          PREFIX + owner,
+          JSON.stringify([
+            ...load().filter((message) => !keys.has(message.key)),
+            ...messages.filter((message) => message.state !== "sent"),
+          ]),
+        );
       } catch {
         // A full or forbidden storage: the message is sent all the same, as long as the page lives.
       }

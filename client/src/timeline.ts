@@ -26,14 +26,13 @@ export class Timeline {
       this.ids.findIndex((id) => piece.some((message) => message.id === id)),
     ),
   ): void {
-    const before = [...this.messages];
     const inserted = piece.map((message): [string, ShownMessage] => [
       message.id,
       this.messages.get(message.id) ?? show(message),
     ]);
     // The first of two entries of one message stays.
-    this.messages = new Map(index < 0 ? inserted : before.toSpliced(index, 0, ...inserted));
-    for (const { id, readBy } of piece) for (const { reader } of readBy) this.#addReader(id, reader);
+    this.messages = new Map(index < 0 ? inserted : [...this.messages].toSpliced(index, 0, ...inserted));
+    for (const message of piece) for (const { reader } of message.readBy) this.#addReader(message.id, reader);
     for (const receipt of this.#receipts.values()) this.#apply(receipt, inserted);
   }
 
@@ -60,15 +59,15 @@ export class Timeline {
 
   #addReader(messageId: string, reader: User): void {
     const message = this.messages.get(messageId);
-    if (!message || [message.sender, ...message.readBy].some(({ id }) => id === reader.id)) return;
+    if (!message || [message.sender, ...message.readBy].some((user) => user.id === reader.id)) return;
     this.messages.set(messageId, { ...message, readBy: [...message.readBy, reader] });
   }
 }
 
 /** What a list of chats and a list of messages show alike. */
 export function brief<Id extends string | undefined>(
-  { id, text, sender, at }: Omit<WireBrief, "id" | "at"> & { readonly id: Id; readonly at: string | number },
+  { id, text, sender, at }: Omit<WireBrief, "id" | "at"> & { readonly id?: Id; readonly at: string | number },
   userId: string,
 ): Omit<BriefMessage, "id"> & { readonly id: Id } {
-  return { id, text, sender, at: new Date(at), mine: sender.id === userId };
+  return { id: id as Id, text, sender, at: new Date(at), mine: sender.id === userId };
 }

@@ -55,7 +55,7 @@ export function tokenSource(source: ChatClientOptions["token"], refresh: (token:
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token: Token): number {
   try {
-    const [, claims = ""] = String(token).split(".");
+    const claims = token?.split(".")[1] as string;
     return (JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))) as { exp: number }).exp * 1000;
   } catch {
     return NaN;

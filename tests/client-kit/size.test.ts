@@ -26,14 +26,15 @@ const KIT = 'export { createChatClient } from "graphql-chat-client";';
 
 test("the kit takes 8 kB, graphql-ws included, and the hooks 2 KiB more", async () => {
   const kit = await bundledBytes(KIT);
-  expect(kit).toBeLessThanOrEqual(8000);
+  // With esbuild it is 240 bytes more.
+  expect(kit).toBeLessThanOrEqual(7760);
   await expect(bundledBytes(`${KIT} export * from "graphql-chat-client/react";`)).resolves.toBeLessThanOrEqual(
     kit + 2048,
   );
 });
 
-test("everything that the kit exports takes 8.5 kB", async () => {
-  await expect(bundledBytes('export * from "graphql-chat-client";')).resolves.toBeLessThanOrEqual(8450);
+test("everything that the kit exports takes 8.2 kB", async () => {
+  await expect(bundledBytes('export * from "graphql-chat-client";')).resolves.toBeLessThanOrEqual(8250);
 });
 
 test("resumable takes 1 kB", async () => {
