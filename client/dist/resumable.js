@@ -1,11 +1,5 @@
 import { persist } from "./operate.js";
 import { REMEMBERED } from "./times.js";
-/** A selection of messages from a position on: its alias, and the variable with the position. */
-const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;
-/** These begin with the present state, whenever they begin. */
-const STATES = /\b(chats|presence|typing)Changed\b/;
-/** The gateway's close codes that another attempt would end with as well; after 4408 and 4499 it may succeed. */
-const FINAL_CODE = /^44(?!08|99)/;
 /**
  * Makes a graphql-ws client lossless: at every reconnect `messageAdded(after:)` continues behind the newest message that was received,
  * and a repetition is dropped. Where the client gives up, the subscription is started again, after waits of 30 s at most and those of the
@@ -22,7 +16,9 @@ export function resumable(client) {
     const subscribe = (payload, sink) => {
         // The document is not parsed: that would take graphql-js.
         const query = payload.query.replace(/#.*/g, "");
-        const [, alias = "messageAdded", after = ""] = SELECTION.exec(query) ?? [];
+        const [, alias = "messageAdded", after = ""] = 
+        // A selection of messages from a position on: its alias, and the variable with the position.
+        /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
         // The client sends this very object again after a reconnect.
         const variables = { ...payload.variables };
         const received = new Set();
@@ -45,9 +41,10 @@ export function resumable(client) {
             complete,
             error: ({ cause }) => running.delete(stop) && sink.error(cause),
         }, ({ isPassing, cause }) => isPassing &&
-            // Nothing is missed by starting again.
-            (!!variables[after] || STATES.test(query)) &&
-            !FINAL_CODE.test(String(cause?.code)));
+            // Nothing is missed by starting again: the latter begin with the present state, whenever they begin.
+            (!!variables[after] || /\b(chats|presence|typing)Changed\b/.test(query)) &&
+            // These close codes another attempt would end with as well; after 4408 and 4499 it may succeed.
+            !/^44(?!08|99)/.test(String(cause?.code)));
         const stop = () => {
             end();
             complete();
@@ -83,7 +80,7 @@ function iterate(subscribe) {
     });
     const iterator = (async function* () {
         for (;;) {
-            while (received.length === 0)
+            if (received.length === 0)
                 await new Promise((resolve) => (wake = resolve));
             const take = received.shift();
             if (!take)

@@ -2,15 +2,6 @@ import type { Client } from "graphql-ws";
 import { persist } from "./operate.ts";
 import { REMEMBERED } from "./times.ts";
 
-/** A selection of messages from a position on: its alias, and the variable with the position. */
-const SELECTION = /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/;
-
-/** These begin with the present state, whenever they begin. */
-const STATES = /\b(chats|presence|typing)Changed\b/;
-
-/** The gateway's close codes that another attempt would end with as well; after 4408 and 4499 it may succeed. */
-const FINAL_CODE = /^44(?!08|99)/;
-
 type Message = { readonly id?: string; readonly cursor?: string } | null | undefined;
 
 /**
@@ -29,7 +20,9 @@ export function resumable(client: Client): Client {
   const subscribe: Client["subscribe"] = (payload, sink) => {
     // The document is not parsed: that would take graphql-js.
     const query = payload.query.replace(/#.*/g, "");
-    const [, alias = "messageAdded", after = ""] = SELECTION.exec(query) ?? [];
+    const [, alias = "messageAdded", after = ""] =
+      // A selection of messages from a position on: its alias, and the variable with the position.
+      /(?:(\w+)\s*:\s*)?\bmessageAdded\s*\([^)]*\bafter\s*:\s*\$(\w+)/.exec(query) ?? [];
     // The client sends this very object again after a reconnect.
     const variables = { ...payload.variables };
     const received = new Set<string>();
@@ -54,9 +47,10 @@ export function resumable(client: Client): Client {
       },
       ({ isPassing, cause }) =>
         isPassing &&
-        // Nothing is missed by starting again.
-        (!!variables[after] || STATES.test(query)) &&
-        !FINAL_CODE.test(String((cause as { readonly code?: number } | undefined)?.code)),
+        // Nothing is missed by starting again: the latter begin with the present state, whenever they begin.
+        (!!variables[after] || /\b(chats|presence|typing)Changed\b/.test(query)) &&
+        // These close codes another attempt would end with as well; after 4408 and 4499 it may succeed.
+        !/^44(?!08|99)/.test(String((cause as { readonly code?: number } | undefined)?.code)),
     );
     const stop = (): void => {
       end();
@@ -94,7 +88,7 @@ function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () 
   });
   const iterator = (async function* () {
     for (;;) {
-      while (received.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      if (received.length === 0) await new Promise<void>((resolve) => (wake = resolve));
       const take = received.shift();
       if (!take) return;
       yield take() as T;
