@@ -61,8 +61,8 @@ export function operate(client, payload, next, ended, retryUntil = Infinity) {
         // A query or mutation has its result by then.
         complete: (fail) => payload.query[0] === "s" && fail(),
         error: ended,
-    }, ({ isPassing, code }) => Date.now() < retryUntil &&
+    }, (failure) => Date.now() < retryUntil &&
         // Without an explicit position a subscription begins with what is new, and says so.
-        (isPassing || (code === "CURSOR_EXPIRED" && !payload.variables["after"])));
+        (failure.isPassing || (failure.code === "CURSOR_EXPIRED" && !payload.variables["after"])));
 }
 //# sourceMappingURL=operate.js.map

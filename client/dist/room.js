@@ -185,16 +185,16 @@ export class OpenRoom {
         return nodes.at(-1)?.cursor;
     }
     async #loadOlder() {
-        const start = this.#start;
-        if (!start)
+        const before = this.#start;
+        if (!before)
             return;
         this.changed();
-        const page = await this.#page(PAGE_SIZE, start);
+        const { nodes, start } = await this.#page(PAGE_SIZE, before);
         // Loaded anew meanwhile: this page may not be the one before.
-        if (this.#start !== start)
+        if (this.#start !== before)
             return;
-        this.#timeline.insert(page.nodes, (message) => this.#show(message, message.id), 0);
-        this.#start = page.start;
+        this.#timeline.insert(nodes, (message) => this.#show(message, message.id), 0);
+        this.#start = start;
     }
     /** The newest messages, or the newest before a cursor. */
     async #page(last, before) {

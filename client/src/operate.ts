@@ -87,9 +87,9 @@ export function operate<Data>(
       complete: (fail) => payload.query[0] === "s" && fail(),
       error: ended,
     },
-    ({ isPassing, code }) =>
+    (failure) =>
       Date.now() < retryUntil &&
       // Without an explicit position a subscription begins with what is new, and says so.
-      (isPassing || (code === "CURSOR_EXPIRED" && !payload.variables["after"])),
+      (failure.isPassing || (failure.code === "CURSOR_EXPIRED" && !payload.variables["after"])),
   );
 }

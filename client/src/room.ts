@@ -236,14 +236,14 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   async #loadOlder(): Promise<void> {
-    const start = this.#start;
-    if (!start) return;
+    const before = this.#start;
+    if (!before) return;
     this.changed();
-    const page = await this.#page(PAGE_SIZE, start);
+    const { nodes, start } = await this.#page(PAGE_SIZE, before);
     // Loaded anew meanwhile: this page may not be the one before.
-    if (this.#start !== start) return;
-    this.#timeline.insert(page.nodes, (message) => this.#show(message, message.id), 0);
-    this.#start = page.start;
+    if (this.#start !== before) return;
+    this.#timeline.insert(nodes, (message) => this.#show(message, message.id), 0);
+    this.#start = start;
   }
 
   /** The newest messages, or the newest before a cursor. */

@@ -37,13 +37,15 @@ export function storedMessages(storage: ChatStorage | undefined): StoredMessages
       owner = userId;
       const stored = load();
       // The page may have gone while it sent one.
-      for (const message of stored) if (message.state !== "failed") message.state = "queued";
+      stored.forEach((message) => {
+        if (message.state !== "failed") message.state = "queued";
+      });
       return stored.concat(here);
     },
     /** Leaves alone what other tabs of the browser have stored. */
     save(messages) {
       if (!owner) return;
-      for (const message of messages) keys.add(message.key);
+      messages.forEach((message) => keys.add(message.key));
       try {
         storage?.setItem(
           PREFIX + owner,

@@ -32,8 +32,8 @@ export class Timeline {
     ]);
     // The first of two entries of one message stays.
     this.messages = new Map(index < 0 ? inserted : [...this.messages].toSpliced(index, 0, ...inserted));
-    for (const message of piece) for (const { reader } of message.readBy) this.#addReader(message.id, reader);
-    for (const receipt of this.#receipts.values()) this.#apply(receipt, inserted);
+    for (const message of piece) message.readBy.forEach(({ reader }) => this.#addReader(message.id, reader));
+    this.#receipts.forEach((receipt) => this.#apply(receipt, inserted));
   }
 
   /**
@@ -53,8 +53,8 @@ export class Timeline {
     isNew = false,
   ): void {
     const readAtMs = Date.parse(readAt);
-    for (const [id, { at }] of messages)
-      if (messageId ? messageId === id : isNew || +at <= readAtMs) this.#addReader(id, reader);
+    for (const [id, message] of messages)
+      if (messageId ? messageId === id : isNew || +message.at <= readAtMs) this.#addReader(id, reader);
   }
 
   #addReader(messageId: string, reader: User): void {
