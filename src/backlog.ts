@@ -37,12 +37,19 @@ export class Backlog {
     const beganMs = performance.now();
     const untilMs = beganMs + SLICE_MS - this.#spentMs;
     let steps = 0;
-    for (let work = this.#waiting[0]; work; work = this.#waiting[0]) {
-      if (steps++ % BETWEEN_LOOKS === 0 && performance.now() >= untilMs) break;
-      if (!work.step()) this.#waiting.shift();
+    try {
+      for (let work = this.#waiting[0]; work; work = this.#waiting[0]) {
+        if (steps++ % BETWEEN_LOOKS === 0 && performance.now() >= untilMs) break;
+        if (!work.step()) this.#waiting.shift();
+      }
+    } finally {
+      this.#spentMs += performance.now() - beganMs;
+      this.#isWorking = false;
+      this.#schedule();
     }
-    this.#spentMs += performance.now() - beganMs;
-    this.#isWorking = false;
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#nextTurn());

@@ -41,8 +41,10 @@ export interface ConnectionListener {
   /**
    * The values that existed before are gone. Called before anything is written in their place; resolves when the listener has put again
    * what it had.
+   *
+   * @param onProgress is called each time that some of it is there: others wait for it.
    */
-  emptied?(): Promise<void>;
+  emptied?(onProgress: () => void): Promise<void>;
   /** The bus, or a part of it, is disconnected: live delivery pauses until `restored`. Called at once where it is already. */
   lost?(): void;
   /**
@@ -249,7 +251,7 @@ export type TakenValue =
 export interface FencedState {
   /**
    * Takes over the value from any owner. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. Where the bus has lost its
-   * memory it waits until every instance has put again what it had.
+   * memory it waits a moment until every instance has put again what it had, and rejects where one takes longer.
    */
   take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
   /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */

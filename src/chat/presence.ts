@@ -166,7 +166,10 @@ export class Presence implements SessionListener {
   }
 
   async #correct(user: User): Promise<void> {
-    if ((await this.#readOne(user))?.online) await this.#announce(user);
+    const presence = await this.#readOne(user);
+    // Nobody else may be looking: it is announced when it can be read.
+    if (!presence) this.#tellLater(user);
+    else if (presence.online) await this.#announce(user);
   }
 
   async #readOne(user: User): Promise<PresenceValue | undefined> {

@@ -156,7 +156,8 @@ export class Fanout implements MembershipListener, SubscriberSet {
     mine.delete(subscriber);
     if (!mine.isEmpty) return;
     this.#toAll.delete(session);
-    this.#leaving.add(session.viewer.chats.keys(), (id) => this.#leaveRoom(session, id, mine));
+    // A copy: what the viewer leaves meanwhile is left here too.
+    this.#leaving.add([...session.viewer.chats.keys()], (id) => this.#leaveRoom(session, id, mine));
   }
 
   async joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> {

@@ -68,14 +68,13 @@ export class ResumePoints {
   readonly #stopObserving: () => void;
   readonly #purge: NodeJS.Timeout;
   #restored = Promise.withResolvers<void>();
-  /** Times that the bus has lost its memory. */
-  #losses = 0;
+  #isClosed = false;
   #leave: Unsubscribe | undefined;
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
     this.#stopObserving = options.bus.observe({
-      emptied: () => this.#restore(),
+      emptied: (onProgress) => this.#restore(onProgress),
       restored: () => {
         this.#restored.resolve();
         this.#restored = Promise.withResolvers();
@@ -92,8 +91,7 @@ export class ResumePoints {
   /** The clients are gone, and may come back to others: those remember their positions from now on. */
   async close(): Promise<void> {
     this.#stopObserving();
-    // Whatever is being written again is handed over.
-    this.#losses++;
+    this.#isClosed = true;
     clearInterval(this.#purge);
     await this.#leave?.();
     await boundedWait(HAND_OVER_MS, this.#handOver(), undefined);
@@ -182,10 +180,10 @@ export class ResumePoints {
   }
 
   /** The bus has lost the positions. Resolves when it has those again that are remembered here. */
-  async #restore(): Promise<void> {
-    const loss = ++this.#losses;
+  async #restore(onProgress: () => void): Promise<void> {
     await boundedEach([...this.#remembered.keys()], RESTORED_AT_ONCE, async (key) => {
-      while (this.#losses === loss && !(await this.#restoreOne(key))) await sleep(RETRY_MS, undefined, { ref: false });
+      while (!this.#isClosed && !(await this.#restoreOne(key))) await sleep(RETRY_MS, undefined, { ref: false });
+      onProgress();
     });
   }
 

@@ -5,7 +5,7 @@ import { PastPositions, type TopicPositions } from "../../src/bus/redis/events/p
 
 const WINDOW_MS = 60_000;
 
-function note(past: PastPositions, topic: string, ms: number, cameAboutMs?: number): void {
+function note(past: PastPositions, topic: string, ms: number, cameAboutMs = ms): void {
   past.note(topic, String(ms), positionAt(ms, 0), cameAboutMs);
 }
 
@@ -33,6 +33,14 @@ test("as many of a topic as a client is given at most, the latest", () => {
   for (let ms = 1; ms <= 10_001; ms++) note(past, "topic", ms);
   const ids = [...(only(past)?.positions.keys() ?? [])];
   expect([ids.length, ids[0], ids.at(-1)]).toEqual([10_000, "2", "10001"]);
+});
+
+test("of all topics so many, the latest", () => {
+  const past = new PastPositions(WINDOW_MS);
+  for (let ms = 1; ms <= 100_002; ms++) note(past, `topic ${ms % 2 === 0 ? ms : 1}`, ms);
+  const counts = Array.from(past.topics, ({ positions }) => positions.size);
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(100_000);
+  expect(known(past)["topic 100002"]).toEqual(["100002"]);
 });
 
 test("how long a publication took is remembered with the last one that took long", () => {

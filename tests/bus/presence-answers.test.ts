@@ -31,7 +31,7 @@ function presenceOf(instance: string) {
   const onListenerError = (error: unknown): never => {
     throw error;
   };
-  const restoration = { isWhole: true, whole: () => Promise.resolve() };
+  const restoration = { isRestored: true, restored: () => Promise.resolve() };
   const presence = new RedisPresence({ connection, keys, restoration, graceMs: 1, onListenerError }, instance);
   const told: PresentUser[] = [];
   presence.onTransition((user) => void told.push(user));

@@ -47,7 +47,7 @@ test("where events were is known of all that clients may come back for, not only
   await using bus = await family(server.url)();
   const here = await record(bus);
   const ids = numbers(1500).map(String);
-  const published = await Promise.all(numbers(1500).map((n) => bus.publish("topic", { n })));
+  const published = await Promise.all(numbers(1500).map((n) => bus.publish("topic", { n, atMs: Date.now() })));
   await expect.poll(() => here.numbers.length, PATIENTLY).toBe(1500);
   const positions = published.map(({ position }) => position);
   expect(await bus.log.positionsOf("topic", ids)).toEqual(positions);
@@ -56,16 +56,25 @@ test("where events were is known of all that clients may come back for, not only
   await server.restart();
   await connected(bus);
   // Waits until everything is there again.
-  await bus.fenced.take("key", "owner", 1000, 1000);
+  await expect
+    .poll(() => bus.fenced.take("key", "owner", 1000, 1000).catch(() => undefined), PATIENTLY)
+    .toMatchObject({ status: expect.anything() });
   expect(await bus.log.positionsOf("topic", ids)).toEqual(positions);
   // One of the old ones is published again: it is new to nobody, and goes where it was.
-  await bus.publish("topic", { n: 7 });
+  await bus.publish("topic", { n: 7, atMs: Date.now() });
   await bus.publish("topic", { n: 1500 });
   await expect.poll(() => here.numbers.at(-1), PATIENTLY).toBe(1500);
   expect(here.numbers).toEqual(numbers(1501));
   const { entries } = await bus.log.tail("topic");
   expect(entries[0]).toMatchObject({ event: { n: 7 }, order: positions[7] });
 });
+
+/** Tells of progress until then. */
+async function written(until: Promise<void>, onProgress: () => void): Promise<void> {
+  const timer = setInterval(onProgress, 100);
+  await until;
+  clearInterval(timer);
+}
 
 /** Restorations of several instances, without what they write. */
 function restorations(server: RedisServer) {
@@ -85,11 +94,15 @@ function restorations(server: RedisServer) {
         keys,
         instanceId,
         peers: () => peers,
-        onWhole: () => undefined,
+        isRefused: () => false,
+        onRestored: () => undefined,
+        onError: (error) => {
+          throw error;
+        },
       },
       { deadAfterMs: 1000, minMs: 0 },
     );
-    return { restoration, isWhole: () => restoration.isWhole, looks: () => looks };
+    return { restoration, isRestored: () => restoration.isRestored, looks: () => looks };
   };
 }
 
@@ -98,18 +111,18 @@ test("an instance that starts meanwhile waits for those that others know of", as
   const open = restorations(server);
   const [one, two, late] = [open("one", ["one", "two"]), open("two", ["one", "two"]), open("late")];
   const slow = Promise.withResolvers<void>();
-  one.restoration.begin("epoch", Promise.resolve());
+  one.restoration.begin("epoch", []);
   await expect.poll(() => server.control.keys("*restoration"), PATIENTLY).toHaveLength(1);
   late.restoration.met("epoch", true);
-  two.restoration.begin("epoch", slow.promise);
+  two.restoration.begin("epoch", [(onProgress) => written(slow.promise, onProgress)]);
   // Each looks some times, and finds it unfinished.
   await expect.poll(() => [one, two, late].map(({ looks }) => looks() > 12), PATIENTLY).toEqual([true, true, true]);
-  expect([one, two, late].map(({ isWhole }) => isWhole())).toEqual([false, false, false]);
+  expect([one, two, late].map(({ isRestored }) => isRestored())).toEqual([false, false, false]);
   slow.resolve();
-  await Promise.all([one, two, late].map(({ restoration }) => restoration.whole()));
+  await Promise.all([one, two, late].map(({ restoration }) => restoration.restored()));
   const after = open("after");
   after.restoration.met("epoch", true);
-  await after.restoration.whole();
+  await after.restoration.restored();
   for (const { restoration } of [one, two, late, after]) restoration.close();
 });
 
@@ -117,21 +130,34 @@ test("an instance that shows nothing any more is not waited for in the end, by n
   await using server = await startRedis();
   const open = restorations(server);
   const [one, late] = [open("one", ["one", "dead"]), open("late")];
-  one.restoration.begin("epoch", Promise.resolve());
-  await one.restoration.whole();
+  one.restoration.begin("epoch", []);
+  await one.restoration.restored();
   expect(one.looks()).toBeGreaterThan(4);
   late.restoration.met("epoch", true);
-  await late.restoration.whole();
+  await late.restoration.restored();
   expect(late.looks()).toBe(1);
   for (const { restoration } of [one, late]) restoration.close();
+});
+
+test("an instance that cannot write any of it is not waited for in the end either", async () => {
+  await using server = await startRedis();
+  const open = restorations(server);
+  const [stuck, other] = [open("stuck", ["stuck", "other"]), open("other", ["stuck", "other"])];
+  stuck.restoration.begin("epoch", [() => new Promise(() => undefined)]);
+  other.restoration.begin("epoch", []);
+  await Promise.all([stuck, other].map(({ restoration }) => restoration.restored()));
+  for (const { looks, restoration } of [stuck, other]) {
+    expect(looks()).toBeGreaterThan(4);
+    restoration.close();
+  }
 });
 
 test("another loss ends the wait for what was before it", async () => {
   await using server = await startRedis();
   const { restoration } = restorations(server)("one");
-  restoration.begin("first", new Promise(() => undefined));
-  restoration.begin("second", Promise.resolve());
-  await restoration.whole();
-  expect(restoration.wholeEpochs).toContain("second");
+  restoration.begin("first", [() => new Promise(() => undefined)]);
+  restoration.begin("second", []);
+  await restoration.restored();
+  expect(restoration.restoredEpochs).toContain("second");
   restoration.close();
 });

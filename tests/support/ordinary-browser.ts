@@ -35,11 +35,14 @@ export async function launchOrdinaryBrowser(): Promise<OrdinaryBrowser> {
 
 /** Chromium prints it when it can be connected to. What it prints afterwards is dropped. */
 async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
-  for await (const line of createInterface({ input: stderr })) {
-    const [, address] = /DevTools listening on (ws:\S+)/.exec(line) ?? [];
-    if (address === undefined) continue;
+  try {
+    for await (const line of createInterface({ input: stderr })) {
+      const [, address] = /DevTools listening on (ws:\S+)/.exec(line) ?? [];
+      if (address !== undefined) return address;
+    }
+  } finally {
+    // The end of the loop pauses it, and Chromium would wait for its reader.
     stderr.resume();
-    return address;
   }
   throw new Error("Chromium did not start");
 }

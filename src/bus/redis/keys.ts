@@ -26,6 +26,8 @@ export interface RedisKeys {
   /** The clock and the epoch record of a plain server; a Cluster has none, and the head's key stands in for them. */
   clocks(topic: string): readonly [string, string];
   eventId(topic: string, id: string): string;
+  /** Where events were in the logs of former processes of Redis, by their ids. */
+  past(topic: string): string;
   state(key: string): string;
   fenced(key: string): string;
   /** Tells for a while that there was a fenced value. */
@@ -62,6 +64,7 @@ export function redisKeys(prefix: string, { database, isCluster }: RedisPlace): 
     compacted: (topic) => `${prefix}compacted:{${topic}}`,
     compactedIndex: (topic) => `${prefix}compacted-index:{${topic}}`,
     eventId: (topic, id) => `${prefix}id:{${topic}}:${id}`,
+    past: (topic) => `${prefix}past:{${topic}}`,
     state: (key) => `${prefix}state:${key}`,
     fenced: (key) => `${prefix}fenced:{${key}}`,
     tombstone: (key) => `${prefix}fenced:{${key}}:expired`,

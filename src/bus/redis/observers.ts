@@ -18,7 +18,7 @@ export class Observers {
   add(observer: ConnectionListener): () => void {
     // An object of its own, so that the same observer may be added twice.
     const entry: ConnectionListener = {
-      emptied: async () => observer.emptied?.(),
+      emptied: async (onProgress) => observer.emptied?.(onProgress),
       lost: () => observer.lost?.(),
       restored: (isEmptied) => observer.restored(isEmptied),
     };
@@ -34,9 +34,9 @@ export class Observers {
   }
 
   /** Resolves when all have put again what they had. */
-  async emptied(): Promise<void> {
+  async emptied(onProgress: () => void): Promise<void> {
     this.#isEmptied = true;
-    const working = Array.from(this.#observers, async (observer) => observer.emptied?.());
+    const working = Array.from(this.#observers, async (observer) => observer.emptied?.(onProgress));
     for (const { status, ...outcome } of await Promise.allSettled(working)) {
       if (status === "rejected" && "reason" in outcome) this.#onError(outcome.reason);
     }

@@ -83,17 +83,19 @@ class RedisBus<Event> implements Bus<Event> {
     this.#refusals = new Refusals(options);
     const clients = createRedisClients(address, { tls, onError: (error) => this.#outage.failed(error) });
     const keys = redisKeys(prefix, { database: address.database, isCluster: address.kind === "cluster" });
-    const connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor);
+    const connection = (this.#connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor));
     this.#channels = new RedisChannels(connection);
     const log = new RedisLog({ connection, keys, options, onUndecodable: () => void this.#undecodable++ });
     this.#recent = new RecentEvents<Event>(options);
-    const restoration = new Restoration({
+    const restoration = (this.#restoration = new Restoration({
       connection,
       keys,
       instanceId,
       peers: () => this.#heartbeat.peers,
-      onWhole: () => this.#heartbeat.restored(),
-    });
+      isRefused: () => this.#refusals.hasAny,
+      onError: onListenerError,
+      onRestored: () => this.#heartbeat.restored(),
+    }));
     const publisher = new RedisPublisher<Event>({
       options,
       connection,
@@ -122,13 +124,11 @@ class RedisBus<Event> implements Bus<Event> {
     this.#restored = { connection, keys, recent: this.#recent, publisher, log };
     this.#options = options;
     this.#observers = new Observers(onListenerError);
-    this.#connection = connection;
     this.#topics = topics;
     this.#publisher = publisher;
-    this.#restoration = restoration;
-    this.presence = new RedisPresence({ connection, keys, restoration, graceMs, onListenerError }, instanceId);
-    const { presence } = this;
-    this.#heartbeat = new RedisHeartbeat({ connection, keys, presence, restoration, instanceId, ttlMs, graceMs });
+    const ofPresence = { connection, keys, restoration, graceMs };
+    this.presence = new RedisPresence({ ...ofPresence, onListenerError }, instanceId);
+    this.#heartbeat = new RedisHeartbeat({ ...ofPresence, presence: this.presence, instanceId, ttlMs });
     this.state = createRedisState(connection, keys);
     this.fenced = createRedisFencedState(connection, keys, restoration);
     this.expiringSets = createRedisExpiringSets(connection, keys);
@@ -236,9 +236,11 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** The server has lost what this instance remembers. */
   #restore(shard: RedisShard, epoch: string): void {
-    const working = [this.#observers.emptied(), restoreEvents(this.#restored, shard), this.#heartbeat.emptied()];
-    const { onListenerError } = this.#options;
-    this.#restoration.begin(epoch, Promise.all(working.map((work) => work.catch(onListenerError))));
+    this.#restoration.begin(epoch, [
+      (onProgress) => this.#observers.emptied(onProgress),
+      (onProgress) => restoreEvents(this.#restored, shard, onProgress),
+      (onProgress) => this.#heartbeat.emptied(onProgress),
+    ]);
   }
 
   /** Events and topics go where their slots went. */

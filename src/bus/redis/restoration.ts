@@ -1,6 +1,7 @@
 /**
  * Redis has lost its memory, or another server took over that may lack the last writes: each instance writes again what it had, and
- * nobody reads on before all have. How long an instance takes does not matter; one that shows no sign of life is not waited for any more.
+ * nobody delivers newer events before all have. How long an instance takes does not matter; one that makes no progress is not waited for any
+ * more.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisConnection } from "./connection/connection.ts";
@@ -13,14 +14,14 @@ const RESTORATION = loadScript(import.meta.url, "restoration.lua");
 const LOOK_MIN_MS = 25;
 const LOOK_MAX_MS = 250;
 
-/** Within this time the connection notices a process of Redis that was met in an answer, where it can be noticed at all. */
+/** Within this time the connection notices a process of Redis that an answer came from, where it can be noticed at all. */
 const NOTICED_AFTER_MS = 3000;
 
 /** How long it is remembered who has finished. */
 const RECORD_TTL_MS = 3_600_000;
 
 /**
- * An instance that has shown nothing for `deadAfterMs` is dead. Others are waited for `minMs` in any case, which is longer than their
+ * An instance that has written nothing for `deadAfterMs` is dead, or cannot write. Others are waited for `minMs` in any case, which is longer than their
  * back-off: one that has just started may not be known. Both are counted in looks that Redis answered, so that a busy machine does not
  * count faster than it works.
  */
@@ -32,18 +33,27 @@ interface RestorationParts {
   readonly instanceId: string;
   /** The other instances that were there before Redis lost its memory. */
   readonly peers: () => Iterable<string>;
-  /** Everything is there again. None of it may throw. */
-  readonly onWhole: () => void;
+  /** Whether Redis refuses to write: what is to be written waits for that, as everything does. */
+  readonly isRefused: () => boolean;
+  /** Everything is there again. May not throw. */
+  readonly onRestored: () => void;
+  /** Is notified where something could not be written again. */
+  readonly onError: (error: unknown) => void;
 }
+
+/** Writes again what some part of this instance had, and tells each time that some of it is written. */
+export type Writer = (onProgress: () => void) => Promise<void>;
 
 /** In one process of Redis. */
 interface Round {
   readonly epoch: string;
   readonly over: PromiseWithResolvers<void>;
-  /** Who else has something to write. Replaced as a whole. */
+  /** Who else has something to write. Replaced, not changed. */
   expected: readonly string[];
   /** Undefined where this instance has nothing to write. */
   own: "writing" | "done" | undefined;
+  /** How much it has written: what it shows the others. */
+  written: number;
   /** It is looked for at least so long. */
   minMs: number;
 }
@@ -68,17 +78,18 @@ export class Restoration {
   }
 
   /** Whether nobody has anything to write again, as far as is known. */
-  get isWhole(): boolean {
+  get isRestored(): boolean {
     return this.#rounds.size === 0;
   }
 
-  /** The processes of Redis that have everything. */
-  get wholeEpochs(): readonly string[] {
+  /** The processes of Redis that have everything. None where this instance stops. */
+  get restoredEpochs(): readonly string[] {
+    if (this.#isClosed) return [];
     return [...this.#known].filter((epoch) => !this.#rounds.has(epoch));
   }
 
   /** Resolves when nobody has anything to write again. Never rejects. */
-  async whole(): Promise<void> {
+  async restored(): Promise<void> {
     for (;;) {
       const [round] = this.#rounds.values();
       if (!round) return;
@@ -97,13 +108,17 @@ export class Restoration {
     if (!this.#known.has(epoch)) this.#open(epoch, isFirst ? 0 : NOTICED_AFTER_MS);
   }
 
-  /** @param work this instance writes again what it had. */
-  begin(epoch: string, work: Promise<unknown>): void {
+  /** This instance writes again what it had. What it cannot write, though Redis does not refuse it, it gives up as others give up an instance. */
+  begin(epoch: string, writers: readonly Writer[]): void {
     const round = this.#rounds.get(epoch) ?? this.#open(epoch, 0);
+    // A single server was replaced by this one.
+    if (!this.#parts.connection.isCluster) for (const former of this.#rounds.values()) this.#supersede(former, round);
     round.minMs = this.#times.minMs;
     round.expected = [...this.#parts.peers()].filter((peer) => peer !== this.#parts.instanceId);
     round.own = "writing";
-    void work.then(() => (round.own = "done"));
+    const onProgress = (): void => void round.written++;
+    const working = writers.map((write) => write(onProgress).catch(this.#parts.onError));
+    void Promise.all(working).then(() => (round.own = "done"));
   }
 
   close(): void {
@@ -112,14 +127,19 @@ export class Restoration {
   }
 
   #open(epoch: string, minMs: number): Round {
-    // A single server was replaced by this one.
-    if (!this.#parts.connection.isCluster) for (const former of this.#rounds.values()) this.#end(former);
-    const round: Round = { epoch, over: Promise.withResolvers(), expected: [], own: undefined, minMs };
+    const round: Round = { epoch, over: Promise.withResolvers(), expected: [], own: undefined, written: 0, minMs };
     this.#known.add(epoch);
     this.#rounds.set(epoch, round);
     // What is known of it in this turn goes with the first look.
     queueMicrotask(() => void this.#watch(round));
     return round;
+  }
+
+  /** Nobody has finished there: should it come back, it is looked at anew. */
+  #supersede(former: Round, by: Round): void {
+    if (former === by) return;
+    this.#known.delete(former.epoch);
+    this.#end(former);
   }
 
   #end(round: Round): void {
@@ -131,29 +151,32 @@ export class Restoration {
     const signs = new Map<string, Sign>();
     let lookedMs = 0;
     for (let waitMs = LOOK_MIN_MS; !this.#isClosed; waitMs = Math.min(2 * waitMs, LOOK_MAX_MS)) {
-      const { expected, own } = round;
-      const unfinished = await this.#look(round, signs, lookedMs);
+      const asked = { expected: round.expected, own: round.own };
+      const unfinished = await this.#look(round, signs);
       if (this.#rounds.get(round.epoch) !== round) return;
       // What has begun since the look was sent is asked for by the next one.
-      const isAsked = round.expected === expected && round.own === own && own !== "writing";
+      const isAsked = round.expected === asked.expected && round.own === asked.own && round.own !== "writing";
       if (unfinished?.length === 0 && isAsked && lookedMs >= round.minMs) break;
       await sleep(waitMs, undefined, { ref: false });
       if (!unfinished) continue;
       lookedMs += waitMs;
       noteSigns(signs, unfinished, waitMs);
+      const own = signs.get(this.#parts.instanceId);
+      if (own && own.silentMs >= this.#times.deadAfterMs) round.own = "done";
     }
     this.#end(round);
-    if (this.isWhole && !this.#isClosed) this.#parts.onWhole();
+    if (this.isRestored && !this.#isClosed) this.#parts.onRestored();
   }
 
   /** Resolves to name and state of those that have not finished; undefined where Redis does not answer. */
   async #look(
-    { epoch, expected, own }: Round,
+    round: Round,
     signs: ReadonlyMap<string, Sign>,
-    lookedMs: number,
   ): Promise<readonly (readonly [instance: string, state: string])[] | undefined> {
-    const { connection, keys, instanceId } = this.#parts;
-    const state = own === "writing" ? String(lookedMs) : (own ?? "");
+    const { connection, keys, instanceId, isRefused } = this.#parts;
+    if (isRefused()) round.written++;
+    const { epoch, expected, own, written } = round;
+    const state = own === "writing" ? String(written) : (own ?? "");
     const dead = [...signs]
       .filter(([, { silentMs }]) => silentMs >= this.#times.deadAfterMs)
       .map(([instance]) => instance);

@@ -18,11 +18,16 @@ const MAX_SLOTS = 100;
 /** The least time between two slots. */
 const MIN_TICK_MS = 10;
 
+/** Slots that beat in one turn at most, where turns take longer than a slot. */
+const SLOTS_AT_ONCE = 10;
+
 /** The heartbeats of a server: one timer for all of them, each of which beats about every `intervalMs`, at times of its own. */
 export class Heartbeats {
   readonly #slots: readonly Set<Heartbeat>[];
   readonly #tickMs: number;
   #slot = 0;
+  /** When the slot was due, on this process's clock. */
+  #slotAt = 0;
   #size = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -36,8 +41,7 @@ export class Heartbeats {
   add(heartbeat: Heartbeat): number {
     const slot = this.#slot;
     this.#slots[slot]?.add(heartbeat);
-    const turn = (): void => this.#turn();
-    if (this.#size++ === 0) this.#timer = setInterval(turn, this.#tickMs);
+    if (this.#size++ === 0) this.#start();
     return slot;
   }
 
@@ -46,9 +50,23 @@ export class Heartbeats {
     if (--this.#size === 0) clearInterval(this.#timer);
   }
 
+  #start(): void {
+    this.#slotAt = performance.now();
+    const turn = (): void => this.#turn();
+    // Behind what has arrived: a turn that took long must not make pongs look late.
+    const later = (): void => void setImmediate(turn);
+    this.#timer = setInterval(later, this.#tickMs);
+  }
+
   #turn(): void {
-    this.#slot = (this.#slot + 1) % this.#slots.length;
-    for (const heartbeat of this.#slots[this.#slot] ?? []) heartbeat.beat();
+    const now = performance.now();
+    for (let count = 0; count < SLOTS_AT_ONCE && this.#slotAt + this.#tickMs <= now; count++) {
+      this.#slotAt += this.#tickMs;
+      this.#slot = (this.#slot + 1) % this.#slots.length;
+      for (const heartbeat of this.#slots[this.#slot] ?? []) heartbeat.beat();
+    }
+    // Time in which nothing beat is not made up for.
+    this.#slotAt = Math.max(this.#slotAt, now - this.#tickMs);
   }
 }
 

@@ -16,9 +16,6 @@ const REMEMBER = loadScript(import.meta.url, "remember.lua");
 /** Positions that Redis is told again in one step. */
 const REMEMBERED_AT_ONCE = 500;
 
-/** How the position of an event begins of which it is known alone where it was in the log of a former process of Redis. */
-const NOT_PUBLISHED = "~";
-
 /** How far apart the clocks of a Cluster's nodes may be: a position of one node is compared with the present of another. */
 const CLUSTER_SKEW_MS = 1000;
 
@@ -80,9 +77,13 @@ export class RedisLog<Event> {
     const names = ids.map((id) => keys.eventId(topic, id));
     const [first] = names;
     if (first === undefined) return [];
-    const positions = await connection.run(first, (client) => client.mget(names));
-    return positions.map((text) => {
-      const position = text?.startsWith(NOT_PUBLISHED) ? text.slice(NOT_PUBLISHED.length) : text;
+    // Sent together, since neither waits for the other's answer.
+    const [positions, past] = await Promise.all([
+      connection.run(first, (client) => client.mget(names)),
+      connection.run(first, (client) => client.hmget(keys.past(topic), ...ids)),
+    ]);
+    return positions.map((published, index) => {
+      const position = published ?? past[index];
       return isPositionText(position) ? position : undefined;
     });
   }
@@ -93,9 +94,8 @@ export class RedisLog<Event> {
     const all = [...positions];
     for (let start = 0; start < all.length; start += REMEMBERED_AT_ONCE) {
       const some = all.slice(start, start + REMEMBERED_AT_ONCE);
-      const names = [keys.head(topic), ...some.map(([id]) => keys.eventId(topic, id))];
-      const args = [EVENT_ID_TTL_MS, HEAD_TTL_MS, late, delayMs, ...some.map(([, position]) => position)];
-      await connection.script(REMEMBER, names, args);
+      const args = [EVENT_ID_TTL_MS, HEAD_TTL_MS, late, delayMs, ...some.flat()];
+      await connection.script(REMEMBER, [keys.head(topic), keys.past(topic)], args);
     }
   }
 

@@ -5,8 +5,9 @@
 import { DELAY_MIN_MS } from "../../bus.ts";
 import { latest, parsePosition, positionAt, type Position } from "../../position.ts";
 
-/** Positions of a topic that are remembered: what a client is given at most when it comes back. */
-const MAX_POSITIONS = 10_000;
+/** Positions that are remembered at most: of a topic, as many as a client is given when it comes back, and of all together. */
+const MAX_OF_TOPIC = 10_000;
+const MAX_POSITIONS = 100_000;
 
 export interface TopicPositions {
   readonly topic: string;
@@ -28,20 +29,29 @@ export class PastPositions {
   readonly #windowMs: number;
   readonly #topics = new Map<string, Remembered>();
   #latest: Position = "";
+  #count = 0;
 
   /** @param windowMs how long positions are remembered, by the clock that they are of. */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
-  /** @param cameAboutMs when the event came about, in milliseconds since the epoch, where it says so. */
-  note(topic: string, id: string, position: Position, cameAboutMs: number | undefined): void {
+  /** @param cameAboutMs when the event came about, in milliseconds since the epoch. */
+  note(topic: string, id: string, position: Position, cameAboutMs: number): void {
     let of = this.#topics.get(topic);
     if (!of) this.#topics.set(topic, (of = { topic, positions: new Map(), late: "", delayMs: 0 }));
+    if (!of.positions.has(id)) this.#count++;
     of.positions.set(id, position);
     this.#latest = latest(this.#latest, position);
-    if (cameAboutMs !== undefined) noteDelay(of, position, cameAboutMs);
-    if (of.positions.size > MAX_POSITIONS) removeFirst(of.positions);
+    noteDelay(of, position, cameAboutMs);
+    if (of.positions.size > MAX_OF_TOPIC) this.#forgetFirst(of);
+    else if (this.#count > MAX_POSITIONS) this.#forgetFirst(this.#topics.values().next().value ?? of);
+  }
+
+  #forgetFirst(of: Remembered): void {
+    const [first] = of.positions.keys();
+    if (first !== undefined && of.positions.delete(first)) this.#count--;
+    if (of.positions.size === 0) this.#topics.delete(of.topic);
   }
 
   get topics(): Iterable<TopicPositions> {
@@ -56,6 +66,7 @@ export class PastPositions {
       for (const [id, position] of of.positions) {
         if (position > oldest) break;
         of.positions.delete(id);
+        this.#count--;
       }
       if (of.late < oldest) [of.late, of.delayMs] = ["", 0];
       if (of.positions.size === 0) this.#topics.delete(topic);
@@ -68,9 +79,4 @@ function noteDelay(of: Remembered, position: Position, cameAboutMs: number): voi
   if (delayMs < DELAY_MIN_MS) return;
   of.late = latest(of.late, position);
   of.delayMs = Math.max(of.delayMs, delayMs);
-}
-
-function removeFirst(positions: Map<string, Position>): void {
-  const [first] = positions.keys();
-  if (first !== undefined) positions.delete(first);
 }

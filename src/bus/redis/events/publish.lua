@@ -1,15 +1,15 @@
 -- Publishes events of one topic, in one step: the log and all listeners get one order.
 --
 -- KEYS: 1 head, 2 log, 3 channel, 4 clock, 5 epoch record (4 and 5: the head in a Cluster), 6 the log's compacted part, 7 its index: for each
---   compaction key the entries that it has, 8… for each event the key of its id, or the head where the event is transient
+--   compaction key the entries that it has, 8 where events were in the logs of former processes of Redis, 9… for each event the key of its id, or the head where the event is transient
 -- ARGV: 1 id TTL ms, 2 maximum count of each part of the log, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are
 --   after, 6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
---   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
+--   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10 how many bytes of an id's key are before the id, 11… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
 --   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay; when it came
 --   about, ms since the epoch, '' where it does not say
 -- Returns for each event its position ('' where it is transient) and whether it is new (1) or a duplicate (0), in a flat list.
 
-local headKey, logKey, channel, clockKey, compactedKey, indexKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6], KEYS[7]
+local headKey, logKey, channel, clockKey, compactedKey, indexKey, pastKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6], KEYS[7], KEYS[8]
 local idTtl, maxCount, maxAge, headTtl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local isPlain = clockKey ~= headKey
 
@@ -113,8 +113,10 @@ end
 
 local messages, answer, hasLogged, hasDuplicate, hasKept, hasCompacted = {}, {}, false, false, false, false
 
-for number = 8, #KEYS do
-  local first = 5 * (number - 8) + 10
+local hasPast = redis.call('EXISTS', pastKey) == 1
+
+for number = 9, #KEYS do
+  local first = 5 * (number - 9) + 11
   local event, original, key, keeps = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 3])
   local idKey = KEYS[number]
   if idKey == headKey then
@@ -124,12 +126,9 @@ for number = 8, #KEYS do
   else
     local known = redis.call('GET', idKey)
     local time = string.match(original, '^t(.*)$')
-    -- Only where it was in the log of a former process of Redis is known: there it goes.
-    local noted = known and string.match(known, '^~(.*)$')
-    if noted then
-      known = nil
-      if time or original == '' then original, time = noted, nil end
-    end
+    -- Where a former process of Redis had it, there it is put again.
+    local past = not known and hasPast and redis.call('HGET', pastKey, string.sub(idKey, tonumber(ARGV[10]) + 1))
+    if past and (time or original == '') then original, time = past, nil end
     known = known or replacementOf(original, key, keeps)
     if known then
       hasDuplicate = true

@@ -231,8 +231,9 @@ export class RedisPublisher<Event> {
     const { connection, keys, options, floor } = this.#parts;
     const head = keys.head(topic);
     const ids = batch.map(({ kind, id }) => (kind === "durable" ? keys.eventId(topic, id) : head));
-    const compacted = [keys.compacted(topic), keys.compactedIndex(topic)];
-    const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...compacted, ...ids];
+    const others = [keys.compacted(topic), keys.compactedIndex(topic), keys.past(topic)];
+    const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...others, ...ids];
+    const idStart = Buffer.byteLength(keys.eventId(topic, ""));
     const limits = [EVENT_ID_TTL_MS, LOG_MAX_EVENTS, Math.ceil(options.logAgeMs), HEAD_TTL_MS];
     const flags = [floor(), connection.isCluster ? "1" : "0", endsDropping ? "1" : "0"];
     const events = batch.flatMap(({ event, kind, json, original, compaction }) => [
@@ -244,7 +245,7 @@ export class RedisPublisher<Event> {
     ]);
     return toList(
       await connection.execute(head, (client) =>
-        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, DELAY_MIN_MS, ...events]),
+        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, DELAY_MIN_MS, idStart, ...events]),
       ),
     );
   }

@@ -48,7 +48,7 @@ class TopicEvents<Event> {
 type RecentOptions<Event> = Pick<BusOptions<Event>, "compactionOf" | "logAgeMs" | "timeOf">;
 
 export class RecentEvents<Event> {
-  /** Where the events were that newer ones do not replace, for longer than the events themselves. */
+  /** Where the events were that say when they came about, for longer than the events themselves. */
   readonly positions: PastPositions;
   readonly #options: Partial<RecentOptions<Event>>;
   readonly #topics = new Map<string, TopicEvents<Event>>();
@@ -122,7 +122,8 @@ export class RecentEvents<Event> {
     const ofTopic = this.#topics.get(topic) ?? new TopicEvents<Event>();
     this.#topics.set(topic, ofTopic);
     const isCompacted = this.#options.compactionOf?.(recent.event) !== undefined;
-    if (!isCompacted) this.positions.note(topic, id, recent.position, this.#options.timeOf?.(recent.event));
+    const cameAboutMs = isCompacted ? undefined : this.#options.timeOf?.(recent.event);
+    if (cameAboutMs !== undefined) this.positions.note(topic, id, recent.position, cameAboutMs);
     const events = isCompacted ? ofTopic.compacted : ofTopic.kept;
     events.set(id, recent);
     if (events.size <= MAX_KEPT) return;

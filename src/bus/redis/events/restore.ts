@@ -28,24 +28,29 @@ interface RestoreParts<Event> {
  * The server is another process of Redis than before: the events that it may lack are published again, before anything else, and it is told
  * where older ones were. Resolves when it has that, or is gone.
  */
-export async function restoreEvents<Event>(parts: RestoreParts<Event>, shard: RedisShard): Promise<void> {
+export async function restoreEvents<Event>(
+  parts: RestoreParts<Event>,
+  shard: RedisShard,
+  onProgress: () => void,
+): Promise<void> {
   const { connection, keys, recent, publisher } = parts;
   const isThere = (topic: string): boolean => connection.shards.of(keys.channel(topic)) === shard;
   const published = Array.from(recent.topics)
     .filter(isThere)
-    .map((name) => publisher.restore(name));
+    .map((name) => publisher.restore(name).then(onProgress));
   const past = Array.from(recent.positions.topics).filter(({ topic }) => isThere(topic));
   const { runId } = shard;
-  const remembered = boundedEach(past, AT_ONCE, (positions) => remember(parts, positions, () => shard.runId === runId));
+  const isWanted = (): boolean => shard.runId === runId && !connection.isClosed;
+  const remembered = boundedEach(past, AT_ONCE, (positions) => remember(parts, positions, isWanted).then(onProgress));
   await Promise.all([...published, remembered]);
 }
 
 async function remember<Event>(
-  { connection, log }: RestoreParts<Event>,
+  { log }: RestoreParts<Event>,
   positions: TopicPositions,
   isWanted: () => boolean,
 ): Promise<void> {
-  while (isWanted() && !connection.isClosed) {
+  while (isWanted()) {
     try {
       await log.remember(positions);
       return;

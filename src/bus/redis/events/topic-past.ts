@@ -14,7 +14,7 @@ export interface PastParts<Event> {
   readonly log: RedisLog<Event>;
   readonly recent: RecentEvents<Event>;
   readonly publisher: RedisPublisher<Event>;
-  readonly restoration: Pick<Restoration, "met" | "whole">;
+  readonly restoration: Pick<Restoration, "met" | "restored">;
   readonly gaps: Counts<GapOutcome>;
 }
 
@@ -36,9 +36,7 @@ export class TopicPast<Event> {
       if (page.entries.length > 0) this.#parts.gaps.add("log");
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
-    // What another process of Redis had is known by no position: there the instants decide alone.
-    const lostAfter = page.epoch === topic.epoch ? earlier(after, page.delayMs) : after;
-    const { found, outcome } = await this.#recover(topic, { after, lostAfter }, page.epoch);
+    const { found, outcome } = await this.#recover(topic, after, page);
     // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
     const whole = await log.page(topic.name, from);
@@ -56,23 +54,24 @@ export class TopicPast<Event> {
   /**
    * The log does not have everything after that position. What the instances remember, and what the listeners find elsewhere, is added
    * to it. Resolves to what the log had once and has no more, and whether that is all.
-   *
-   * @param lostAfter what is missing came about after it.
    */
   async #recover(
     topic: RedisTopic<Event>,
-    { after, lostAfter }: { readonly after: Position; readonly lostAfter: Position },
-    epoch: string,
+    after: Position,
+    { epoch, delayMs }: RedisLogPage<Event>,
   ): Promise<{ readonly found: readonly TopicEntry<Event>[]; readonly outcome: GapOutcome }> {
-    const { publisher, recent, restoration, options } = this.#parts;
+    const { log, publisher, recent, restoration, options } = this.#parts;
     const { name } = topic;
     const isOfOtherEpoch = epoch !== topic.epoch;
     if (isOfOtherEpoch) {
       await publisher.drained(name);
       // Nothing newer is delivered before every instance has published again what it had.
-      await restoration.whole();
+      await restoration.restored();
     }
-    const asked = await topic.askListeners(lostAfter);
+    // What is missing may have come about long before it was published. The instances have told a new process of Redis of that.
+    const asked = await topic.askListeners(
+      earlier(after, isOfOtherEpoch ? await log.delayAfter(name, after) : delayMs),
+    );
     const found = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));
     // What was dropped comes after what waited, as connected listeners have received it. Of what another process of Redis had only the
     // time is known.

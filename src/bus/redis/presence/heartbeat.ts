@@ -29,7 +29,7 @@ interface HeartbeatParts {
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
   readonly presence: RedisPresence;
-  readonly restoration: Pick<Restoration, "isWhole">;
+  readonly restoration: Pick<Restoration, "isRestored">;
   readonly instanceId: string;
   readonly ttlMs: number;
   readonly graceMs: number;
@@ -64,14 +64,21 @@ export class RedisHeartbeat {
   }
 
   /** Redis has lost its memory. Resolves when it has this instance's leases of those again whom others know to be online. */
-  async emptied(): Promise<void> {
+  async emptied(onProgress: () => void): Promise<void> {
     const { presence } = this.#parts;
     this.#rename();
+    let before = presence.unwritten;
+    const look = (): void => {
+      if (presence.unwritten < before) onProgress();
+      before = presence.unwritten;
+    };
+    const timer = setInterval(look, RETRY_MS).unref();
     for (;;) {
       await this.#beatOnceMore();
-      if (!presence.isUnwritten || this.#isClosed) return;
+      if (presence.unwritten === 0 || this.#isClosed) break;
       await sleep(RETRY_MS, undefined, { ref: false });
     }
+    clearInterval(timer);
   }
 
   /** All instances have written their leases: what was put off until then is done. */
@@ -148,7 +155,7 @@ export class RedisHeartbeat {
     const [isRegistered, living, released] = toList(answer);
     const found = toList(released);
     // Some may not have come to this Redis yet.
-    this.#peers = new Set([...(restoration.isWhole ? [] : this.#peers), ...toList(living).map(String)]);
+    this.#peers = new Set([...(restoration.isRestored ? [] : this.#peers), ...toList(living).map(String)]);
     if (isRegistered !== 1) {
       // It counted as dead: its leases are being released under this name, and are written again under another.
       this.#rename();

@@ -1,6 +1,6 @@
 /** Who is online, by the leases of all instances. This file: the leases of this one, and how they are written to Redis. */
 import { boundedEach, boundedWait } from "../../../bounded.ts";
-import { BusUnavailable, type PresenceState, type PresenceStore, type PresentUser } from "../../bus.ts";
+import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { Restoration } from "../restoration.ts";
@@ -12,7 +12,7 @@ import { Turns } from "./turns.ts";
 const AT_ONCE = 64;
 
 /** How long a reader waits for the leases of other instances when Redis has lost them. */
-const READ_PATIENCE_MS = 5000;
+const READ_PATIENCE_MS = 2000;
 
 /** How long after its end a grace is ended here that nobody has ended. */
 const OVERDUE_MS = 2000;
@@ -32,7 +32,7 @@ interface LocalUser {
 export interface PresenceParts {
   readonly connection: RedisConnection;
   readonly keys: RedisKeys;
-  readonly restoration: Pick<Restoration, "isWhole" | "whole">;
+  readonly restoration: Pick<Restoration, "isRestored" | "restored">;
   readonly graceMs: number;
   readonly onListenerError: (error: unknown) => void;
 }
@@ -123,8 +123,7 @@ export class RedisPresence implements PresenceStore {
     const states = await this.#readNow(userIds);
     if (!this.#isQuiet || states.every(({ online }) => online)) return states;
     // A user whom Redis does not know may be connected to an instance that has not written its leases yet.
-    const restored = this.#parts.restoration.whole().then(() => true);
-    if (!(await boundedWait(READ_PATIENCE_MS, restored, false))) throw new BusUnavailable();
+    await boundedWait(READ_PATIENCE_MS, this.#parts.restoration.restored(), undefined);
     return this.#readNow(userIds);
   }
 
@@ -138,9 +137,11 @@ export class RedisPresence implements PresenceStore {
     for (const local of this.#users.values()) local.isDirty = true;
   }
 
-  /** Whether Redis lacks a lease of somebody whom others know to be online. */
-  get isUnwritten(): boolean {
-    return this.#users.values().some(({ leases, isDirty, isKnown }) => leases.size > 0 && isDirty && isKnown);
+  /** Users whom others know to be online, and of whom Redis lacks a lease. */
+  get unwritten(): number {
+    let count = 0;
+    for (const { leases, isDirty, isKnown } of this.#users.values()) if (leases.size > 0 && isDirty && isKnown) count++;
+    return count;
   }
 
   /** In how long {@link reconcile} has something to do that it had not yet; Infinity where it is not known to. */
@@ -184,7 +185,7 @@ export class RedisPresence implements PresenceStore {
 
   /** Nobody is announced whose state changed while Redis was unreachable: other instances may not have written their leases. */
   get #isQuiet(): boolean {
-    return !this.#parts.restoration.isWhole;
+    return !this.#parts.restoration.isRestored;
   }
 
   async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {

@@ -1,5 +1,6 @@
 /** Small shared values in Redis: each is a key that expires. */
 import { BusUnavailable, type ExpiringSets, type FencedState, type SharedState } from "../../bus.ts";
+import { boundedWait } from "../../../bounded.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { Restoration } from "../restoration.ts";
@@ -37,6 +38,8 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
 }
 
 const TAKE = loadScript(import.meta.url, "fenced-take.lua");
+/** How long it waits for what instances put again. */
+const TAKE_PATIENCE_MS = 500;
 /** What it answers where the process of Redis is not known to have everything. */
 const NOT_TAKEN = -1;
 const PUT = loadScript(import.meta.url, "fenced-put.lua");
@@ -52,8 +55,9 @@ export function createRedisFencedState(
   return {
     async take(key, owner, ttlMs, tombstoneMs) {
       // Taken over earlier, the key would belong to somebody who has no value, and could not be put again any more.
-      await restoration.whole();
-      const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.wholeEpochs];
+      await boundedWait(TAKE_PATIENCE_MS, restoration.restored(), undefined);
+      if (!restoration.isRestored) throw new BusUnavailable();
+      const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.restoredEpochs];
       const [status, text] = toList(await connection.script(TAKE, namesOf(key), args));
       if (status === NOT_TAKEN) {
         restoration.met(String(text), false);
