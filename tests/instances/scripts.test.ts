@@ -29,17 +29,26 @@ test("npm run rolling: instances that are stopped in turn cost nobody a message"
   expect(await run("rolling", ...options)).toMatch(/\| both \| no \| 1 \| 60 \|.*\| 0 \| 0 \| 0 \| 0 \|\n$/);
 });
 
-test("npm run soak: when all have left, the gateway holds what it held before, in memory and on Redis", async () => {
+test("npm run soak: when all have left, the gateway on Redis holds what it held before", async () => {
   await using directory = await temporaryDirectory();
   const picture = join(directory.path, "soak.svg");
-  const options = ["--minutes", "0.05", "--clients", "40", "--stay", "1", "--seed", "1", "--picture", picture];
+  const options = [
+    "--bus",
+    "redis",
+    "--minutes",
+    "0.05",
+    "--clients",
+    "40",
+    "--stay",
+    "1",
+    "--seed",
+    "1",
+    "--picture",
+    picture,
+  ];
   const output = await run("soak", ...options);
-  for (const bus of ["memory", "redis"]) {
-    expect(output).toMatch(
-      new RegExp(`^${bus}: 40 clients, [1-9]\\d* visits and \\d+ messages in \\d+ s, seed 1$`, "m"),
-    );
-  }
+  expect(output).toMatch(/^redis: 40 clients, [1-9]\d* visits and \d+ messages in \d+ s, seed 1$/m);
   expect(output.match(/^\| redisKeys /gm)).toHaveLength(1);
   const svg = await readFile(picture, "utf8");
-  expect(svg.match(/<polyline /g)).toHaveLength(10);
+  expect(svg.match(/<polyline /g)).toHaveLength(6);
 });

@@ -1,4 +1,4 @@
-/** How many queries of one caller are executed, or have answers that are not read yet, over HTTP. */
+/** How many queries and mutations of one caller are executed, or have answers that are not read yet, over HTTP. */
 import type { ServerResponse } from "node:http";
 
 /** As many as one WebSocket executes at once. */
@@ -16,18 +16,19 @@ export class AnswersAtOnce {
   readonly #callers = new Map<string, Answers>();
 
   /**
-   * Resolves when the caller may have another answer, to whether it may: not where too many wait already, and not where it has gone. The
-   * answer counts until it has left.
+   * Resolves when the caller may have another answer, which counts until it has left. `full`: too many wait already. `gone`: the caller has
+   * left meanwhile.
    */
-  async admit(caller: string, response: ServerResponse): Promise<boolean> {
+  async admit(caller: string, response: ServerResponse): Promise<"admitted" | "full" | "gone"> {
     const answers = this.#callers.get(caller) ?? { held: 0, waiting: new Set() };
     this.#callers.set(caller, answers);
     if (answers.held < MAX_AT_ONCE) answers.held++;
-    else if (answers.waiting.size >= MAX_WAITING || !(await waitIn(answers, response))) return false;
+    else if (answers.waiting.size >= MAX_WAITING) return "full";
+    else if (!(await waitIn(answers, response))) return "gone";
     const release = (): void => this.#release(caller, answers);
     if (response.closed) release();
     else response.once("close", release);
-    return !response.closed;
+    return response.closed ? "gone" : "admitted";
   }
 
   #release(caller: string, answers: Answers): void {

@@ -129,8 +129,10 @@ function usePipeline({
         }
         const context = operations.context(operation, caller);
         if (operation.type !== OperationTypeNode.SUBSCRIPTION) {
-          if (await answers.admit(keyOf(caller), res)) return withStatus(await operations.execute(context));
-          operations.statistics.count(operation.type, "RATE_LIMITED");
+          const admission = await answers.admit(keyOf(caller), res);
+          if (admission === "admitted") return withStatus(await operations.execute(context));
+          // Nobody reads what is answered to one that is gone.
+          if (admission === "full") operations.statistics.count(operation.type, "RATE_LIMITED");
           return { errors: [asTooManyRequests(rateLimited(RETRY_AFTER_MS), RETRY_AFTER_MS)] };
         }
         const noPlace = await caller.connect(limits);

@@ -104,6 +104,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     stop() {
       isStopping = true;
+      answers.stop();
       // Closes idle connections as well, but for those on which nothing was ever asked: browsers open some in advance.
       server.close();
       sockets.dropSilent();

@@ -16,6 +16,7 @@ export class UnreadAnswers {
   readonly #patienceMs: number;
   /** What is to be done on each connection that has a request. */
   readonly #waiting = new WeakMap<Socket, (() => void)[]>();
+  #isStopping = false;
 
   /** @param patienceMs how long nothing of an answer may leave. */
   constructor(patienceMs: number) {
@@ -33,6 +34,11 @@ export class UnreadAnswers {
     else socket.destroy();
   }
 
+  /** Begins nothing more that waits for an answer before it: its connection is closed after that. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
   #begin(socket: Socket, response: ServerResponse, begin: () => void): void {
     const timer = setInterval(() => {
       if (socket.writableLength === 0 || isStream(response)) return;
@@ -42,7 +48,7 @@ export class UnreadAnswers {
     response.once("close", () => {
       clearInterval(timer);
       const next = this.#waiting.get(socket)?.shift();
-      if (!next || socket.destroyed) {
+      if (!next || socket.destroyed || this.#isStopping) {
         this.#waiting.delete(socket);
         return;
       }
