@@ -19,6 +19,12 @@ const CLOSE_MS = 1000;
 /** Before another attempt to announce what could not be read or published. */
 const RETRY_MS = 1000;
 
+export interface KnownPresences {
+  readonly presences: readonly PresenceValue[];
+  /** Whether those of all users that were asked for are known. */
+  readonly isComplete: boolean;
+}
+
 type PresenceBus = Pick<Bus<BusEvent>, "presence" | "publish" | "observe">;
 
 export class Presence implements SessionListener {
@@ -52,9 +58,12 @@ export class Presence implements SessionListener {
     return (await this.#read(users)) ?? users.map((user) => toPresence(user, this.#stateHere(user.id)));
   }
 
-  /** As {@link of}, but for those of whom nothing is known while the bus cannot be reached. */
-  async known(users: readonly User[]): Promise<readonly PresenceValue[]> {
-    return (await this.#read(users)) ?? (await this.of(users.filter(({ id }) => this.#here.has(id))));
+  /** The presence of each of these users, in their order, or, while the bus cannot be reached, of those who are connected here. */
+  async known(users: readonly User[]): Promise<KnownPresences> {
+    const presences = await this.#read(users);
+    if (presences) return { presences, isComplete: true };
+    const here = users.filter(({ id }) => this.#here.has(id));
+    return { presences: here.map((user) => toPresence(user, this.#stateHere(user.id))), isComplete: false };
   }
 
   /**

@@ -24,6 +24,7 @@ import { ChatListFanout } from "./chat-list-fanout.ts";
 import { PresenceFanout } from "./presence-fanout.ts";
 import { recoverRoom } from "./recover-messages.ts";
 import { Room } from "./room.ts";
+import { LateRefresh } from "./late-refresh.ts";
 import type { SubscriberSet } from "./stream.ts";
 import { Subscribers, type Subscriber } from "./subscriber.ts";
 
@@ -45,6 +46,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   readonly #toAll = new Map<Session, Subscribers>();
   #subscriptions = 0;
   readonly #presence: PresenceFanout;
+  readonly #late: LateRefresh;
   /** The chats that sessions have stopped listening to. */
   readonly #leaving = new Backlog();
   #users: Unsubscribe | undefined;
@@ -62,7 +64,13 @@ export class Fanout implements MembershipListener, SubscriberSet {
       deliver: (subscribers, event) => {
         this.#delivered += subscribers.deliver(event, undefined);
       },
+      incomplete: ({ audience, direct }) => {
+        for (const subscribers of [direct, ...audience.values()]) {
+          for (const subscriber of subscribers.of("presence.changed")) this.refreshLater(subscriber);
+        }
+      },
     });
+    this.#late = new LateRefresh(options.log);
     options.directory.observe(this);
     options.directory.observe(new ChatListFanout(this.#rooms, this.#toAll));
   }
@@ -98,6 +106,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
   /** Ends every subscription and leaves the bus. */
   async close(): Promise<void> {
     this.#stopObserving?.();
+    this.#late.close();
     for (const subscriber of this.#all()) subscriber.end();
     await this.#users?.();
   }
@@ -158,6 +167,10 @@ export class Fanout implements MembershipListener, SubscriberSet {
     this.#toAll.delete(session);
     // A copy: what the viewer leaves meanwhile is left here too.
     this.#leaving.add([...session.viewer.chats.keys()], (id) => this.#leaveRoom(session, id, mine));
+  }
+
+  refreshLater(subscriber: Subscriber): void {
+    this.#late.add(subscriber);
   }
 
   async joined(viewer: Viewer, chatId: string, since: Position | undefined): Promise<void> {

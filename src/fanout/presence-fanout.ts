@@ -13,6 +13,8 @@ interface PresenceFanoutOptions {
   /** The chats that are listened to, by id. */
   readonly rooms: ReadonlyMap<string, Room>;
   readonly deliver: (subscribers: Subscribers, event: PresenceChanged) => void;
+  /** Not all that is to be shown in a room could be read. */
+  readonly incomplete: (room: Room) => void;
 }
 
 export class PresenceFanout {
@@ -38,7 +40,7 @@ export class PresenceFanout {
 
   /**
    * These users are new in a chat. Their presence is read once and delivered to all who are in it: each subscription knows what is new
-   * to it. Rejects where it cannot be read.
+   * to it.
    */
   async show(chat: KnownChat, users: readonly User[]): Promise<void> {
     const { presence, presenceAudience, rooms } = this.#options;
@@ -46,10 +48,11 @@ export class PresenceFanout {
     const changed = new Set<string>();
     this.#readings.add(changed);
     try {
-      const present = await presence.known(users);
+      const { presences, isComplete } = await presence.known(users);
       const room = rooms.get(chat.id);
       if (!room) return;
-      for (const each of present) {
+      if (!isComplete) this.#options.incomplete(room);
+      for (const each of presences) {
         // What was announced meanwhile is newer, and has been delivered.
         if (!changed.has(each.user.id)) this.#serve(room, { type: "presence.changed", presence: each }, new Set());
       }

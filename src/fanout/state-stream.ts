@@ -11,8 +11,14 @@ export interface StateKind<Type extends EventType> {
   readonly takes: (event: EventOf<Type>, viewer: Viewer) => boolean;
   /** What an event is the state of, and the state. A newer event of the same key replaces one that waits. */
   readonly stateOf: (event: EventOf<Type>) => { readonly key: string; readonly value: boolean };
-  /** The whole present state, which comes first. */
-  readonly snapshot: (session: Session, chatId: string | undefined) => Promise<readonly EventOf<Type>[]>;
+  /** The present state, which comes first. */
+  readonly snapshot: (session: Session, chatId: string | undefined) => Promise<Snapshot<Type>>;
+}
+
+interface Snapshot<Type extends EventType> {
+  readonly events: readonly EventOf<Type>[];
+  /** Whether that is all of it: else it is read again in a moment. */
+  readonly isComplete: boolean;
 }
 
 export class StateStream<Type extends EventType> extends Stream<Type> {
@@ -61,9 +67,9 @@ export class StateStream<Type extends EventType> extends Stream<Type> {
     this.#newer ??= new Set();
     this.#newer.add(newer);
     try {
-      const present = new Map(
-        (await this.#kind.snapshot(this.session, this.chatId)).map((event) => [this.#kind.stateOf(event).key, event]),
-      );
+      const { events, isComplete } = await this.#kind.snapshot(this.session, this.chatId);
+      if (!isComplete) this.subscribers.refreshLater(this);
+      const present = new Map(events.map((event) => [this.#kind.stateOf(event).key, event]));
       for (const key of this.#known ?? []) {
         if (!present.has(key) && !newer.has(key)) (this.#doubtful ??= new Set()).add(key);
       }

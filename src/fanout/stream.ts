@@ -20,6 +20,8 @@ export interface SubscriberSet {
   add(subscriber: Subscriber): Promise<void>;
   /** Harmless when repeated. */
   remove(subscriber: Subscriber): void;
+  /** The present state could not be read whole: {@link Subscriber.refresh} is called in a moment. */
+  refreshLater(subscriber: Subscriber): void;
 }
 
 /**
@@ -36,12 +38,12 @@ export abstract class Stream<Type extends EventType = EventType>
   /** The sink of a reader that iterates. */
   protected queue: EventQueue<EventOf<Type>> | undefined;
   protected isDone = false;
-  readonly #subscribers: SubscriberSet;
+  protected readonly subscribers: SubscriberSet;
   #onState: ((state: StreamState) => void) | undefined;
   #error: Error | undefined;
 
   constructor(subscribers: SubscriberSet, { type, session, chatId }: StreamSpec<Type>) {
-    this.#subscribers = subscribers;
+    this.subscribers = subscribers;
     this.type = type;
     this.session = session;
     this.chatId = chatId;
@@ -71,7 +73,7 @@ export abstract class Stream<Type extends EventType = EventType>
   /** Begins to receive events. Rejects as the bus does; the stream has ended then. */
   async open(): Promise<void> {
     try {
-      await this.#subscribers.add(this);
+      await this.subscribers.add(this);
       await this.prepare();
     } catch (error) {
       await this.return();
@@ -102,7 +104,7 @@ export abstract class Stream<Type extends EventType = EventType>
     if (this.isDone) return;
     this.isDone = true;
     this.#error = error;
-    this.#subscribers.remove(this);
+    this.subscribers.remove(this);
     this.close();
     this.sink?.end(error);
   }

@@ -49,6 +49,11 @@ export interface DurableArguments {
   readonly resumable: Resumable | undefined;
 }
 
+interface Snapshot<Event> {
+  readonly events: readonly Event[];
+  readonly isComplete: boolean;
+}
+
 interface SubscriptionsOptions {
   readonly access: Access;
   readonly chats: Chats;
@@ -204,7 +209,7 @@ export class Subscriptions {
     return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 
-  async #typists(session: Session, chatId: string | undefined): Promise<readonly TypingChanged[]> {
+  async #typists(session: Session, chatId: string | undefined): Promise<Snapshot<TypingChanged>> {
     const { typing, fanout } = this.#options;
     const changes = await typing.current(this.#chats(session, chatId).map(({ id }) => id));
     const { lifetimeMs: expiresInMs } = typing;
@@ -216,14 +221,15 @@ export class Subscriptions {
     }));
     // This process may not have received their beginning: their end has to be noticed all the same.
     for (const event of events) fanout.follow(event);
-    return events;
+    return { events, isComplete: true };
   }
 
-  async #presences(session: Session, chatId: string | undefined): Promise<readonly PresenceChanged[]> {
+  async #presences(session: Session, chatId: string | undefined): Promise<Snapshot<PresenceChanged>> {
     const { presence, presenceAudience } = this.#options;
-    const presences = await presence.known(presenceAudience.membersOf(this.#chats(session, chatId)));
+    const members = presenceAudience.membersOf(this.#chats(session, chatId));
+    const { presences, isComplete } = await presence.known(members);
     // Those who are offline too: somebody whose going was missed is known to be online.
-    return presences.map((each) => this.#presenceEvents.of(each));
+    return { events: presences.map((each) => this.#presenceEvents.of(each)), isComplete };
   }
 
   #chats(session: Session, chatId: string | undefined): readonly KnownChat[] {

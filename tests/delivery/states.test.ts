@@ -83,7 +83,8 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
     },
     openTyping: async (snapshot: () => Promise<readonly EventOf<"typing.changed">[]> = NOTHING) => {
       const stateOf = ({ change }: EventOf<"typing.changed">) => ({ key: change.chatId, value: change.isTyping });
-      const stream = new StateStream(fanout, { type: "typing.changed", takes, stateOf, snapshot }, spec);
+      const whole = async () => ({ events: await snapshot(), isComplete: true });
+      const stream = new StateStream(fanout, { type: "typing.changed", takes, stateOf, snapshot: whole }, spec);
       await stream.open();
       return stream;
     },
@@ -92,7 +93,8 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
         key: event.presence.user.id,
         value: event.presence.online,
       });
-      const stream = new StateStream(fanout, { type: "presence.changed", takes, stateOf, snapshot }, spec);
+      const whole = async () => ({ events: await snapshot(), isComplete: true });
+      const stream = new StateStream(fanout, { type: "presence.changed", takes, stateOf, snapshot: whole }, spec);
       await stream.open();
       return stream;
     },

@@ -9,13 +9,15 @@ import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { Session } from "../../src/chat/session.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { DurableStream } from "../../src/fanout/durable-stream.ts";
-import { StateStream, type StateKind } from "../../src/fanout/state-stream.ts";
+import { StateStream } from "../../src/fanout/state-stream.ts";
 import { GatewayError } from "../../src/errors.ts";
 
 const CHAT_ID = "c1";
 
 type TypingStream = StateStream<"typing.changed">;
-type TypingSpec = Pick<StateKind<"typing.changed">, "snapshot">;
+interface TypingSpec {
+  readonly snapshot: () => Promise<readonly EventOf<"typing.changed">[]>;
+}
 
 /** A fan-out with one session, whose subscriptions to one chat a test opens and feeds. */
 async function setUp() {
@@ -48,7 +50,7 @@ async function setUp() {
           type: "typing.changed",
           takes: () => true,
           stateOf: ({ change }) => ({ key: change.user.id, value: change.isTyping }),
-          snapshot,
+          snapshot: async () => ({ events: await snapshot(), isComplete: true }),
         },
         { session, chatId: CHAT_ID },
       );
