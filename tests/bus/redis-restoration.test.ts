@@ -1,6 +1,7 @@
 /** Redis has lost its memory, and some instance takes its time to write again what it had. */
 import { randomUUID } from "node:crypto";
 import { expect, test, vi } from "vitest";
+import { parsePosition } from "../../src/bus/position.ts";
 import { redisKeys } from "../../src/bus/redis/keys.ts";
 import { Restoration } from "../../src/bus/redis/restoration.ts";
 import { runScript } from "../../src/bus/redis/script.ts";
@@ -67,6 +68,29 @@ test("where events were is known of all that clients may come back for, not only
   expect(here.numbers).toEqual(numbers(1501));
   const { entries } = await bus.log.tail("topic");
   expect(entries[0]).toMatchObject({ event: { n: 7 }, order: positions[7] });
+});
+
+test("a listener that was behind asks as far back as publications had taken", async () => {
+  await using server = await startRedis();
+  await using way = await startRelay(server.url);
+  const open = family(server.url);
+  await using reader = await open({ url: way.url });
+  await using sender = await open();
+  const here = await record(reader);
+  const { position = "" } = await sender.publish("topic", { n: 0, atMs: Date.now() });
+  await expect.poll(() => here.numbers, PATIENTLY).toEqual([0]);
+  way.freeze();
+  // It has waited for a minute; so many others come after it that it is not published again.
+  await sender.publish("topic", { n: 1, atMs: Date.now() - 60_000 });
+  await Promise.all(numbers(1100, 2).map((n) => sender.publish("topic", { n, atMs: Date.now() })));
+  await server.kill();
+  await connected(sender, false);
+  await server.restart();
+  await connected(sender);
+  way.cut();
+  way.thaw();
+  await expect.poll(() => here.numbers.at(-1), PATIENTLY).toBe(1101);
+  expect(here.missed.map((after) => parsePosition(position).ms - parsePosition(after).ms >= 59_000)).toEqual([true]);
 });
 
 /** Tells of progress until then. */

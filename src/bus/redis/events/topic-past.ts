@@ -72,7 +72,11 @@ export class TopicPast<Event> {
     const asked = await topic.askListeners(
       earlier(after, isOfOtherEpoch ? await log.delayAfter(name, after) : delayMs),
     );
-    const found = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));
+    const unseen = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));
+    // Published again, what was delivered long ago would push newer events out of the log.
+    const ids = unseen.map(({ event }) => options.idOf(event));
+    const known = isOfOtherEpoch ? await log.positionsOf(name, ids) : [];
+    const found = unseen.filter((_, index) => isAfter(known[index], after));
     // What was dropped comes after what waited, as connected listeners have received it. Of what another process of Redis had only the
     // time is known.
     const positions = await publisher.recover(name, found, isOfOtherEpoch && topic.recovered === topic.dropped);
@@ -89,4 +93,9 @@ export class TopicPast<Event> {
 
 function entriesOf<Event>({ name }: RedisTopic<Event>, { entries }: RedisLogPage<Event>): TopicEntry<Event>[] {
   return entries.map((entry) => ({ topic: name, ...entry }));
+}
+
+/** Whether an event is after a position, as far as is known. */
+function isAfter(position: Position | undefined, after: Position): boolean {
+  return position === undefined || position > after;
 }
