@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { BusUnavailable, type PresentUser } from "../../src/bus/bus.ts";
 import { redisKeys } from "../../src/bus/redis/keys.ts";
 import { RedisPresence, type PresenceParts } from "../../src/bus/redis/presence/presence.ts";
-import { ENTER, RETURN, SETTLE } from "../../src/bus/redis/presence/scripts.ts";
+import { ENTER, LEAVE, RETURN, SETTLE } from "../../src/bus/redis/presence/scripts.ts";
 import { runScript, type Script } from "../../src/bus/redis/script.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 
@@ -69,6 +69,20 @@ test("a user who came back while answers were lost is announced, under whichever
   await presence.announced("anna", true);
   await presence.reconcile();
   expect(told).toEqual([anna]);
+});
+
+test("a user who came while answers were lost, and is with another instance by now, is announced", async () => {
+  await redis.control.flushall();
+  const [one, other] = [presenceOf("one"), presenceOf("other")];
+  one.lost.add(ENTER).add(LEAVE);
+  expect(await one.presence.enter(anna, "lease")).toBe(false);
+  expect(await one.presence.leave("anna", "lease")).toBe(true);
+  expect(await other.presence.enter(anna, "lease")).toBe(false);
+  await one.presence.reconcile();
+  expect(one.told).toEqual([anna]);
+  await one.presence.announced("anna", true);
+  await one.presence.reconcile();
+  expect(one.told).toEqual([anna]);
 });
 
 test("what an instance has not announced is announced by the one that releases it, however long ago it was", async () => {

@@ -11,7 +11,7 @@ test("StrictMode opens each room once, and closes what is not shown any more", {
   const web = stack.use(await startWebServer());
   const world = stack.use(await startWorld({ CORS_ORIGIN: web.origin }));
   const url = world.relay.url.replace(/^ws/, "http");
-  const files = await buildApplication("react-kit", url, "development");
+  const files = await buildApplication("react-kit", url);
   expect([...files.values()].join("\n")).toContain("react-dom-client.development.js");
   web.serve(files, (user) => user);
   const browser = await launchBrowser();

@@ -22,18 +22,16 @@ const WATCH = `
   }).observe(document, { childList: true, subtree: true, characterData: true });
 `;
 
-/** Builds `examples/<name>` for the gateway at `gatewayUrl`; with React's development build too. */
-export async function buildApplication(
-  name: string,
-  gatewayUrl: string,
-  mode: "production" | "development" = "production",
-): Promise<Files> {
+/**
+ * Builds `examples/<name>` for the gateway at `gatewayUrl`, with React's development build: a test's `NODE_ENV` is not `production`, and
+ * Vite's plugin for React goes by that.
+ */
+export async function buildApplication(name: string, gatewayUrl: string): Promise<Files> {
   const built = await build({
     root: `examples/${name}`,
     logLevel: "warn",
-    mode,
     define: {
-      "process.env.NODE_ENV": JSON.stringify(mode),
+      "process.env.NODE_ENV": JSON.stringify("development"),
       "import.meta.env.VITE_GATEWAY_URL": JSON.stringify(gatewayUrl),
       "import.meta.env.VITE_TOKEN_URL": JSON.stringify("/token"),
     },

@@ -3,11 +3,12 @@
 -- KEYS: 1 user
 -- ARGV: 1 instance, 2 grace ms, 3 how many ms ago the last lease was removed, 4 '1' where the others know that the user is online, 5 name,
 --   6 the common beginning of the instance's leases
--- Returns -1 where the user is to be announced offline, 0 where nothing is to be done, else how many ms of the grace remain.
+-- Returns -1 where the user's state is to be announced, 0 where nothing is to be done, else how many ms of the grace remain.
 
 local exists = redis.call('EXISTS', KEYS[1]) == 1
 removeLeases(ARGV[6])
-if hasLease() then return 0 end
+-- With another instance by now. That the user came was not announced where this instance brought it about and the answer was lost.
+if hasLease() then return get('online') and get('untold') == ARGV[1] and -1 or 0 end
 local now = nowMs()
 local left = now - tonumber(ARGV[3])
 if not get('online') then
