@@ -100,7 +100,7 @@ function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): 
   const merged: FoundMessage[] = [];
   let next = 0;
   for (const entry of logged) {
-    for (let first = created[next]; first && first.order <= entry.order; first = created[++next]) merged.push(first);
+    for (let first = created[next]; first && first.order < entry.order; first = created[++next]) merged.push(first);
     merged.push(entry);
   }
   return [...merged, ...created.slice(next)];

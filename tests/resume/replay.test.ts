@@ -160,6 +160,10 @@ describe("messages of the history and of the log together", () => {
     );
   });
 
+  test("have what is not published yet behind what was created in the same instant and is", () => {
+    expect(merged("Ann 1, Ann 2, Ben 2", "Ann 1@1, Ann 2@2")).toBe("Ann 1, Ann 2, Ben 2");
+  });
+
   test("contain what the log has and the pages of the history did not", () => {
     expect(merged("Ann 1, Ann 3", "Ann 1@1, Ben 2@2, Ann 3@3")).toBe("Ann 1, Ben 2, Ann 3");
   });

@@ -125,12 +125,11 @@ test("thousands of chats are left with turns for others in between", async () =>
   directory.replace(me.id, manyChats(CHATS), directory.now());
   const subscriber = listener(session);
   await fanout.add(subscriber);
-  const turns = await turnsDuring(() => {
-    directory.detach(session);
-    fanout.remove(subscriber);
-    return noRooms(fanout);
-  });
-  expect(turns).toBeGreaterThan(1);
+  directory.detach(session);
+  fanout.remove(subscriber);
+  // Not all of them in this turn.
+  expect(fanout.statistics.rooms).toBeGreaterThan(0);
+  await noRooms(fanout);
 });
 
 test("chats of somebody who has gone are unknown at once, though forgetting them takes turns", () => {
