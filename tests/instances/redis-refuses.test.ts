@@ -9,7 +9,7 @@ import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { nodeId, startRedisCluster } from "../support/redis-cluster.ts";
 import { addUser, asUser, rights, SERVER_COMMANDS } from "../support/redis-rights.ts";
-import { startRedis, type RedisServer } from "../support/redis.ts";
+import { startRedis, type RedisServer, turn } from "../support/redis.ts";
 import { answersReady, createChat, expectSame, join, PATIENTLY, sayUntil } from "./members.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -124,7 +124,16 @@ test("messages wait while a cluster answers CLUSTERDOWN, and reach everybody in 
       };
       await expect.poll(state, PATIENTLY).toContain("cluster_state:fail");
     }
+    const accepting = new AbortController();
+    const keepDown = async (): Promise<void> => {
+      for (; !accepting.signal.aborted; await turn()) {
+        for (const { control } of cluster.nodes) await control.call("CLUSTER", "DELSLOTS", 0).catch(() => undefined);
+      }
+    };
+    const kept = keepDown();
     return async () => {
+      accepting.abort();
+      await kept;
       const id = await nodeId(first);
       for (const { control } of cluster.nodes) await control.call("CLUSTER", "SETSLOT", 0, "NODE", id);
     };
