@@ -41,7 +41,7 @@ function subscribe({ name, chatId, socket }: Connected, subscriptions: readonly 
 }
 
 /** Resolves when all that was sent has been answered and confirmed. */
-async function settled(observed: Observed, connected: readonly Connected[]): Promise<Holding> {
+async function holdingOf(observed: Observed, connected: readonly Connected[]): Promise<Holding> {
   for (const { socket } of connected) await socket.run({ query: "{ me { id } }" });
   await sleep(3 * HEARTBEAT_MS);
   return observed.hold();
@@ -68,19 +68,19 @@ const clients = createClients(observed.api, count + CHAT_SIZE);
 const first = await connectAll(observed.wsUrl, clients.slice(0, CHAT_SIZE));
 for (const client of first) subscribe(client, Object.keys(SUBSCRIPTIONS));
 await sendToEachChat(first, 1);
-const empty = await settled(observed, first);
+const empty = await holdingOf(observed, first);
 
 const connected = await connectAll(observed.wsUrl, clients.slice(CHAT_SIZE));
-const online = await settled(observed, connected);
+const online = await holdingOf(observed, connected);
 for (const client of connected) subscribe(client, ["messages", "receipts"]);
-const resumable = await settled(observed, connected);
+const resumable = await holdingOf(observed, connected);
 for (const client of connected) subscribe(client, ["typing", "presence"]);
-const subscribed = await settled(observed, connected);
+const subscribed = await holdingOf(observed, connected);
 const chats = connected.length / CHAT_SIZE;
 await sendToEachChat(connected, 1);
-const begun = await settled(observed, connected);
+const begun = await holdingOf(observed, connected);
 await sendToEachChat(connected, MORE_MESSAGES);
-const filled = await settled(observed, connected);
+const filled = await holdingOf(observed, connected);
 
 const rows = [
   ["a connection with four subscriptions, in the gateway", kilobytes(empty, subscribed, count, "residentBytes")],

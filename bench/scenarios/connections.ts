@@ -15,7 +15,7 @@ const IDLE_CASE = "18,000 people";
 const CHAT_SIZE = 10;
 /** The part that is connected before the measurement, so that what is made once is not counted. */
 const WARM_UP_SHARE = 0.1;
-/** For what a server does a while after somebody connected, and longer than the gateway caches what it is told of a token. */
+/** For what a server does a while after a client connected: longer than the gateway caches the user of a token. */
 const SETTLE_MS = 11_000;
 const MESSAGES_PER_SECOND = 200;
 /** Two heartbeats of the gateway, and some time for the pongs. */

@@ -2,6 +2,7 @@
  * The bus: events between processes, and small values that they share for a limited time. One port with two implementations:
  * memory (one process) and Redis (many). Feature code does not know which one it has.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Counts, Durations } from "../measures.ts";
 import type { Position } from "./position.ts";
 
@@ -220,6 +221,22 @@ export async function whereReachable<T>(work: Promise<T>, fallback: T): Promise<
   } catch (error) {
     if (error instanceof BusUnavailable) return fallback;
     throw error;
+  }
+}
+
+/** Before another attempt to reach the bus. */
+const RETRY_MS = 500;
+
+/** Does something as soon as the bus can be reached, unless it is not wanted any more. Rejects where `work` fails for another reason. */
+export async function whenReachable(work: () => Promise<void>, isWanted: () => boolean): Promise<void> {
+  while (isWanted()) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (!(error instanceof BusUnavailable)) throw error;
+    }
+    await sleep(RETRY_MS, undefined, { ref: false });
   }
 }
 

@@ -15,7 +15,7 @@ export interface StateKind<Type extends EventType> {
   readonly snapshot: (session: Session, chatId: string | undefined) => Promise<Snapshot<Type>>;
 }
 
-interface Snapshot<Type extends EventType> {
+export interface Snapshot<Type extends EventType> {
   readonly events: readonly EventOf<Type>[];
   /** Whether that is all of it: else it is read again in a moment. */
   readonly isComplete: boolean;

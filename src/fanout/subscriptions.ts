@@ -11,7 +11,6 @@ import {
   type Cursors,
 } from "../chat/cursor.ts";
 import type { Directory } from "../chat/directory.ts";
-import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { BusEvent, DurableChatEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
@@ -27,7 +26,7 @@ import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
 import type { Fanout } from "./fanout.ts";
 import { PresenceEvents } from "./presence-events.ts";
-import { StateStream, type StateKind } from "./state-stream.ts";
+import { StateStream, type Snapshot, type StateKind } from "./state-stream.ts";
 
 /** How a subscription continues after its connection was lost, where the transport has a way. */
 export interface Resumable {
@@ -47,11 +46,6 @@ export interface DurableArguments {
   /** Undefined: every chat of the viewer. */
   readonly chatId: string | undefined;
   readonly resumable: Resumable | undefined;
-}
-
-interface Snapshot<Event> {
-  readonly events: readonly Event[];
-  readonly isComplete: boolean;
 }
 
 interface SubscriptionsOptions {
@@ -209,7 +203,7 @@ export class Subscriptions {
     return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 
-  async #typists(session: Session, chatId: string | undefined): Promise<Snapshot<TypingChanged>> {
+  async #typists(session: Session, chatId: string | undefined): Promise<Snapshot<"typing.changed">> {
     const { typing, fanout } = this.#options;
     const changes = await typing.current(this.#chats(session, chatId).map(({ id }) => id));
     const { lifetimeMs: expiresInMs } = typing;
@@ -224,7 +218,7 @@ export class Subscriptions {
     return { events, isComplete: true };
   }
 
-  async #presences(session: Session, chatId: string | undefined): Promise<Snapshot<PresenceChanged>> {
+  async #presences(session: Session, chatId: string | undefined): Promise<Snapshot<"presence.changed">> {
     const { presence, presenceAudience } = this.#options;
     const members = presenceAudience.membersOf(this.#chats(session, chatId));
     const { presences, isComplete } = await presence.known(members);

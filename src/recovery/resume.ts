@@ -8,7 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
 import { boundedEach, boundedWait } from "../bounded.ts";
-import { BusUnavailable, type Bus, type StreamPosition, type TakenValue, type Unsubscribe } from "../bus/bus.ts";
+import {
+  BusUnavailable,
+  whenReachable,
+  type Bus,
+  type StreamPosition,
+  type TakenValue,
+  type Unsubscribe,
+} from "../bus/bus.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
 import { USERS_TOPIC } from "../chat/events/topics.ts";
 import { GatewayError } from "../errors.ts";
@@ -181,25 +188,24 @@ export class ResumePoints {
 
   /** The bus has lost the positions. Resolves when it has those again that are remembered here. */
   async #restore(onProgress: () => void): Promise<void> {
+    const isWanted = (): boolean => !this.#isClosed;
     await boundedEach([...this.#remembered.keys()], RESTORED_AT_ONCE, async (key) => {
-      while (!this.#isClosed && !(await this.#restoreOne(key))) await sleep(RETRY_MS, undefined, { ref: false });
+      await whenReachable(() => this.#restoreOne(key), isWanted);
       onProgress();
     });
   }
 
-  /** Resolves to whether there is nothing left to do. */
-  async #restoreOne(key: string): Promise<boolean> {
+  /** Rejects with BusUnavailable. */
+  async #restoreOne(key: string): Promise<void> {
     const remembered = this.#remembered.peek(key);
     const ttlMs = this.#remembered.getRemainingTTL(key);
-    if (!remembered || ttlMs <= 0) return true;
+    if (!remembered || ttlMs <= 0) return;
     const { owner, position } = remembered;
     try {
       await this.#options.bus.fenced.restore(key, owner.id, owner.takenAt, position, ttlMs, ttlMs + TOMBSTONE_MS);
-      return true;
     } catch (error) {
-      if (error instanceof BusUnavailable) return false;
+      if (error instanceof BusUnavailable) throw error;
       this.#options.log.error({ err: error }, "a client's position could not be saved");
-      return true;
     }
   }
 

@@ -1,6 +1,7 @@
 /** What clients send and do not read, at full size: the process holds little of it, and nothing when they have gone. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { DevApi } from "../../src/dev/api.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { startGatewayProcess, type GatewayProcess } from "../support/gateway-process.ts";
@@ -23,6 +24,13 @@ const SUBSCRIPTION =
 function rssBytes({ process }: GatewayProcess): number {
   const [, kibibytes = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${process.pid}/status`, "utf8")) ?? [];
   return Number(kibibytes) * 1024;
+}
+
+/** Large messages, so many. */
+function fillShop({ data }: DevApi, count: number): void {
+  for (let n = 0; n < count; n++) {
+    data.addMessage({ chatId: shop, senderId: bob.id, content: `${n} ${"m".repeat(9900)}` });
+  }
 }
 
 /** Resolves when everything that was sent before has been handled. */
@@ -85,10 +93,8 @@ test("a connection that has gone is not kept by what it has set going", async ()
 
 test("of large results that nobody reads one is held, and the others are made again when there is room", async () => {
   await using gateway = await startGateway();
-  const { data, faults } = gateway.api;
-  for (let count = 0; count < 60; count++) {
-    data.addMessage({ chatId: shop, senderId: bob.id, content: `${count} ${"m".repeat(9900)}` });
-  }
+  const { faults } = gateway.api;
+  fillShop(gateway.api, 60);
   await using control = connect(gateway.wsUrl, bob.token);
   await using received = control.subscribe(MessageAddedDocument);
   await control.run(ChatsDocument);
@@ -112,10 +118,8 @@ test("of large results that nobody reads one is held, and the others are made ag
 
 test("replays that nobody reads hold a part each of four, and read few pages again", async () => {
   await using gateway = await startGateway();
-  const { data, faults } = gateway.api;
-  for (let count = 0; count < 300; count++) {
-    data.addMessage({ chatId: shop, senderId: bob.id, content: `${count} ${"m".repeat(9900)}` });
-  }
+  const { faults } = gateway.api;
+  fillShop(gateway.api, 300);
   await using control = connect(gateway.wsUrl, bob.token);
   await using received = control.subscribe(MessageAddedDocument, { chatId: team });
   await using reader = await openGraphQLSocket(gateway.wsUrl, alice.token);
@@ -164,10 +168,8 @@ test("replays that nobody reads, on thirty connections, take little memory, and 
   await using gateway = await startGatewayProcess({
     NODE_OPTIONS: "--max-semi-space-size=2 --max-old-space-size=100",
   });
-  const { data, faults } = gateway.api;
-  for (let count = 0; count < 300; count++) {
-    data.addMessage({ chatId: shop, senderId: bob.id, content: `${count} ${"m".repeat(9900)}` });
-  }
+  const { faults } = gateway.api;
+  fillShop(gateway.api, 300);
   await using control = connect(gateway.wsUrl, bob.token);
   await using received = control.subscribe(MessageAddedDocument, { chatId: team });
   await using reader = await openGraphQLSocket(gateway.wsUrl, alice.token);

@@ -1,20 +1,15 @@
 /** What an emptied Redis is told again of events. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { boundedEach } from "../../../bounded.ts";
-import { BusUnavailable } from "../../bus.ts";
+import { whenReachable } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisShard } from "../connection/shard.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { RedisLog } from "./log.ts";
-import type { TopicPositions } from "./past-positions.ts";
 import type { RedisPublisher } from "./publisher.ts";
 import type { RecentEvents } from "./recent-events.ts";
 
 /** Topics whose positions are written at the same time. */
 const AT_ONCE = 64;
-
-/** Before another attempt. */
-const RETRY_MS = 500;
 
 interface RestoreParts<Event> {
   readonly connection: RedisConnection;
@@ -29,11 +24,10 @@ interface RestoreParts<Event> {
  * where older ones were. Resolves when it has that, or is gone.
  */
 export async function restoreEvents<Event>(
-  parts: RestoreParts<Event>,
+  { connection, keys, recent, publisher, log }: RestoreParts<Event>,
   shard: RedisShard,
   onProgress: () => void,
 ): Promise<void> {
-  const { connection, keys, recent, publisher } = parts;
   const isThere = (topic: string): boolean => connection.shards.of(keys.channel(topic)) === shard;
   const published = Array.from(recent.topics)
     .filter(isThere)
@@ -41,22 +35,9 @@ export async function restoreEvents<Event>(
   const past = Array.from(recent.positions.topics).filter(({ topic }) => isThere(topic));
   const { runId } = shard;
   const isWanted = (): boolean => shard.runId === runId && !connection.isClosed;
-  const remembered = boundedEach(past, AT_ONCE, (positions) => remember(parts, positions, isWanted).then(onProgress));
+  const remembered = boundedEach(past, AT_ONCE, async (positions) => {
+    await whenReachable(() => log.remember(positions), isWanted);
+    onProgress();
+  });
   await Promise.all([...published, remembered]);
-}
-
-async function remember<Event>(
-  { log }: RestoreParts<Event>,
-  positions: TopicPositions,
-  isWanted: () => boolean,
-): Promise<void> {
-  while (isWanted()) {
-    try {
-      await log.remember(positions);
-      return;
-    } catch (error) {
-      if (!(error instanceof BusUnavailable)) throw error;
-      await sleep(RETRY_MS, undefined, { ref: false });
-    }
-  }
 }
