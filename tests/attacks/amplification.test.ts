@@ -1,10 +1,11 @@
 /** One user who asks for little and makes the gateway ask the REST API for much. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { ownCursorKey } from "../../src/chat/cursor-key.ts";
 import { Cursors } from "../../src/chat/cursor.ts";
 import { positionAt } from "../../src/bus/position.ts";
 import { connect } from "../support/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { MessageAddedDocument, MeDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openGraphQLSocket, type RawResults } from "../support/graphql-socket.ts";
@@ -72,7 +73,7 @@ test("a hundred subscriptions with cursors from long ago have each history read 
     return attacker.start({ query: AFTER, variables: { after } });
   });
   await control.delivers("meanwhile");
-  for (const replay of replays) await vi.waitFor(() => expect(replay.all.length).toBeGreaterThan(250), 50_000);
+  for (const replay of replays) await eventually(() => expect(replay.all.length).toBeGreaterThan(250));
   // Three pages of one chat, a page of each of the others: twice, where somebody came after the first had begun.
   expect(histories(gateway) - before).toBeLessThanOrEqual(2 * (chats.length + 2));
   await control.delivers("after");

@@ -1,11 +1,12 @@
 /** Somebody who changes a state again and again: the others receive the last one, and hardly more. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { Pacer } from "../../src/chat/pacer.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { createTestBus } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway } from "../support/gateway.ts";
 import {
   MeDocument,
@@ -64,7 +65,7 @@ test("typing that starts and stops hundreds of times is published a few times, a
   let last = false;
   while (!last || typing.waiting.length > 0) last = (await typing.next()).typingChanged.isTyping;
   const changes = (): number => bus.published.filter(({ type }) => type === "typing.changed").length;
-  await vi.waitFor(() => {
+  await eventually(() => {
     const newest = bus.published.findLast(({ type }) => type === "typing.changed");
     expect(newest).toMatchObject({ change: { isTyping: true } });
   });
@@ -89,7 +90,7 @@ test("a user who comes and goes is published a few times, and is online in the e
   }
   await using stays = await openGraphQLSocket(gateway.wsUrl, alice.token);
   await stays.run({ query: "{ me { id } }" });
-  await vi.waitFor(() => {
+  await eventually(() => {
     const newest = bus.published.findLast(
       (event) => event.type === "presence.changed" && event.presence.user.id === alice.id,
     );
@@ -116,9 +117,9 @@ test("what is put off is done once, when its time has come", async () => {
   };
   for (const name of ["a", "b", "c", "d", "e"]) take(name);
   expect(done).toEqual(["a", "b"]);
-  await vi.waitFor(() => expect(done).toEqual(["a", "b", "later c"]));
+  await eventually(() => expect(done).toEqual(["a", "b", "later c"]));
   take("f");
-  await vi.waitFor(() => expect(done.at(-1)).toMatch(/f$/));
+  await eventually(() => expect(done.at(-1)).toMatch(/f$/));
   expect(done).toHaveLength(4);
   expect(pacer.close()).toEqual([]);
 });

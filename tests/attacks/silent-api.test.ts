@@ -1,8 +1,9 @@
 /** A REST API that takes requests and answers none: who is connected goes on, who comes is sent away at once. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { errorIn } from "../support/errors.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { ChatDocument, MessageAddedDocument, MeDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 
@@ -33,7 +34,7 @@ test("newcomers get 1013 at once after repeated timeouts, and running connection
   // Now and then one of them asks the API; the others do not.
   expect(profiles() - before).toBeLessThan(10);
   silence.release();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await using newcomer = connect(gateway.wsUrl, carol.token);
     await newcomer.acknowledged;
   });

@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:tls";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.ts";
 import { startRedis } from "../support/redis.ts";
 import { startLoneSentinel } from "../support/sentinel.ts";
@@ -125,7 +126,7 @@ describe("a cluster", () => {
     for (const [index, topic] of topics.entries()) {
       const positions = histories[index]?.positions ?? [];
       // A node of a cluster that has just come about may be away for a moment.
-      const tail = await vi.waitFor(() => one.log.tail(topic), { timeout: 30_000 });
+      const tail = await eventually(() => one.log.tail(topic));
       expect(tail.entries.map(({ position }) => position)).toEqual(positions);
     }
     const users = topics.map((id) => ({ id, name: id }));

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { live, openKit, record, until } from "./kit.ts";
 import { startWorld } from "./world.ts";
@@ -16,7 +17,7 @@ describe.concurrent("the connection of a kit client", () => {
     const { accepted } = world.relay;
     world.relay.cut();
     await until(client.connection, ({ status }) => status === "live" && world.relay.accepted > accepted);
-    await vi.waitFor(() => expect(world.relay.connections).toBe(1));
+    await eventually(() => expect(world.relay.connections).toBe(1));
     await live(client);
     expect(seen).not.toContain("reconnecting");
     expect(client.connection.get().since).toBeLessThanOrEqual(Date.now());
@@ -61,7 +62,7 @@ describe.concurrent("the connection of a kit client", () => {
     const client = world.open({ token });
     await live(client);
     const seen = record(client.connection, ({ status }) => status);
-    await vi.waitFor(() => expect(given).toHaveLength(2), { timeout: 30_000 });
+    await eventually(() => expect(given).toHaveLength(2));
     // The first one has expired when another that was issued with it has.
     const { closed } = world.connect(
       world.api.data.issueToken(alice?.id ?? "", { expiresAt: new Date(Date.now() + 9000) }),
@@ -69,7 +70,7 @@ describe.concurrent("the connection of a kit client", () => {
     await expect(closed).resolves.toEqual({ code: 4403, reason: "Token expired" });
     expect([world.relay.accepted, seen]).toEqual([1, ["live"]]);
     world.relay.cut();
-    await vi.waitFor(() => expect(given).toHaveLength(3), { timeout: 30_000 });
+    await eventually(() => expect(given).toHaveLength(3));
     await live(client);
   });
 

@@ -1,10 +1,11 @@
 /** `resumable` under the clients that people use: nothing missing, nothing twice, in order. */
 import { resumable } from "graphql-chat-client";
 import { createClient, type Client, type ClientOptions } from "graphql-ws";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { send, sendAll } from "../support/chatting.ts";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway } from "../support/gateway.ts";
 import { startRelay } from "../support/relay.ts";
 import { startWorld } from "./world.ts";
@@ -69,7 +70,7 @@ describe("a resumable client", () => {
       expected.push(...words);
       relay.cut();
       await sendAll(writer, gateway.api.demoChatId, words);
-      await vi.waitFor(() => expect(contents).toEqual(expected), { timeout: 30_000 });
+      await eventually(() => expect(contents).toEqual(expected));
     }
     expect(ended).toEqual([]);
   });
@@ -80,10 +81,10 @@ describe("a resumable client", () => {
     const after = await send(world.connect("bob-token"), chatId, "0");
     const { contents } = follow(resumable(stockClient(relay.url)), { chatId, after });
     await send(world.connect("bob-token"), chatId, "1");
-    await vi.waitFor(() => expect(contents).toEqual(["1"]), { timeout: 30_000 });
+    await eventually(() => expect(contents).toEqual(["1"]));
     await world.restart();
     await send(world.connect("bob-token"), chatId, "2");
-    await vi.waitFor(() => expect(contents).toEqual(["1", "2"]), { timeout: 30_000 });
+    await eventually(() => expect(contents).toEqual(["1", "2"]));
   });
 
   test("shows a message once that comes again", async () => {
@@ -95,10 +96,10 @@ describe("a resumable client", () => {
     const { contents } = follow(resumable(client), {}, DOCUMENT);
     await ready(client);
     await send(writer, gateway.api.demoChatId, "one");
-    await vi.waitFor(() => expect([contents, stock.contents]).toEqual([["one"], ["one"]]), { timeout: 30_000 });
+    await eventually(() => expect([contents, stock.contents]).toEqual([["one"], ["one"]]));
     relay.cut();
     await send(writer, gateway.api.demoChatId, "two");
-    await vi.waitFor(() => expect(contents.at(-1)).toBe("two"), { timeout: 30_000 });
+    await eventually(() => expect(contents.at(-1)).toBe("two"));
     expect(contents).toEqual(["one", "two"]);
   });
 
@@ -120,15 +121,15 @@ describe("a resumable client", () => {
     await world.restart(async () => {
       world.api.data.addMessage({ chatId, senderId: bob.id, content: "1" });
       // Nobody could say what they have missed.
-      await vi.waitFor(() =>
+      await eventually(() =>
         expect([unknown.ended, receipts.ended]).toMatchObject([[{ code: 1012 }], [{ code: 1012 }]]),
       );
     });
     await send(world.connect("bob-token"), chatId, "2");
-    await vi.waitFor(() => expect(messages.contents).toEqual(["1", "2"]), { timeout: 30_000 });
+    await eventually(() => expect(messages.contents).toEqual(["1", "2"]));
     expect([messages.ended, typing.ended]).toEqual([[], []]);
     await client.dispose();
-    await vi.waitFor(() => expect([messages.ended, typing.ended]).toEqual([["completed"], ["completed"]]));
+    await eventually(() => expect([messages.ended, typing.ended]).toEqual([["completed"], ["completed"]]));
   });
 
   test("ends while it waits for another attempt, and when the token is refused", async () => {
@@ -151,7 +152,7 @@ describe("a resumable client", () => {
 
     const refused = stockClient(relay.url, { retryAttempts: 0, connectionParams: { token: "nobody's" } });
     const stranger = follow(resumable(refused), { chatId, after });
-    await vi.waitFor(() => expect(stranger.ended).toMatchObject([{ code: 4403, reason: "Token refused" }]));
+    await eventually(() => expect(stranger.ended).toMatchObject([{ code: 4403, reason: "Token refused" }]));
   });
 
   test("iterates over the same, also where its client gives up", async () => {

@@ -1,7 +1,8 @@
 /** What a room of a kit client shows: nothing missing, nothing twice, in order, whatever becomes of the connection. */
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { send, sendAll } from "../support/chatting.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   ChatsDocument,
   MarkChatReadDocument,
@@ -298,7 +299,7 @@ describe("a message that is sent", () => {
     const room = again.room(world.chatId);
     await showing(room, LAST, "one", "two");
     await showing(theirs, LAST, "one", "two");
-    await vi.waitFor(() => expect([...stored.values()]).toEqual(["[]"]));
+    await eventually(() => expect([...stored.values()]).toEqual(["[]"]));
   });
 });
 

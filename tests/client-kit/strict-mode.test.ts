@@ -1,6 +1,7 @@
 /** The hooks in a development build of React DOM, where StrictMode mounts every component twice. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
+import { eventually } from "../support/eventually.ts";
 import { buildApplication, openApplication, startWebServer } from "../examples/application.ts";
 import { startWorld } from "./world.ts";
 
@@ -44,12 +45,12 @@ test("StrictMode opens each room once, and closes what is not shown any more", {
   await screen.chat("Harbour Fair").click();
   await screen.message("Looking forward to it.").waitFor();
   await screen.live();
-  await vi.waitFor(() => expect(count(running.values(), "messageAdded")).toBe(1));
+  await eventually(() => expect(count(running.values(), "messageAdded")).toBe(1));
   await screen.chat("Corner Bookshop").click();
   await screen.message("Your book is at the counter").waitFor();
   await screen.send("once");
   await screen.message("once").filter({ hasText: "sent" }).waitFor();
-  await vi.waitFor(() => expect(count(running.values(), "messageAdded")).toBe(1));
+  await eventually(() => expect(count(running.values(), "messageAdded")).toBe(1));
   expect(opened.map((part) => count(started, part))).toEqual([3, 3, 3, 3]);
   expect((await screen.texts()).filter((text) => text === "once")).toEqual(["once"]);
   expect([await screen.wrong(), screen.complaints]).toEqual([[], []]);

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openChat as openWithApollo } from "../../examples/apollo.ts";
 import type { Chat, ChatListener, ChatOptions, ShownMessage } from "../../examples/chat.ts";
 import { openChat as openWithGraphqlWs } from "../../examples/graphql-ws.ts";
@@ -6,6 +6,7 @@ import { connectSocket } from "../../examples/socket.ts";
 import { openChat as openWithUrql } from "../../examples/urql.ts";
 import { DEMO_CHATS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway } from "../support/gateway.ts";
 import {
   ChatsDocument,
@@ -47,9 +48,8 @@ async function open(openChat: (options: ChatOptions) => Promise<Chat>, options: 
     events,
     /** Resolves when the last messages are these: of each its content, and its state where it is not sent. */
     showing: (...last: string[]) =>
-      vi.waitFor(
-        () => expect(shown.slice(-last.length).map(({ content, state }) => label(content, state))).toEqual(last),
-        { timeout: 15_000 },
+      eventually(() =>
+        expect(shown.slice(-last.length).map(({ content, state }) => label(content, state))).toEqual(last),
       ),
     keys: () => shown.map(({ key }) => key),
     [Symbol.asyncDispose]: () => chat.close(),
@@ -154,7 +154,7 @@ test("a connection that has fallen silent is replaced, and the one beside it sta
 
   const { accepted } = relay;
   relay.freeze();
-  await vi.waitFor(() => expect(relay.accepted).toBeGreaterThan(accepted), { timeout: 15_000 });
+  await eventually(() => expect(relay.accepted).toBeGreaterThan(accepted));
   relay.thaw();
   expect((await presence.next()).presenceChanged.user.name).toBe("Bob Brown");
   await expect(friend.run(ChatsDocument)).resolves.toBeDefined();

@@ -1,10 +1,11 @@
 /** The example applications in a real Chromium: two people each, and what happens to their pages, connections, gateway and sessions in a day. */
 import { setImmediate } from "node:timers/promises";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, test, vi, type ExpectStatic } from "vitest";
+import { afterAll, beforeAll, test, type ExpectStatic } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { startWorld, type World } from "../client-kit/world.ts";
 import { launchBrowser } from "../support/browser.ts";
+import { eventually } from "../support/eventually.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
 import { buildApplication, openApplication, startWebServer, type Screen } from "./application.ts";
 
@@ -107,10 +108,7 @@ async function expectEverything({ world, alice, bob, expect }: Scene): Promise<v
     await screen.showAll();
     const persisted = world.api.data.messages(chatId);
     const contents = persisted.map(({ content }) => content).toSorted();
-    await vi.waitFor(async () => expect((await screen.texts()).toSorted()).toEqual(contents), {
-      timeout: 30_000,
-      interval: 20,
-    });
+    await eventually(async () => expect((await screen.texts()).toSorted()).toEqual(contents));
     const createdAt = new Map(persisted.map((message) => [message.content, message.createdAt]));
     const instants = (await screen.texts()).map((text) => createdAt.get(text) ?? "");
     expect(instants).toEqual(instants.toSorted((a, b) => a.localeCompare(b)));
@@ -201,7 +199,7 @@ async function renewTokens(scene: Scene): Promise<void> {
   world.relay.cut();
   await send(world, 96, 105);
   // One for each connection, and another for each session.
-  await vi.waitFor(() => expect(logins.issued.length).toBeGreaterThan(before + 4), { timeout: 30_000 });
+  await eventually(() => expect(logins.issued.length).toBeGreaterThan(before + 4));
   await send(world, 106, 115);
   logins.sessionMs = LONG_SESSION_MS;
   await Promise.all([alice, bob].map((screen) => screen.message("live 115").waitFor()));

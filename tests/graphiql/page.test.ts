@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { buildSchema, Kind, OperationTypeNode, parse, validate, type DocumentNode } from "graphql";
 import type { Browser, Locator, Page, Request, WebSocket } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { exampleTabs } from "../../src/server/graphiql/graphiql-examples.ts";
@@ -93,7 +93,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     await selectTab(reading, "MessageAdded");
     await setToken(reading, "alice-token");
     await run(reading);
-    await vi.waitUntil(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1));
+    await expect.poll(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1)).toBe(true);
 
     const writing = await openGraphiQL(bob, gateway.url);
     const writersTokens = watchTokens(writing);
@@ -175,7 +175,7 @@ describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
     await selectTab(page, "ReadReceipt");
     await setToken(page, "alice-token");
     await run(page);
-    await vi.waitUntil(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1));
+    await expect.poll(() => gateway.logged.some(({ subscriptions }) => subscriptions === 1)).toBe(true);
     relay.redirect(NOWHERE);
     relay.cut();
     // The phone wraps lines.

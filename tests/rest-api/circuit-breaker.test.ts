@@ -1,5 +1,6 @@
 /** A REST API that stops answering: requests fail at once, until one of them is answered again. */
 import { expect, test, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { CHAT, chatApiAt, errorOf, recordingLog, TOKEN, type DisposableChatApi } from "../support/rest-chat-api.ts";
 import { json, startScriptedServer, type ScriptedServer } from "../support/scripted-server.ts";
 
@@ -61,13 +62,13 @@ test("one request is let through after a while, the others still fail at once, a
   await using api = chatApiAt(server.url, { timeoutMs: 150 });
   server.isUp = false;
   await timeOut(api, 5);
-  await vi.waitFor(() => expect(api.status.circuit).toBe("open"));
+  await eventually(() => expect(api.status.circuit).toBe("open"));
   const before = server.requests.length;
   // Sooner or later it is asked again, and asks in vain.
-  await vi.waitFor(async () => expect((await errorOf(api.chat(TOKEN, "probe"))).code).toBe("UPSTREAM_TIMEOUT"));
+  await eventually(async () => expect((await errorOf(api.chat(TOKEN, "probe"))).code).toBe("UPSTREAM_TIMEOUT"));
   expect(server.requests).toHaveLength(before + 1);
   server.isUp = true;
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const outcomes = await Promise.allSettled(["a", "b", "c"].map((id) => api.chat(TOKEN, id)));
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
   });
@@ -83,7 +84,7 @@ test("what waited too long for a connection says nothing about the API", async (
   });
   await using api = chatApiAt(server.url, { timeoutMs: 300, connections: 1 });
   const first = api.chat(TOKEN, "c1");
-  await vi.waitFor(() => expect(held).toHaveLength(1));
+  await eventually(() => expect(held).toHaveLength(1));
   const queued = Array.from({ length: 8 }, async (_, index) => errorOf(api.chat(TOKEN, `queued${index}`)));
   held[0]?.();
   await first;

@@ -1,7 +1,8 @@
 /** How users share the connections to the REST API. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { Deadline } from "../../src/upstream/deadline.ts";
 import { FairSemaphore } from "../../src/upstream/semaphore.ts";
+import { eventually } from "../support/eventually.ts";
 import { CHAT, chatApiAt, PROFILE } from "../support/rest-chat-api.ts";
 import { json, startScriptedServer } from "../support/scripted-server.ts";
 
@@ -31,11 +32,11 @@ test("whoever waits is admitted user by user", async () => {
   for (const name of ["a1", "a2", "a3", "a4", "a5"]) ask("a", name);
   for (const name of ["b1", "b2"]) ask("b", name);
   ask("c", "c1");
-  await vi.waitFor(() => expect(admitted).toEqual(["a1", "a2"]));
+  await eventually(() => expect(admitted).toEqual(["a1", "a2"]));
   expect([semaphore.inUse, semaphore.waiting]).toEqual([2, 6]);
   const owners = ["a", "a", "b", "c", "a", "b", "a"];
   for (const owner of owners) semaphore.release(owner);
-  await vi.waitFor(() => expect(admitted).toHaveLength(8));
+  await eventually(() => expect(admitted).toHaveLength(8));
   expect(admitted.slice(2)).toEqual(["b1", "c1", "a3", "b2", "a4", "a5"]);
 });
 
@@ -66,15 +67,15 @@ test("one user with many tokens takes no more than a share of the connections", 
   const tokens = Array.from({ length: 20 }, (_, index) => `flooder-${index}`);
   await Promise.all([...tokens, "control-1"].map((token) => api.profile(token)));
   const flood = tokens.map((token, index) => api.chat(token, `c${index}`));
-  await vi.waitFor(() => expect(server.held).toHaveLength(2));
+  await eventually(() => expect(server.held).toHaveLength(2));
   const control = api.chat("control-1", "c1");
-  await vi.waitFor(() => expect(server.held.at(-1)?.token).toBe("control-1"));
+  await eventually(() => expect(server.held.at(-1)?.token).toBe("control-1"));
   expect(server.held).toHaveLength(3);
   expect(api.status).toMatchObject({ inFlight: 3, waiting: 18 });
   server.held.at(-1)?.answer();
   await control;
   for (let answered = 0; answered < 21; answered++) {
-    await vi.waitFor(() => expect(server.held.length).toBeGreaterThan(answered));
+    await eventually(() => expect(server.held.length).toBeGreaterThan(answered));
     server.held[answered]?.answer();
   }
   await Promise.all(flood);
@@ -85,18 +86,18 @@ test("questions whose a token is go on while every other connection is taken, an
   await using api = chatApiAt(server.url, { connections: 4 });
   const users = ["u1", "u2", "u3", "u4"];
   const reads = users.map((user) => api.chat(`${user}-1`, "c1"));
-  await vi.waitFor(() => expect(server.held).toHaveLength(4));
+  await eventually(() => expect(server.held).toHaveLength(4));
   expect(await api.profile("u5-1")).toMatchObject({ userId: "u5" });
   for (const { answer } of server.held.splice(0)) answer();
   await Promise.all(reads);
   const logins = users.map((user) => api.profile(`${user}-held`));
-  await vi.waitFor(() => expect(server.held).toHaveLength(1));
+  await eventually(() => expect(server.held).toHaveLength(1));
   const read = api.chat("u5-1", "c1");
-  await vi.waitFor(() => expect(server.held.at(-1)?.url).toBe("/chats/c1"));
+  await eventually(() => expect(server.held.at(-1)?.url).toBe("/chats/c1"));
   server.held.pop()?.answer();
   await read;
   for (let answered = 0; answered < 4; answered++) {
-    await vi.waitFor(() => expect(server.held.length).toBeGreaterThan(answered));
+    await eventually(() => expect(server.held.length).toBeGreaterThan(answered));
     server.held[answered]?.answer();
   }
   await Promise.all(logins);

@@ -1,5 +1,5 @@
 /** Between a page of the history and what is live: what is written while the one is read and before the other begins. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
@@ -38,7 +38,7 @@ test("a page that was read while others wrote and what is newer than it are ever
   ] as const) {
     const message = data.addMessage({ chatId, senderId: bob.id, content: `a${n}`, id });
     await tell(gateway, { type: "message.created", data: { message } });
-    await vi.waitUntil(() => new Date().toISOString() > message.createdAt);
+    await expect.poll(() => new Date().toISOString() > message.createdAt).toBe(true);
   }
   second.lift();
   const { contents, endCursor } = await reading;

@@ -1,6 +1,6 @@
 /** Drives GraphiQL in a real Chromium, the way a person does: clicks, keys, and what is on the screen. */
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from "playwright-core";
-import { vi } from "vitest";
+import { expect } from "vitest";
 
 export const CHROMIUM = "/usr/bin/chromium";
 export const FLAGS = [
@@ -140,10 +140,9 @@ async function untilUnderstood(page: Page, operationName: string): Promise<void>
  * the page, which the page's policy forbids.
  */
 export async function untilStored(page: Page, key: string, text: string): Promise<void> {
-  await vi.waitUntil(
-    async () => String(await page.evaluate(`localStorage.getItem(${JSON.stringify(key)})`)).includes(text),
-    { timeout: 15_000, interval: 20 },
-  );
+  await expect
+    .poll(async () => String(await page.evaluate(`localStorage.getItem(${JSON.stringify(key)})`)))
+    .toContain(text);
 }
 
 async function tool(page: Page, name: "Headers" | "Variables"): Promise<Locator> {
