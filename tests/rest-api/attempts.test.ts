@@ -174,18 +174,23 @@ describe("a timeout", () => {
     ["POST", post],
   ];
 
+  // A request may not have reached the server when its time is over. Each repetition is logged.
   it.each(methods)("ends a %s that is not answered, without another attempt", async (_method, call) => {
+    const { log, lines } = recordingLog();
     await using server = await startScriptedServer(silence);
-    await using api = chatApiAt(server.url, { timeoutMs: 100, idempotentPosts: true });
+    await using api = chatApiAt(server.url, { timeoutMs: 100, idempotentPosts: true, log });
     expect((await errorOf(call(api))).code).toBe("UPSTREAM_TIMEOUT");
-    expect(server.requests).toHaveLength(1);
+    expect(lines).toEqual([]);
+    expect(server.requests.length).toBeLessThan(2);
   });
 
   it("ends an answer that stalls half-way, without another attempt", async () => {
+    const { log, lines } = recordingLog();
     await using server = await startScriptedServer(partly(200));
-    await using api = chatApiAt(server.url, { timeoutMs: 100 });
+    await using api = chatApiAt(server.url, { timeoutMs: 100, log });
     expect((await errorOf(get(api))).code).toBe("UPSTREAM_TIMEOUT");
-    expect(server.requests).toHaveLength(1);
+    expect(lines).toEqual([]);
+    expect(server.requests.length).toBeLessThan(2);
   });
 
   it("ends a request whose connection does not come about, too", async () => {
