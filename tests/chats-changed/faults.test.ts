@@ -74,10 +74,11 @@ test("a chat whose record cannot be read when it is joined arrives when it can",
   await using client = connect(gateway.wsUrl, alice.token);
   await using received = client.subscribe(ChatsChangedDocument);
   await received.next();
-  faults.unavailable({ method: "GET", path: /^\/chats\/[^/]+$/, token: alice.token, times: 1 });
+  const fault = faults.unavailable({ method: "GET", path: /^\/chats\/[^/]+$/, token: alice.token });
   const { id } = data.createChat({ participants: [alice.id, bob.id], storeName: "Late" });
   await faults.requests.arrived(1, { method: "GET", path: `/chats/${id}`, token: alice.token });
   await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: id, content: "meanwhile" });
+  fault.lift();
   expect((await received.next()).chatsChanged.changed).toMatchObject([
     { id, title: "Late", unreadCount: 1, lastMessage: { content: "meanwhile" } },
   ]);

@@ -5,6 +5,7 @@ import { ERROR_CATALOGUE } from "../../src/errors.ts";
 import { connect } from "../support/client.ts";
 import { errorIn } from "../support/errors.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { HeldTimers } from "../support/held-timers.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { runnerOver, TRANSPORTS } from "../support/runner.ts";
 
@@ -14,8 +15,10 @@ const { shop } = DEMO_CHATS;
 const CONTENT = "nobody but the two of us may read this";
 const SEND = { method: "POST" };
 
-/** No second attempt, and no patience; all that runs beside is local and quick. */
-const BRIEF = { HTTP_API_RETRIES: "1", HTTP_API_TIMEOUT: "1000" };
+const TIMEOUT_MS = 54_321;
+
+/** No second attempt. */
+const ONCE = { HTTP_API_RETRIES: "1", HTTP_API_TIMEOUT: String(TIMEOUT_MS) };
 
 /** What the operator finds under a client's requestId. */
 function linesOf({ logged }: TestGateway, requestId: unknown): readonly Record<string, unknown>[] {
@@ -32,13 +35,14 @@ const FAILURES: readonly [string, Break, "UPSTREAM_UNAVAILABLE" | "UPSTREAM_TIME
   ["sends elsewhere", (faults) => faults.redirect("http://169.254.169.254/", SEND), "UPSTREAM_UNAVAILABLE", "302"],
   ["breaks off", (faults) => faults.reset(SEND), "UPSTREAM_UNAVAILABLE", "the connection was lost"],
   ["answers too much", (faults) => faults.oversized(6_000_000, SEND), "UPSTREAM_UNAVAILABLE", "bytes"],
-  ["does not answer", (faults) => faults.hold(SEND), "UPSTREAM_TIMEOUT", "no answer within 1000 ms"],
-  ["falls silent", (faults) => faults.stall(SEND), "UPSTREAM_TIMEOUT", "no answer within 1000 ms"],
+  ["does not answer", (faults) => faults.hold(SEND), "UPSTREAM_TIMEOUT", `no answer within ${TIMEOUT_MS} ms`],
+  ["falls silent", (faults) => faults.stall(SEND), "UPSTREAM_TIMEOUT", `no answer within ${TIMEOUT_MS} ms`],
 ];
 
 describe.each(TRANSPORTS)("over %s", (transport) => {
   test.each(FAILURES)("an API that %s fails the operation alone", async (_how, breakIt, code, cause) => {
-    await using gateway = await startGateway(BRIEF);
+    using deadlines = new HeldTimers(TIMEOUT_MS);
+    await using gateway = await startGateway(ONCE);
     await using client = runnerOver(transport, gateway, alice.token);
     await using control = connect(gateway.wsUrl, bob.token);
     await using received = control.subscribe(MessageAddedDocument);
@@ -46,13 +50,16 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     const send = (): ReturnType<typeof client.run> =>
       client.run(SendMessageDocument, { chatId: shop, content: CONTENT });
     const fault = breakIt(gateway.api.faults);
-    const { message, path, extensions } = await errorIn(send());
+    const failed = errorIn(send());
+    await gateway.api.faults.requests.arrived(1, SEND);
+    expect(await control.run(ChatsDocument)).toMatchObject({ chats: [{}, {}, {}] });
+    if (code === "UPSTREAM_TIMEOUT") deadlines.runOut();
+    const { message, path, extensions } = await failed;
     expect({ message, path, extensions }).toEqual({
       message: ERROR_CATALOGUE[code].message,
       path: ["sendMessage"],
       extensions: { code, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
     });
-    expect(await control.run(ChatsDocument)).toMatchObject({ chats: [{}, {}, {}] });
     fault[Symbol.dispose]();
     await send();
     expect((await received.next()).messageAdded.content).toBe(CONTENT);
@@ -66,7 +73,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
   });
 
   test("when to come back is passed on where the API says it", async () => {
-    await using gateway = await startGateway(BRIEF);
+    await using gateway = await startGateway(ONCE);
     await using client = runnerOver(transport, gateway, alice.token);
     using _ = gateway.api.faults.rateLimited(30, SEND);
     const { extensions } = await errorIn(client.run(SendMessageDocument, { chatId: shop, content: CONTENT }));
@@ -83,7 +90,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     ["of another type", { chats: { [shop]: chat } }, "chats"],
     ["null", { chats: null }, "chats"],
   ])("a needed field that is %s is named in the log, and only there", async (_how, body, field) => {
-    await using gateway = await startGateway(BRIEF);
+    await using gateway = await startGateway(ONCE);
     await using client = runnerOver(transport, gateway, alice.token);
     // A connection asks for the chats before anything else.
     await client.run(ChatsDocument);
@@ -98,7 +105,7 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
 });
 
 test("each of several operations that fail together has a requestId and a line of its own", async () => {
-  await using gateway = await startGateway(BRIEF);
+  await using gateway = await startGateway(ONCE);
   await using client = connect(gateway.wsUrl, alice.token);
   await client.acknowledged;
   using gate = gateway.api.faults.hold({ path: "/chats" });

@@ -52,6 +52,7 @@ async function createScene(environment: Readonly<Record<string, string>> = {}): 
       MAX_PAYLOAD_SIZE: "1000000",
       TYPING_TIMEOUT: "600000",
       PRESENCE_GRACE: "0",
+      HEARTBEAT_INTERVAL: "600000",
       ...environment,
     }),
   );

@@ -80,18 +80,19 @@ describe.each(["one gateway", "two gateways, the reader on the other one"])("whi
     await using reader = connect(readerUrl, carol.token);
     const control = follow(reader, { chatId });
     await reader.run(ChatsDocument);
-    const writing = writeAll(writerUrls, chatId, 15);
-    const joins: { readonly page: readonly string[]; readonly stream: Transcript }[] = [];
-    for (const variables of [{ chatId }, {}, { chatId }, {}, { chatId }, {}]) {
-      const { contents, endCursor } = await page(reader, chatId, 500);
-      if (endCursor === "") continue;
-      joins.push({ page: contents, stream: follow(reader, { ...variables, after: endCursor }) });
-    }
-    await writing;
+    const join = async (): Promise<readonly { readonly page: readonly string[]; readonly stream: Transcript }[]> => {
+      const joins = [];
+      await control.count(1);
+      for (const variables of [{ chatId }, {}, { chatId }, {}, { chatId }, {}]) {
+        const { contents, endCursor } = await page(reader, chatId, 500);
+        joins.push({ page: contents, stream: follow(reader, { ...variables, after: endCursor }) });
+      }
+      return joins;
+    };
+    const [joins] = await Promise.all([join(), writeAll(writerUrls, chatId, 15)]);
     await control.has(...expected);
     await using barrier = connect(one.wsUrl, alice.token);
     await send(barrier, chatId, "barrier");
-    expect(joins.length).toBeGreaterThan(0);
     for (const { page: had, stream } of joins) {
       await stream.has("barrier");
       const rest = control.all.filter((content) => !had.includes(content));
@@ -111,18 +112,20 @@ describe.each(["one gateway", "two gateways, the reader on the other one"])("whi
     await using reader = connect(name === "one gateway" ? one.wsUrl : other.wsUrl, carol.token);
     const first = reader.subscribe(MessageAddedDocument, { chatId });
     await reader.run(ChatsDocument);
-    const writing = writeAll([one.wsUrl, other.wsUrl], chatId, 30);
-    let last = (await first.next()).messageAdded;
-    first.stop();
-    const read = [last.content];
-    while (read.length < 180) {
-      await using next = reader.subscribe(MessageAddedDocument, { chatId, after: last.cursor });
-      for (let count = 0; count < 7 && read.length < 180; count++) {
-        last = (await next.next()).messageAdded;
-        read.push(last.content);
+    const readAll = async (): Promise<readonly string[]> => {
+      let last = (await first.next()).messageAdded;
+      first.stop();
+      const read = [last.content];
+      while (read.length < 180) {
+        await using next = reader.subscribe(MessageAddedDocument, { chatId, after: last.cursor });
+        for (let count = 0; count < 7 && read.length < 180; count++) {
+          last = (await next.next()).messageAdded;
+          read.push(last.content);
+        }
       }
-    }
-    await writing;
+      return read;
+    };
+    const [read] = await Promise.all([readAll(), writeAll([one.wsUrl, other.wsUrl], chatId, 30)]);
     await whole.has(...read);
     expect(read).toEqual(whole.all);
   });

@@ -14,7 +14,7 @@ const [alice, , carol] = DEMO_USERS;
 
 describe("what the client has confirmed", () => {
   test("does not come again; what was written since the last ping comes once more", async () => {
-    await using scene = await createScene({ HEARTBEAT_INTERVAL: "500" });
+    await using scene = await createScene();
     const { gateway, writer } = scene;
     await using first = await visit(gateway.wsUrl, alice.token);
     const before = await first.follow("1", OF_TEAM);
@@ -53,11 +53,9 @@ describe("what the client has confirmed", () => {
     const { gateway, writer } = scene;
     await using first = await visit(gateway.wsUrl, alice.token);
     const before = await first.follow("1", OF_TEAM);
-    const asked = Promise.withResolvers<void>();
-    first.socket.socket.on("ping", () => before.all.length === 260 && asked.resolve());
     await sendAtOnce(writer, numbered("a", 1, 260));
-    await asked.promise;
-    await first.settled();
+    await before.count(260);
+    await first.confirmed();
     await first.drop();
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
@@ -185,7 +183,7 @@ describe("a connection that its client has replaced by a new one", () => {
   test.each(["goes on confirming", "completes", "says good-bye"])(
     "and %s does not spoil the new one's position",
     async (end) => {
-      await using scene = await createScene({ HEARTBEAT_INTERVAL: "1000" });
+      await using scene = await createScene();
       const { gateway, writer } = scene;
       await using away = await startRelay(gateway.wsUrl);
       await using old = await visit(gateway.wsUrl, alice.token);

@@ -11,6 +11,7 @@ import {
   SendMessageDocument,
   type PresenceChangedSubscription,
 } from "../support/generated/graphql.ts";
+import { HeldTimers } from "../support/held-timers.ts";
 import { openEventStream } from "../support/http.ts";
 
 const [alice, bob, carol] = DEMO_USERS;
@@ -18,6 +19,8 @@ const { shop, team, pair } = DEMO_CHATS;
 
 /** Whoever is gone is offline at once. */
 const AT_ONCE = { PRESENCE_GRACE: "0" };
+
+const GRACE_MS = 54_321;
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -68,7 +71,8 @@ test("a user is online as long as one of several devices is", async () => {
 });
 
 test("a reload within the grace is no event; staying away is one, when it is over", async () => {
-  await using gateway = await startGateway({ PRESENCE_GRACE: "2000" });
+  using graces = new HeldTimers(GRACE_MS);
+  await using gateway = await startGateway({ PRESENCE_GRACE: String(GRACE_MS) });
   await using watcher = connect(gateway.wsUrl, alice.token);
   const reloading = connect(gateway.wsUrl, bob.token);
   const leaving = connect(gateway.wsUrl, carol.token);
@@ -76,10 +80,14 @@ test("a reload within the grace is no event; staying away is one, when it is ove
   await using received = watcher.subscribe(PresenceChangedDocument);
   expect([await next(received), await next(received)].toSorted()).toEqual(["Bob Brown online", "Carol Clark online"]);
   await reloading[Symbol.asyncDispose]();
+  await graces.waiting(1);
   await using back = connect(gateway.wsUrl, bob.token);
   await back.acknowledged;
-  // Carol leaves later: her grace is over after what would be left of Bob's.
+  await graces.waiting(0);
+  // Had Bob's grace gone on, it would be over before Carol's.
   await leaving[Symbol.asyncDispose]();
+  await graces.waiting(1);
+  graces.runOut();
   expect(await next(received)).toBe("Carol Clark offline");
   expect((await watcher.run(ChatDocument, { id: shop })).chat.presence).toMatchObject([{ online: true }]);
 });

@@ -12,14 +12,17 @@ import {
   TypingChangedDocument,
   type TypingChangedSubscription,
 } from "../support/generated/graphql.ts";
+import { HeldTimers } from "../support/held-timers.ts";
 import { Inbox } from "../support/inbox.ts";
 import { overHttp, runnerOver, TRANSPORTS, type Runner } from "../support/runner.ts";
 
 const [alice, bob, carol] = DEMO_USERS;
 const { shop, team, pair } = DEMO_CHATS;
 
-/** No indicator stops by itself while a test runs. */
-const PATIENT = { TYPING_TIMEOUT: "600000" };
+const TIMEOUT_MS = 54_321;
+
+/** An indicator stops by itself when a test says so. */
+const PATIENT = { TYPING_TIMEOUT: String(TIMEOUT_MS) };
 
 async function type(client: Runner, chatId: string, isTyping = true): Promise<void> {
   await client.run(SetTypingDocument, { chatId, isTyping });
@@ -49,13 +52,16 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
   });
 
   test("an indicator stops by itself", async () => {
-    await using gateway = await startGateway({ TYPING_TIMEOUT: "50" });
+    using indicators = new HeldTimers(TIMEOUT_MS);
+    await using gateway = await startGateway(PATIENT);
     await using typist = runnerOver(transport, gateway, alice.token);
     await using watcher = connect(gateway.wsUrl, bob.token);
     await using received = watcher.subscribe(TypingChangedDocument);
     await watcher.run(ChatsDocument);
     await type(typist, shop);
-    expect([await next(received), await next(received)]).toEqual(["Alice Adams starts", "Alice Adams stops"]);
+    expect(await next(received)).toBe("Alice Adams starts");
+    indicators.runOut();
+    expect(await next(received)).toBe("Alice Adams stops");
   });
 
   test("an indicator stops before the message that was typed arrives", async () => {
@@ -116,7 +122,8 @@ test("who is typing already comes first", async () => {
 });
 
 test("repeating it is no event, and prolongs it past one that started later", async () => {
-  await using gateway = await startGateway({ TYPING_TIMEOUT: "1500" });
+  using indicators = new HeldTimers(TIMEOUT_MS);
+  await using gateway = await startGateway(PATIENT);
   await using one = connect(gateway.wsUrl, bob.token);
   await using two = connect(gateway.wsUrl, carol.token);
   await using watcher = connect(gateway.wsUrl, alice.token);
@@ -125,8 +132,9 @@ test("repeating it is no event, and prolongs it past one that started later", as
   await type(one, team);
   await type(two, team);
   await type(one, team);
-  const changes = [await next(received), await next(received), await next(received), await next(received)];
-  expect(changes).toEqual(["Bob Brown starts", "Carol Clark starts", "Carol Clark stops", "Bob Brown stops"]);
+  expect([await next(received), await next(received)]).toEqual(["Bob Brown starts", "Carol Clark starts"]);
+  indicators.runOut();
+  expect([await next(received), await next(received)]).toEqual(["Carol Clark stops", "Bob Brown stops"]);
 });
 
 test("stopping what has not started is no event", async () => {

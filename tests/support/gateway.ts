@@ -20,8 +20,11 @@ export interface TestGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What every test gateway has unless it says otherwise: nothing that a test would have to wait for. */
-const QUICK = {
+/** Longer than any step of a test takes, however busy the machine is. */
+const LONG_MS = "60000";
+
+/** What every test gateway has unless it says otherwise: nothing that a test would have to wait for, no deadline that a slow one might miss. */
+const DEFAULTS = {
   PORT: "0",
   HOST: "127.0.0.1",
   LOG_LEVEL: "debug",
@@ -29,6 +32,12 @@ const QUICK = {
   RATE_LIMIT_MESSAGES: "100000/1s",
   RATE_LIMIT_OPERATIONS: "100000/1s",
   MAX_CONNECTIONS_PER_USER: "100000",
+  CONNECTION_INIT_TIMEOUT: LONG_MS,
+  REQUEST_TIMEOUT: LONG_MS,
+  HTTP_API_TIMEOUT: LONG_MS,
+  TYPING_TIMEOUT: LONG_MS,
+  HEARTBEAT_INTERVAL: LONG_MS,
+  SESSION_RECHECK_INTERVAL: "600000",
 };
 
 /** In the project of tests that runs on Redis every gateway is alone in its part of it, unless a test says otherwise. */
@@ -51,7 +60,7 @@ export async function startGateway(
   const write = (line: string): void => {
     logged.push(JSON.parse(line) as Record<string, unknown>);
   };
-  const config = parseConfig({ HTTP_API_URL: api.url, ...QUICK, ...onRedis(), ...environment });
+  const config = parseConfig({ HTTP_API_URL: api.url, ...DEFAULTS, ...onRedis(), ...environment });
   const gateway = starting.use(
     await createGateway(config, { log: pino({ level: config.LOG_LEVEL }, { write }), ...overrides }),
   );

@@ -1,7 +1,13 @@
 /** A client that can lose its connection and come back with the same operations, spoken by hand: each connection's part is seen by itself. */
 import { once } from "node:events";
 import { Transcript } from "./transcript.ts";
-import { openGraphQLSocket, type GraphQLSocket, type RawOperation, type SocketOptions } from "./graphql-socket.ts";
+import {
+  openGraphQLSocket,
+  type GraphQLSocket,
+  type RawOperation,
+  type RawResults,
+  type SocketOptions,
+} from "./graphql-socket.ts";
 
 export const MESSAGES = "subscription ($chatId: ID) { messageAdded(chatId: $chatId) { chatId content } }";
 export const RECEIPTS = "subscription ($chatId: ID) { readReceipt(chatId: $chatId) { messageId } }";
@@ -12,7 +18,7 @@ export interface Visit extends AsyncDisposable {
   follow(name: string, operation?: RawOperation): Promise<Transcript>;
   /** As `follow`, with the id as it is given. */
   followAs(id: string, operation?: RawOperation): Promise<Transcript>;
-  /** Resolves when the gateway knows that everything so far has arrived. */
+  /** Resolves when the gateway knows that every event so far has arrived. */
   confirmed(): Promise<void>;
   /** Resolves when what was sent before has been dealt with. */
   settled(): Promise<void>;
@@ -31,7 +37,20 @@ export function operationId(name: string): string {
 
 /** One connection of such a client. With `autoPong: false` it confirms nothing. */
 export async function visit(wsUrl: string, token: string, options: SocketOptions = {}): Promise<Visit> {
-  const socket = await openGraphQLSocket(wsUrl, token, options);
+  const opened = await openGraphQLSocket(wsUrl, token, options);
+  const subscriptions: RawResults[] = [];
+  const events = (): number => subscriptions.reduce((sum, { all }) => sum + all.length, 0);
+  const socket: GraphQLSocket = {
+    ...opened,
+    start(operation, id) {
+      const results = opened.start(operation, id);
+      subscriptions.push(results);
+      return results;
+    },
+  };
+  // When the gateway last asked what has arrived.
+  const asked = { events: 0 };
+  socket.socket.on("ping", () => void (asked.events = events()));
   const closed = once(socket.socket, "close").then(([code]) => code as number);
   const settled = async (): Promise<void> => void (await socket.run({ query: "{ chats { id } }" }));
   const followAs = async (id: string, operation: RawOperation = { query: MESSAGES }): Promise<Transcript> => {
@@ -51,7 +70,8 @@ export async function visit(wsUrl: string, token: string, options: SocketOptions
     followAs,
     follow: (name, operation) => followAs(operationId(name), operation),
     async confirmed() {
-      await once(socket.socket, "ping");
+      const arrived = events();
+      while (asked.events < arrived) await once(socket.socket, "ping");
       // The pong goes before it.
       await settled();
     },
