@@ -2,10 +2,8 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { startBystanders } from "../support/bystanders.ts";
 import { clientFrame, compressedFrame } from "../support/client-frames.ts";
-import { connect } from "../support/client.ts";
-import { ChatsDocument } from "../support/generated/graphql.ts";
 import { startGateway } from "../support/gateway.ts";
 import { rawConnection, rawUpgrade } from "../support/tcp.ts";
 
@@ -15,8 +13,7 @@ const LARGE = compressedFrame(JSON.stringify({ type: "pong", payload: { filler: 
 test("a frame that is no UTF-8 and eight more bytes, while a message is inflated, end one connection alone", async () => {
   // In this process, so that what is read in which turn does not depend on how busy the machine is.
   await using gateway = await startGateway({ COMPRESSION: "true", MAX_PAYLOAD_SIZE: "16777216" });
-  await using control = connect(gateway.wsUrl, DEMO_USERS[0].token);
-  await control.acknowledged;
+  await using others = await startBystanders(gateway.wsUrl);
   await using attacker = await rawConnection(gateway.url);
   const ended = once(attacker.socket, "close");
   attacker.send(rawUpgrade("/graphql", { "sec-websocket-extensions": "permessage-deflate" }));
@@ -28,5 +25,5 @@ test("a frame that is no UTF-8 and eight more bytes, while a message is inflated
   }
   attacker.socket.end();
   await ended;
-  expect((await control.run(ChatsDocument)).chats).not.toHaveLength(0);
+  expect(await others.talk(3)).toEqual(others.sent);
 });

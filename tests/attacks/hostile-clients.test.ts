@@ -1,6 +1,7 @@
 /** What a hostile client, or a REST API that lies, must not bring about. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { startBystanders } from "../support/bystanders.ts";
 import { connect } from "../support/client.ts";
 import { errorIn } from "../support/errors.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -86,8 +87,7 @@ test("an operation id that is used again while its first operation is being admi
 
 test("from a client that does not read nothing more is read", async () => {
   await using gateway = await startGateway({ MAX_SEND_BUFFER: "16384", HEARTBEAT_INTERVAL: "1000" });
-  await using control = connect(gateway.wsUrl, bob.token);
-  await control.acknowledged;
+  await using others = await startBystanders(gateway.wsUrl);
   await using flooder = await openRaw(gateway.wsUrl);
   flooder.socket.pause();
   const ping = JSON.stringify({ type: "ping", payload: { filler: "x".repeat(60_000) } });
@@ -96,14 +96,16 @@ test("from a client that does not read nothing more is read", async () => {
   // Its answers fill the buffers of both sides; what it sends then stays with it, until it is taken for dead.
   await new Promise((resolve) => flooder.socket.once("close", resolve));
   expect(taken).toBeLessThan(450);
-  await control.run(ChatsDocument);
+  expect(await others.talk(3)).toEqual(others.sent);
 });
 
 test("a payload nested too deeply to be sent back is the client's fault", async () => {
   await using gateway = await startGateway();
+  await using others = await startBystanders(gateway.wsUrl);
   await using socket = await openRaw(gateway.wsUrl);
   socket.send(`{"type":"ping","payload":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}}`);
   expect((await socket.closed).code).toBe(4400);
+  expect(await others.talk(3)).toEqual(others.sent);
   expect(gateway.logged.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });
 
@@ -136,6 +138,7 @@ test("one user's flood of questions leaves room for another's", async () => {
   await using flooder = connect(gateway.wsUrl, alice.token);
   await using second = connect(gateway.wsUrl, alice.token);
   await using control = connect(gateway.wsUrl, bob.token);
+  await using others = await startBystanders(gateway.wsUrl);
   await Promise.all([flooder.acknowledged, second.acknowledged, control.acknowledged]);
   using gate = gateway.api.faults.hold({ token: alice.token });
   // More than the connections that there are to the REST API.
@@ -144,6 +147,7 @@ test("one user's flood of questions leaves room for another's", async () => {
   );
   await gate.arrived(10);
   expect((await control.run(ChatsDocument)).chats.length).toBeGreaterThan(0);
+  expect(await others.talk(3)).toEqual(others.sent);
   gate.release();
   await Promise.all(floods);
 });
