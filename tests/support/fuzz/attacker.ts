@@ -1,10 +1,10 @@
 /** One WebSocket that sends what was made up to a gateway, and looks at every answer. */
 import { connect, type Socket } from "node:net";
-import { performance } from "node:perf_hooks";
 import { clientFrame, Opcode } from "../client-frames.ts";
 import { rawUpgrade } from "../tcp.ts";
 import { Harm, harmIn } from "./harm.ts";
 import type { Conversation, Input } from "./inputs.ts";
+import { patiently } from "./patience.ts";
 import { ServerFrames } from "./server-frames.ts";
 
 /** A gateway under attack. */
@@ -27,12 +27,6 @@ export interface Outcome {
 /** What is sent at once: the gateway closes a connection of which more than 256 KiB wait. */
 const MAX_BATCH_INPUTS = 50;
 const MAX_BATCH_LENGTH = 100_000;
-
-/**
- * Longer than a request to the REST API may take: a gateway that does not answer until then has forgotten to. Of the time of this process,
- * which the gateway is a part of: on a machine that has other things to do an answer may take many times as long.
- */
-const PATIENCE_MS = 150_000;
 
 const HEAD_END = "\r\n\r\n";
 const PONG = '{"type":"pong","payload":{"fuzz":';
@@ -145,18 +139,11 @@ class Attacker {
   /** Resolves where the connection ends, too. @throws Harm where the gateway does not answer. */
   async #until(what: string, condition: () => boolean): Promise<void> {
     if (this.#isEnded || condition()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const untilMs = ownTimeMs() + PATIENCE_MS;
-    const look = (): void => {
-      const restMs = untilMs - ownTimeMs();
-      if (restMs > 0) timer = setTimeout(look, Math.ceil(restMs));
-      else reject(new Harm(`the gateway does not answer: ${what}`));
-    };
-    let timer = setTimeout(look, PATIENCE_MS);
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.#look = () => {
       if (this.#isEnded || condition()) resolve();
     };
-    await promise.finally(() => clearTimeout(timer));
+    await patiently(what, promise);
   }
 
   #receive(chunk: Buffer): void {
@@ -192,12 +179,6 @@ class Attacker {
     // The gateway may not read it: it is over for this client.
     this.#isEnded = true;
   }
-}
-
-/** What this process has worked and been idle, without what it has waited for a processor. */
-function ownTimeMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000 + performance.eventLoopUtilization().idle;
 }
 
 function batchSize(inputs: readonly Input[], start: number): number {
