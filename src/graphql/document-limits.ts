@@ -6,8 +6,10 @@ import {
   Kind,
   visit,
   type DocumentNode,
+  type EnumValueNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type NameNode,
   type SelectionNode,
 } from "graphql";
 import { GatewayError } from "../errors.ts";
@@ -25,6 +27,8 @@ const MAX_ROOT_FIELDS = 100;
 const MAX_ALIASES = 100;
 const MAX_FRAGMENTS = 100;
 const MAX_OPERATIONS = 20;
+/** Characters of a name. What is unknown is compared with what is known, and repeated in the error. */
+const MAX_NAME_LENGTH = 256;
 /** Fields of all operations of a document, those of a fragment counted at each of its spreads. */
 const MAX_FIELDS = 2000;
 /** Comparisons of two fields with one name in a result. */
@@ -44,15 +48,22 @@ export class TooDeep extends GatewayError {
  */
 export function requireFewParts(document: DocumentNode): void {
   let aliases = 0;
+  let longest = 0;
+  const noteName = ({ value }: NameNode | EnumValueNode): void => {
+    longest = Math.max(longest, value.length);
+  };
   visit(document, {
     Field({ alias }) {
       if (alias) aliases++;
     },
+    Name: noteName,
+    EnumValue: noteName,
   });
   const { definitions } = document;
   const fragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).length;
   const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION).length;
   requireAtMost("aliases", aliases, MAX_ALIASES);
+  requireAtMost("characters in a name", longest, MAX_NAME_LENGTH);
   requireAtMost("fragments", fragments, MAX_FRAGMENTS);
   requireAtMost("operations", operations, MAX_OPERATIONS);
 }

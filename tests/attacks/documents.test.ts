@@ -29,6 +29,10 @@ const EXPENSIVE: Readonly<Record<string, (nonce: number) => string>> = {
   "101 fragments": (nonce) =>
     `{ ${times(101, (index) => `...F${index}`)} } ${times(101, (index) => `fragment F${index} on Query { __typename }`)} # ${nonce}`,
   "21 operations": (nonce) => `${times(21, (index) => `query Q${index} { me { id } }`)} # ${nonce}`,
+  "a field with a long name": (nonce) => `{ me { ${"x".repeat(50_000)} } } # ${nonce}`,
+  "an argument with a long name": (nonce) => `{ chat(id: "1", ${"x".repeat(50_000)}: 1) { id } } # ${nonce}`,
+  "a type with a long name": (nonce) => `query ($v: ${"X".repeat(50_000)}) { me { id } } # ${nonce}`,
+  "a long enum value": (nonce) => `{ chat(id: ${"X".repeat(50_000)}) { id } } # ${nonce}`,
   "33 levels": (nonce) => `{ __schema { types { ${"ofType { ".repeat(30)} name ${"}".repeat(30)} } } } # ${nonce}`,
   "fragments that double at each level": (nonce) =>
     `{ __schema { types { ...F0 } } } ${times(12, (index) => `fragment F${index} on __Type { a: ofType { ...F${index + 1} } b: ofType { ...F${index + 1} } }`)} fragment F12 on __Type { name } # ${nonce}`,
