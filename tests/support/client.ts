@@ -50,6 +50,13 @@ export class ResultErrors extends Error {
   }
 }
 
+/** Options of a client that connects again, at once, for as long as it takes: its operations wait. */
+export const PERSISTENT: Partial<ClientOptions> = {
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  retryWait: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
 /** A connected stock client. It does not come back by itself unless `options` say so. */
 export function connect(wsUrl: string, token: string | undefined, options: Partial<ClientOptions> = {}): TestClient {
   const acknowledged = Promise.withResolvers<Record<string, unknown>>();
