@@ -187,20 +187,19 @@ describe("a timeout", () => {
   it("ends an answer that stalls half-way, without another attempt", async () => {
     const { log, lines } = recordingLog();
     await using server = await startScriptedServer(partly(200));
-    await using api = chatApiAt(server.url, { timeoutMs: 100, log });
+    await using api = chatApiAt(server.url, { timeoutMs: 300, log });
     expect((await errorOf(get(api))).code).toBe("UPSTREAM_TIMEOUT");
     expect(lines).toEqual([]);
     expect(server.requests.length).toBeLessThan(2);
   });
 
-  it("ends a request whose connection does not come about, too", async () => {
+  it("ends a request whose connection does not come about, and those that wait for it", async () => {
     using deaf = await startDeafServer();
     await using api = chatApiAt(deaf.url, { timeoutMs: 100, connections: 1 });
-    for (let calls = 0; calls < 6; calls++) {
-      expect((await errorOf(get(api))).code).toBe("UPSTREAM_TIMEOUT");
-    }
-    // Had each waited until its connection was given up, there would be one for each.
-    expect(deaf.connections()).toBeLessThan(6);
+    const calls = Array.from({ length: 6 }, async (_, n) => errorOf(api.chat(TOKEN, `c${n}`)));
+    expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(new Set(["UPSTREAM_TIMEOUT"]));
+    // Had one of them waited until the connection was given up, there would be another one.
+    expect(deaf.connections()).toBeLessThanOrEqual(1);
   });
 
   it("takes requests out of the queue, so that an API that is back hears nothing of them", async () => {
@@ -208,21 +207,21 @@ describe("a timeout", () => {
     await using server = await startScriptedServer((response, request) =>
       up ? json(200, { chat: CHAT })(response, request) : undefined,
     );
-    await using api = chatApiAt(server.url, { timeoutMs: 1000, connections: 1 });
+    await using api = chatApiAt(server.url, { timeoutMs: 500, connections: 1 });
     const queued = Array.from({ length: 20 }, async () => errorOf(post(api)));
     expect(new Set((await Promise.all(queued)).map(({ code }) => code))).toEqual(new Set(["UPSTREAM_TIMEOUT"]));
     up = true;
-    await get(api);
+    // However long the first answer takes on this machine.
+    await expect.poll(() => get(api)).toMatchObject({ id: "c1" });
     const heard = server.requests.map(({ method }) => method);
     expect(heard.at(-1)).toBe("GET");
     // What was on its way when its time was over may arrive. The queue would be 20.
-    expect(heard.length).toBeLessThan(10);
-    expect(server.connections()).toBeLessThan(10);
+    expect(heard.filter((method) => method === "POST").length).toBeLessThan(10);
   });
 
   it("does not wait for the body of an answer whose status says it all", async () => {
     await using server = await startScriptedServer(partly(404));
-    await using api = chatApiAt(server.url, { timeoutMs: 100 });
+    await using api = chatApiAt(server.url);
     expect((await errorOf(get(api))).code).toBe("NOT_FOUND");
   });
 });

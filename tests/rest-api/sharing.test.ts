@@ -52,16 +52,18 @@ describe("equal reads that are under way", () => {
   });
 
   it("are not shared with one that began before the same user's write", async () => {
-    const before = Promise.withResolvers<void>();
+    const [asked, before] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const stale = json(200, { chat: { ...CHAT, unreadCount: 5 } });
     await using server = await startScriptedServer(async (response, request) => {
       if (request.method === "PUT") return json(200, {})(response, request);
       if (server.requests.length > 1) return json(200, { chat: { ...CHAT, unreadCount: 0 } })(response, request);
+      asked.resolve();
       await before.promise;
       return stale(response, request);
     });
     await using api = chatApiAt(server.url);
     const first = api.chat(TOKEN, "c1");
+    await asked.promise;
     await api.markChatRead(TOKEN, "c1");
     expect(await api.chat(TOKEN, "c1")).toMatchObject({ unreadCount: 0 });
     before.resolve();

@@ -37,6 +37,8 @@ export async function startScriptedServer(answer: Answer): Promise<ScriptedServe
       await answer(response, request);
     })().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
+  // No connection ends because a test takes its time.
+  server.keepAliveTimeout = 600_000;
   server.on("connection", (socket) => sockets.push(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
