@@ -1,7 +1,10 @@
-/** The value, or `fallback` where it takes longer than `ms`. What is waited for goes on; its later failure is not unhandled. */
+/**
+ * The value, or `fallback` where it takes longer than `ms`; what has arrived while this process was held up did not. What is waited for
+ * goes on; its later failure is not unhandled.
+ */
 export async function boundedWait<T, F>(ms: number, work: Promise<T>, fallback: F): Promise<T | F> {
   const { promise, resolve } = Promise.withResolvers<F>();
-  const timer = setTimeout(() => resolve(fallback), ms);
+  const timer = setTimeout(() => void setImmediate(resolve, fallback), ms);
   try {
     return await Promise.race([work, promise]);
   } finally {

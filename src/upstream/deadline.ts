@@ -9,6 +9,7 @@ export interface DeadlineListener {
  */
 export class Deadline {
   readonly #timer: NodeJS.Timeout;
+  #expiry: NodeJS.Immediate | undefined;
   #isOver = false;
   /**
    * One at a time: waits follow one another. An object rather than a function: V8 allocates a function literal that is assigned to a
@@ -17,7 +18,7 @@ export class Deadline {
   listener: DeadlineListener | undefined;
 
   constructor(ms: number) {
-    this.#timer = setTimeout(() => this.#expire(), ms).unref();
+    this.#timer = setTimeout(() => this.#expireSoon(), ms).unref();
   }
 
   get isOver(): boolean {
@@ -27,6 +28,12 @@ export class Deadline {
   /** The work is done. */
   cancel(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#expiry);
+  }
+
+  /** Behind what has arrived: where this process was held up, an answer that is there already is not late. */
+  #expireSoon(): void {
+    this.#expiry = setImmediate(() => this.#expire()).unref();
   }
 
   #expire(): void {

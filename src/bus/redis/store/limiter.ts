@@ -37,6 +37,8 @@ class SharedCounter {
   /** Ends the wait of each caller: with the answer of Redis, or without one. */
   readonly #waiting = new Set<(answer: unknown) => void>();
   #timer: NodeJS.Timeout | undefined;
+  /** Whether the time of those who wait is over, unless an answer has arrived already. */
+  #isOverdue = false;
   #isSilent = false;
   #isProbing = false;
 
@@ -53,7 +55,11 @@ class SharedCounter {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#waiting.add(resolve);
     const fallSilent = (): void => this.#fallSilent();
-    this.#timer ??= setTimeout(fallSilent, PATIENCE_MS);
+    this.#timer ??= setTimeout(() => {
+      // Behind what has arrived: where this process was held up, an answer that is there already is not late.
+      this.#isOverdue = true;
+      setImmediate(fallSilent);
+    }, PATIENCE_MS);
     this.#add(key, points).then(resolve, () => resolve(undefined));
     const answer = await promise;
     this.#waiting.delete(resolve);
@@ -63,12 +69,15 @@ class SharedCounter {
   }
 
   #noteAnswer(): void {
+    this.#isOverdue = false;
     if (this.#waiting.size > 0) this.#timer?.refresh();
     else this.#stopTimer();
   }
 
   /** Nobody waits any longer: a later caller would overtake them. */
   #fallSilent(): void {
+    if (!this.#isOverdue) return;
+    this.#isOverdue = false;
     this.#isSilent = true;
     this.#stopTimer();
     for (const resolve of this.#waiting) resolve(undefined);
