@@ -18,17 +18,23 @@ export class Outage {
   #reason: { readonly error: unknown; readonly at: number } | undefined;
   /** Whether a refusal has been passed on since the outage began. */
   #isExplained = false;
+  /** Whether there has been no connection yet, nor a reason for that. */
+  #isUnexplainedStart = true;
 
   constructor(listeners: OutageListeners) {
     this.#listeners = listeners;
   }
 
-  /** Something went wrong on a connection. Where an outage lasts, the first refusal by the server is passed on. */
+  /**
+   * Something went wrong on a connection. Where an outage lasts, the first refusal by the server is passed on; at the start, whatever is
+   * the first reason.
+   */
   failed(error: unknown): void {
     const reason = reasonOf(error);
     if (isConsequence(reason) && this.#freshReason() !== undefined) return;
     this.#reason = { error: reason, at: performance.now() };
-    if (this.#isOn && !this.#isExplained && isRefusal(reason)) this.#tell(reason);
+    if (!this.#isOn || this.#isExplained) return;
+    if (isRefusal(reason) || (this.#isUnexplainedStart && !isConsequence(reason))) this.#tell(reason);
   }
 
   begin(): void {
@@ -41,11 +47,13 @@ export class Outage {
     if (this.#isOn) this.#listeners.onReturn?.();
     this.#isOn = false;
     this.#isExplained = false;
+    this.#isUnexplainedStart = false;
     this.#reason = undefined;
   }
 
   #tell(reason: unknown): void {
     this.#isExplained = isRefusal(reason);
+    if (reason !== undefined) this.#isUnexplainedStart = false;
     this.#listeners.onOutage?.(reason);
   }
 

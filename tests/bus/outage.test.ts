@@ -1,0 +1,42 @@
+/** What an operator is told of an outage of Redis. */
+import { expect, test } from "vitest";
+import { Outage } from "../../src/bus/redis/connection/outage.ts";
+
+const UNREACHABLE = new Error("connect ECONNREFUSED 127.0.0.1:6379");
+const REFUSED = new Error("WRONGPASS invalid username-password pair or user is disabled.");
+const CONSEQUENCE = new Error("Connection is closed.");
+
+function watchedOutage() {
+  const told: unknown[] = [];
+  const outage = new Outage({
+    onOutage: (error) => void told.push(error),
+    onReturn: () => void told.push("connected"),
+  });
+  return { outage, told };
+}
+
+test("is the reason, where it is known", () => {
+  const { outage, told } = watchedOutage();
+  outage.failed(UNREACHABLE);
+  outage.begin();
+  outage.failed(UNREACHABLE);
+  expect(told).toEqual([UNREACHABLE]);
+});
+
+test("is a refusal that comes later, once", () => {
+  const { outage, told } = watchedOutage();
+  outage.failed(UNREACHABLE);
+  outage.begin();
+  for (const error of [UNREACHABLE, REFUSED, REFUSED]) outage.failed(error);
+  expect(told).toEqual([UNREACHABLE, REFUSED]);
+});
+
+test("is the first reason that comes to light, where there has been no connection yet", () => {
+  const { outage, told } = watchedOutage();
+  outage.begin();
+  for (const error of [CONSEQUENCE, UNREACHABLE, UNREACHABLE, REFUSED, REFUSED]) outage.failed(error);
+  outage.end();
+  outage.begin();
+  outage.failed(UNREACHABLE);
+  expect(told).toEqual([undefined, UNREACHABLE, REFUSED, "connected", undefined]);
+});
