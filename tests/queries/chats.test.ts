@@ -96,12 +96,12 @@ test("a chat shows the presence of every other participant", async () => {
   ]);
   const other = connect(gateway.wsUrl, carol.token);
   await other.acknowledged;
-  await expect.poll(presence, { timeout: 10_000 }).toEqual([
+  await expect.poll(presence).toEqual([
     { id: bob.id, user: named(bob), ...unknown },
     { id: carol.id, user: named(carol), online: true, lastSeenAt: null },
   ]);
   await other[Symbol.asyncDispose]();
-  await expect.poll(presence, { timeout: 10_000 }).toEqual([
+  await expect.poll(presence).toEqual([
     { id: bob.id, user: named(bob), ...unknown },
     { id: carol.id, user: named(carol), online: false, lastSeenAt: expect.stringMatching(/^\d{4}-.*T.*\.\d{3}Z$/) },
   ]);

@@ -25,16 +25,18 @@ export async function startDiscreetGateway(
   const write = (text: string): void => {
     const line = JSON.parse(text) as Record<string, unknown>;
     logged.push(line);
-    events.emit("line", line);
+    events.emit("line");
   };
   const gateway = await startGateway(environment, { log: pino({ level: "trace" }, { write }), ...overrides });
   return {
     ...gateway,
     logged,
     async line(values) {
-      for (;;) {
-        const [line] = (await once(events, "line")) as [Record<string, unknown>];
-        if (Object.entries(values).every(([key, value]) => line[key] === value)) return line;
+      // Several lines may be written in one turn.
+      for (let next = logged.length; ; next++) {
+        while (logged.length <= next) await once(events, "line");
+        const line = logged[next];
+        if (line && Object.entries(values).every(([key, value]) => line[key] === value)) return line;
       }
     },
     async [Symbol.asyncDispose]() {
