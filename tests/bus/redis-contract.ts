@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
 import { busContract } from "./contract.ts";
 import { TEST_EVENTS } from "./events.ts";
+import { connected } from "./redis-scene.ts";
 
 /** @param urlOf called when the server has been started. */
 export function redisContract(name: string, urlOf: () => string): void {
@@ -16,6 +17,7 @@ export function redisContract(name: string, urlOf: () => string): void {
       onListenerError,
     };
     const [one, other] = await Promise.all([createRedisBus(options), createRedisBus(options)]);
+    for (const bus of [one, other]) await connected(bus);
     return {
       one,
       other,

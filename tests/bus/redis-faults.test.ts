@@ -4,7 +4,7 @@ import { BusUnavailable, type PublishResult, type RecoveredEvent } from "../../s
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import type { TestEvent } from "./events.ts";
-import { connected, family, numbers, PATIENTLY, publishSteadily, record } from "./redis-scene.ts";
+import { connected, family, numbers, opener, PATIENTLY, publishSteadily, record } from "./redis-scene.ts";
 
 describe("a Redis that stays", () => {
   let server: RedisServer;
@@ -19,7 +19,7 @@ describe("a Redis that stays", () => {
     await using one = await open();
     await using other = await open();
     const histories = await Promise.all([record(publisher), record(one), record(other)]);
-    const load = publishSteadily(publisher);
+    const load = publishSteadily(publisher, { readers: histories });
     for (let cut = 0; cut < 5; cut++) {
       const seen = histories[1].numbers.length;
       await server.control.client("KILL", "TYPE", "pubsub");
@@ -40,7 +40,7 @@ describe("a Redis that stays", () => {
     await using publisher = await open();
     await using one = await open();
     const histories = await Promise.all([record(publisher), record(one)]);
-    const load = publishSteadily(publisher);
+    const load = publishSteadily(publisher, { readers: histories });
     for (let cut = 0; cut < 5; cut++) {
       const seen = histories[1].numbers.length;
       await server.control.client("KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -199,7 +199,7 @@ describe("a Redis that dies", () => {
     const [here, there] = await Promise.all([record(publisher), record(other)]);
     const restored: boolean[] = [];
     other.observe({ restored: (isEmptied) => void restored.push(isEmptied) });
-    const load = publishSteadily(publisher);
+    const load = publishSteadily(publisher, { readers: [here, there] });
     await expect.poll(() => there.numbers.length, PATIENTLY).toBeGreaterThan(100);
     await server.kill();
     await connected(publisher, false);
@@ -318,7 +318,7 @@ describe("a Redis that dies", () => {
 
   test("does not hold up the start, and what was published meanwhile arrives", async () => {
     await using server = await startRedis();
-    const open = family(server.url);
+    const open = opener(server.url);
     await server.kill();
     await using bus = await open();
     expect(bus.isConnected).toBe(false);
@@ -331,6 +331,7 @@ describe("a Redis that dies", () => {
     expect(await restored).toBe(false);
     expect((await published).position).toBeDefined();
     await using other = await open();
+    await connected(other);
     await record(other);
     await expect.poll(async () => (await other.log.tail("topic")).entries.length, PATIENTLY).toBe(1);
     await other.publish("topic", { n: 2 });

@@ -7,10 +7,7 @@ import { family, numbers, PATIENTLY, publishSteadily, record, type TestBus } fro
 // Before a master is replaced its sentinels have to be sure that it is gone, and agree on who replaces it; before one that is back
 // follows they wait for ten seconds. The tests wait together.
 vi.setConfig({ testTimeout: 90_000 });
-const MORE_PATIENTLY = { ...PATIENTLY, timeout: 40_000 };
-
-/** What waits while there is no master is less than a log keeps; beyond that it is the REST API's to tell. */
-const SLOWLY = { paceMs: 40 };
+const MORE_PATIENTLY = { ...PATIENTLY, timeout: 75_000 };
 
 /** Two buses, of which one publishes all the time, and both listen. */
 interface Scene extends Sentinels {
@@ -36,7 +33,7 @@ async function startScene(expect: ExpectStatic): Promise<Scene> {
   const replaced: [number, number] = [0, 0];
   publisher.observe({ restored: (isEmptied) => void (replaced[0] += Number(isEmptied)) });
   other.observe({ restored: (isEmptied) => void (replaced[1] += Number(isEmptied)) });
-  const load = publishSteadily(publisher, SLOWLY);
+  const load = publishSteadily(publisher, { paceMs: 40, readers: histories });
   starting.defer(async () => void (await load.stop()));
   const [, there] = histories;
   const started = starting.move();

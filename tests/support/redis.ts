@@ -114,7 +114,7 @@ function argumentsFor(options: RedisServerOptions, directory: string, port: numb
     "",
     ...(options.password ? ["--requirepass", options.password] : []),
     ...(options.cluster ? ["--cluster-enabled", "yes", "--cluster-config-file", `nodes-${port}.conf`] : []),
-    ...(options.cluster ? "--cluster-node-timeout 2000 --cluster-require-full-coverage no".split(" ") : []),
+    ...(options.cluster ? "--cluster-node-timeout 4000 --cluster-require-full-coverage no".split(" ") : []),
     ...(options.replicaOf === undefined ? [] : ["--replicaof", "127.0.0.1", String(options.replicaOf)]),
     ...(options.arguments ?? []),
   ];

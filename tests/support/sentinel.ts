@@ -10,7 +10,7 @@ const NAME = "chat";
 const SENTINELS = 3;
 
 /** Soon, but not so soon that a starved machine looks like a dead master. */
-const DOWN_AFTER_MS = 1000;
+const DOWN_AFTER_MS = 3000;
 
 export interface Sentinels extends AsyncDisposable {
   /** As the gateway is given it. */
