@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { answers, end, listenSomewhere } from "./redis.ts";
+import { end, isListening, listenSomewhere } from "./redis.ts";
 
 export interface Haproxy extends AsyncDisposable {
   readonly port: number;
@@ -57,8 +57,8 @@ export async function startHaproxy(targets: readonly number[]): Promise<Haproxy>
     port,
     kill: () => end(running),
     async restart() {
-      running = launchAt(port);
-      await answers(port, running);
+      do running = launchAt(port);
+      while (!(await isListening(running, port)));
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };

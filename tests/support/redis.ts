@@ -1,7 +1,7 @@
 /** A real redis-server of a test's own, and what can befall one. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { mkdtempDisposable, readdir, readFile, readlink } from "node:fs/promises";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,7 +70,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       return running.pid ?? 0;
     },
     async restart() {
-      running = launch(argumentsFor(options, directory, port));
+      do running = launch(argumentsFor(options, directory, port));
+      while (!(await isListening(running, port)));
       await control.ping();
     },
     pause: () => void running.kill("SIGSTOP"),
@@ -137,14 +138,39 @@ export async function listenSomewhere(
     const port = await freePort();
     await prepare?.(port);
     const child = launchAt(port);
-    const gone = once(child, "exit").then(() => "gone" as const);
-    if ((await Promise.race([gone, answers(port, child)])) === "answers") return { child, port };
+    if (await isListening(child, port)) return { child, port };
   }
   throw new Error("a server does not start");
 }
 
+/** Resolves when connections are taken at that port, to whether it is that process that takes them. Where it is not, the process is gone. */
+export async function isListening(child: ChildProcess, port: number): Promise<boolean> {
+  const gone = once(child, "exit").then(() => "gone" as const);
+  if ((await Promise.race([gone, answers(port, child)])) === "gone") return false;
+  if (await owns(child, port)) return true;
+  await end(child);
+  return false;
+}
+
+/** Whether the listening socket at that port is the process's, as far as this system tells. */
+async function owns(child: ChildProcess, port: number): Promise<boolean> {
+  const tables = await Promise.all(
+    ["tcp", "tcp6"].map((name) => readFile(`/proc/net/${name}`, "utf8").catch(() => "")),
+  );
+  const rows = tables.flatMap((table) => table.split("\n").slice(1)).map((row) => row.trim().split(/\s+/));
+  if (rows.length === 0) return true;
+  const [LISTEN, address] = ["0A", `:${port.toString(16).toUpperCase().padStart(4, "0")}`];
+  const listening = rows.filter(([, local, , state]) => state === LISTEN && local?.endsWith(address));
+  const sockets = new Set(listening.map((row) => `socket:[${row[9]}]`));
+  const directory = `/proc/${child.pid}/fd`;
+  const names = await readdir(directory).catch(() => undefined);
+  if (!names) return child.exitCode === null;
+  const open = await Promise.all(names.map((name) => readlink(join(directory, name)).catch(() => "")));
+  return open.some((link) => sockets.has(link));
+}
+
 /** Resolves when somebody takes connections there, or the process is gone. */
-export async function answers(port: number, child: ChildProcess): Promise<"answers"> {
+async function answers(port: number, child: ChildProcess): Promise<"answers"> {
   while (child.exitCode === null) {
     const socket = connect(port, "127.0.0.1");
     const isOpen = await once(socket, "connect").then(
