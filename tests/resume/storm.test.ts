@@ -9,7 +9,7 @@ import { MarkReadDocument, SendMessageDocument } from "../support/generated/grap
 import { contentOf } from "../sessions/scene.ts";
 import { numbered } from "../support/transcript.ts";
 
-const USERS = 40;
+const USERS = 20;
 const DEVICES = 8;
 const CACHE_TTL_MS = 5000;
 
