@@ -11,6 +11,9 @@ export type CountedType = "query" | "mutation" | "subscription" | "unknown";
 
 const TYPES = ["query", "mutation", "subscription"] as const;
 
+/** There from the start, at 0: who is alerted when one of them increases has to hear of the first. */
+const CODES = ["OK", "INTERNAL_SERVER_ERROR", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"];
+
 /** What is counted of the subscriptions to one field of the schema. */
 export class FieldStatistics {
   readonly name: string;
@@ -37,7 +40,7 @@ export class OperationStatistics {
   constructor(schema: GraphQLSchema) {
     this.fields = Object.keys(schema.getSubscriptionType()?.getFields() ?? {}).map((name) => new FieldStatistics(name));
     this.#byName = new Map(this.fields.map((field) => [field.name, field]));
-    this.ended = new Map([...TYPES.map((type) => [type, new Counts(["OK"])] as const), ["unknown", new Counts()]]);
+    this.ended = new Map([...TYPES, "unknown" as const].map((type) => [type, new Counts(CODES)]));
     this.durations = new Map(TYPES.map((type) => [type, new Durations(BOUNDS)]));
   }
 
