@@ -1,10 +1,14 @@
 /**
- * `npm run sizing -- [--clients <n>]`: what clients, chats and messages take in Redis, and connections in the gateway. Prints rows of the table in
- * docs/OPERATIONS.md. Each is the growth between two states, divided by what came in between.
+ * `npm run sizing -- [--clients <n>] [--write]`: what clients, chats and messages take in Redis. Each is the growth between two states, divided by
+ * what came in between. `--write` keeps it in `scripts/capacity/redis-sizes.json`, from which `npm run capacity -- --write` makes the table in
+ * docs/OPERATIONS.md.
  */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { SIZES_FILE, type RedisSizes } from "./capacity/sizing.ts";
 import { openGraphQLSocket, type GraphQLSocket } from "../tests/support/graphql-socket.ts";
 import { CHAT_SIZE, createClients, SEND, SUBSCRIPTIONS, type Client } from "./soak/churn.ts";
 import { startObserved, type Holding, type Observed } from "./soak/held.ts";
@@ -17,7 +21,14 @@ const LENGTH = 100;
 
 const HEARTBEAT_MS = 1000;
 
-const { values } = parseArgs({ options: { clients: { type: "string", default: "500" } } });
+const DEFAULT_CLIENTS = 500;
+
+const { values } = parseArgs({
+  options: {
+    clients: { type: "string", default: String(DEFAULT_CLIENTS) },
+    write: { type: "boolean", default: false },
+  },
+});
 const count = Number(values.clients);
 if (!(count > 0)) throw new Error("--clients is a number");
 
@@ -58,8 +69,8 @@ async function sendToEachChat(connected: readonly Connected[], messages: number)
   }
 }
 
-function kilobytes(from: Holding, to: Holding, things: number, what: "redisBytes" | "residentBytes"): string {
-  return `${(((to[what] ?? Number.NaN) - (from[what] ?? Number.NaN)) / things / 1000).toFixed(2)} KB`;
+function bytesEach(from: Holding, to: Holding, things: number): number {
+  return Math.round(((to.redisBytes ?? Number.NaN) - (from.redisBytes ?? Number.NaN)) / things);
 }
 
 await using observed = await startObserved("redis", { HEARTBEAT_INTERVAL: String(HEARTBEAT_MS) });
@@ -82,12 +93,18 @@ const begun = await holdingOf(observed, connected);
 await sendToEachChat(connected, MORE_MESSAGES);
 const filled = await holdingOf(observed, connected);
 
-const rows = [
-  ["a connection with four subscriptions, in the gateway", kilobytes(empty, subscribed, count, "residentBytes")],
-  ["a user who is online", kilobytes(empty, online, count, "redisBytes")],
-  ["a stream position of a client", kilobytes(online, resumable, 2 * count, "redisBytes")],
-  ["a chat with a message", kilobytes(subscribed, begun, chats, "redisBytes")],
-  ["each message of its log", kilobytes(begun, filled, chats * MORE_MESSAGES, "redisBytes")],
-];
-process.stdout.write(rows.map((row) => `| ${row.join(" | ")} |\n`).join(""));
+const sizes: RedisSizes = {
+  command: ["npm run sizing", ...(count === DEFAULT_CLIENTS ? [] : [`-- --clients ${count}`])].join(" "),
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} cores`,
+  bytes: {
+    onlineUser: bytesEach(empty, online, count),
+    position: bytesEach(online, resumable, 2 * count),
+    chat: bytesEach(subscribed, begun, chats),
+    message: bytesEach(begun, filled, chats * MORE_MESSAGES),
+  },
+};
+const text = `${JSON.stringify(sizes, undefined, 2)}\n`;
+process.stdout.write(text);
+if (values.write) writeFileSync(SIZES_FILE, text);
 for (const { socket } of [...first, ...connected]) socket.socket.terminate();

@@ -1,8 +1,9 @@
-/** The tables of `docs/CAPACITY.md`, and where they are put. */
+/** The tables of `docs/CAPACITY.md` and the sizes of `docs/OPERATIONS.md`, and where they are put. */
 import { fileURLToPath } from "node:url";
 import { readResults, type Results } from "../../bench/report/results.ts";
 import { checksOf, costsOf, type Check } from "./costs.ts";
 import { demandOf, type Demand, type Load, type Settings, type UnitCosts } from "./demand.ts";
+import { readSizes, sizingText } from "./sizing.ts";
 
 export const SIZES: readonly number[] = [10_000, 100_000, 1_000_000, 10_000_000];
 
@@ -131,14 +132,19 @@ export function capacityTables(results: Results): string {
   ].join("\n\n");
 }
 
-const START = "<!-- capacity:start -->";
-const END = "<!-- capacity:end -->";
-
 /** The document with these tables between its markers. Throws where it has none. */
-export function withTables(document: string, tables: string): string {
-  const [start, end] = [document.indexOf(START), document.indexOf(END)];
-  if (start === -1 || end < start) throw new Error(`docs/CAPACITY.md: expected the lines ${START} and ${END}`);
-  return `${document.slice(0, start + START.length)}\n\n${tables}\n\n${document.slice(end)}`;
+export function withTables(document: string, tables: string, name = "capacity"): string {
+  const [first, last] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`];
+  const [start, end] = [document.indexOf(first), document.indexOf(last)];
+  if (start === -1 || end < start) throw new Error(`expected the lines ${first} and ${last}`);
+  return `${document.slice(0, start + first.length)}\n\n${tables}\n\n${document.slice(end)}`;
+}
+
+/** What docs/OPERATIONS.md says of sizes. */
+export function sizingSection(results: Results): string {
+  const { idle } = results;
+  if (!idle) throw new Error("an idle connection was not measured");
+  return sizingText(readSizes(), costsOf(results), idle);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,6 +1,7 @@
 /**
  * What a number of connections needs: `npm run capacity [-- --connections <n> --messages <per user and hour> …] [--write]`. The costs are
- * those of the measurements in `measured.json`. Without options: the tables of `docs/CAPACITY.md`, which `--write` puts there.
+ * those of the measurements in `measured.json`. Without options: the tables of `docs/CAPACITY.md`, which `--write` puts there, and the sizes
+ * of `docs/OPERATIONS.md` with them.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -8,9 +9,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { costsOf } from "./costs.ts";
 import type { Load, Settings } from "./demand.ts";
-import { capacityTables, demandTable, LOAD, readMeasured, SETTINGS, withTables } from "./document.ts";
+import { capacityTables, demandTable, LOAD, readMeasured, SETTINGS, sizingSection, withTables } from "./document.ts";
 
-const DOCUMENT = fileURLToPath(new URL("../../docs/CAPACITY.md", import.meta.url));
+function write(name: string, text: string, marker?: string): void {
+  const path = fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
+  writeFileSync(path, withTables(readFileSync(path, "utf8"), text, marker));
+}
 
 const { values } = parseArgs({
   options: {
@@ -64,6 +68,9 @@ if (Object.keys(values).length > 1) {
   process.stdout.write(`${demandTable([load], settings, costsOf(results))}\n`);
 } else {
   const tables = capacityTables(results);
-  if (values.write) writeFileSync(DOCUMENT, withTables(readFileSync(DOCUMENT, "utf8"), tables));
+  if (values.write) {
+    write("CAPACITY.md", tables);
+    write("OPERATIONS.md", sizingSection(results), "sizing");
+  }
   process.stdout.write(`${tables}\n`);
 }

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { demandOf, reached, rechecksPerSecond, type UnitCosts } from "../../scripts/capacity/demand.ts";
-import { capacityTables, deploymentsOf, readMeasured, withTables } from "../../scripts/capacity/document.ts";
+import {
+  capacityTables,
+  deploymentsOf,
+  readMeasured,
+  sizingSection,
+  withTables,
+} from "../../scripts/capacity/document.ts";
 import { leastCosts, leastSquares } from "../../scripts/capacity/least-squares.ts";
 
 const COSTS: UnitCosts = {
@@ -114,5 +120,10 @@ describe("capacity", () => {
   it("is documented as it is computed", () => {
     const document = readFileSync(new URL("../../docs/CAPACITY.md", import.meta.url), "utf8");
     expect(withTables(document, capacityTables(readMeasured()))).toBe(document);
+  });
+
+  it("has the sizes of docs/OPERATIONS.md as they were measured", () => {
+    const document = readFileSync(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8");
+    expect(withTables(document, sizingSection(readMeasured()), "sizing")).toBe(document);
   });
 });

@@ -11,6 +11,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export interface Installation extends AsyncDisposable {
   /** The folder, with `node_modules` and nothing else but a manifest. */
   readonly path: string;
+  /** The packages as they were packed. */
+  readonly tarballs: readonly string[];
   /** What is in the tarball of each package. */
   readonly files: Readonly<Record<"graphql-chat-gateway" | "graphql-chat-client", readonly string[]>>;
   /** What starts the command that the package brings. */
@@ -30,11 +32,11 @@ export async function installPackages(): Promise<Installation> {
     packed.find((one) => one.name === name)?.files.map((file) => file.path) ?? [];
   const tarballs = (await readdir(path)).filter((file) => file.endsWith(".tgz")).map((file) => join(path, file));
   await writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  await run("npm", ["install", ...quick, ...tarballs], { cwd: path });
+  await installInto(path, tarballs);
   const running = starting.move();
   return {
     path,
+    tarballs,
     files: {
       "graphql-chat-gateway": filesOf("graphql-chat-gateway"),
       "graphql-chat-client": filesOf("graphql-chat-client"),
@@ -42,4 +44,10 @@ export async function installPackages(): Promise<Installation> {
     command: (...args) => [process.execPath, join(path, "node_modules/.bin/graphql-chat-gateway"), ...args],
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Installs packages into a folder that has a manifest. */
+export async function installInto(path: string, packages: readonly string[]): Promise<void> {
+  const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  await run("npm", ["install", ...quick, ...packages], { cwd: path });
 }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
@@ -9,7 +9,7 @@ import { connect } from "../support/client.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { startProcess, temporaryDirectory } from "../support/process.ts";
 import { startRedis } from "../support/redis.ts";
-import { installPackages, type Installation } from "./installed.ts";
+import { installInto, installPackages, type Installation } from "./installed.ts";
 
 const FAR = { PORT: "0", HOST: "127.0.0.1", DRAIN_WINDOW: "0" };
 const ADMIN = "an-admin-token-of-thirty-two-characters";
@@ -264,4 +264,25 @@ test("the client package runs in Node.js, and bundled by Vite without node_modul
   }
   const contents = api.data.messages(api.demoChatId).map(({ content }) => content);
   expect(contents.slice(-2)).toEqual(["from frontend.mjs", "from bundle.mjs"]);
+});
+
+test("the client package alone brings nothing of the server, with React and without", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const packages = [...installed.tarballs.filter((file) => file.includes("graphql-chat-client-")), "react"];
+  await installInto(path, packages);
+  const brought = (await readdir(join(path, "node_modules"))).filter((name) => !name.startsWith("."));
+  expect(brought.toSorted()).toEqual(["graphql", "graphql-chat-client", "graphql-ws", "react"]);
+  await writeFile(
+    join(path, "program.mjs"),
+    `const names = async (name) => Object.keys(await import(name));
+     console.log(JSON.stringify([await names("graphql-chat-client"), await names("graphql-chat-client/react")]));`,
+  );
+  await using program = await startProcess({ command: [process.execPath, "program.mjs"], cwd: path });
+  expect(await program.exited).toEqual(CLEAN);
+  expect(JSON.parse(program.output)).toEqual([
+    expect.arrayContaining(["createChatClient"]),
+    expect.arrayContaining(["useMessages"]),
+  ]);
 });
