@@ -14,16 +14,16 @@ interface UnitTest {
   readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly unknown[] }[];
 }
 
-function read<T>(name: string): T {
-  return parse(readFileSync(new URL(`../../deploy/prometheus/${name}`, import.meta.url), "utf8")) as T;
+function read(name: string): unknown {
+  return parse(readFileSync(new URL(`../../deploy/prometheus/${name}`, import.meta.url), "utf8"));
 }
 
-const rules = read<{ groups: readonly { rules: readonly Rule[] }[] }>("alerts.yml").groups.flatMap(
-  (group) => group.rules,
-);
+const { groups } = read("alerts.yml") as { groups: readonly { rules: readonly Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
 
 test("each alert is silent at one moment of its unit test, and fires at another", () => {
-  const checks = read<{ tests: readonly UnitTest[] }>("alerts.test.yml").tests.flatMap((one) => one.alert_rule_test);
+  const { tests } = read("alerts.test.yml") as { tests: readonly UnitTest[] };
+  const checks = tests.flatMap((one) => one.alert_rule_test);
   const namesOf = (isFiring: boolean): string[] =>
     checks.filter(({ exp_alerts }) => exp_alerts.length > 0 === isFiring).map(({ alertname }) => alertname);
   const alerts = rules.map(({ alert }) => alert).toSorted();
@@ -47,7 +47,7 @@ test("each series that an alert names is there from the start", async () => {
 });
 
 test("the alerts are for the job that Prometheus scrapes", () => {
-  const { scrape_configs } = read<{ scrape_configs: readonly { job_name: string }[] }>("prometheus.yml");
+  const { scrape_configs } = read("prometheus.yml") as { scrape_configs: readonly { job_name: string }[] };
   const jobs = rules.flatMap(({ expr }) => [...expr.matchAll(/job="([^"]+)"/g)].map(([, job]) => job));
   expect(new Set(jobs)).toEqual(new Set(scrape_configs.map(({ job_name }) => job_name)));
 });
