@@ -29,6 +29,7 @@ const LONGEST_ROUND_MS = 300_000;
 
 const ENVIRONMENT = {
   HTTP_API_IDEMPOTENT: "true",
+  PRESENCE_TTL: "1500",
   // A resume is never longer than is allowed.
   REPLAY_LIMIT: "10000",
 };

@@ -20,7 +20,7 @@ let instances: Instances;
 let history: History;
 
 beforeAll(async () => {
-  instances = await startInstances({ environment: { TYPING_TIMEOUT: "1500", HTTP_API_IDEMPOTENT: "true" } });
+  instances = await startInstances({ environment: { TYPING_TIMEOUT: "10000", HTTP_API_IDEMPOTENT: "true" } });
 });
 beforeEach(() => {
   history = new History();
@@ -121,13 +121,14 @@ test("users of a killed instance go offline once; those with another device stay
 test("typing on a killed instance stops, for early and late listeners alike", async () => {
   const { ann, ben, cleo, chatId } = gather(instances);
   const [one, two, three] = instances.all;
+  await using late = connect(three.wsUrl, cleo.token);
+  await late.acknowledged;
   await using early = connect(two.wsUrl, ben.token);
   await using seen = early.subscribe(TypingChangedDocument);
   await early.run(MeDocument);
   await using typist = connect(one.wsUrl, ann.token);
   await typist.run(SetTypingDocument, { chatId, isTyping: true });
   expect(await nextTyping(seen)).toBe("Ann types");
-  await using late = connect(three.wsUrl, cleo.token);
   await using present = late.subscribe(TypingChangedDocument);
   expect(await nextTyping(present)).toBe("Ann types");
   await one.stop("SIGKILL");

@@ -133,13 +133,12 @@ export class History implements AsyncDisposable {
     };
   }
 
-  /** Resolves when every listener has heard everything that was answered so far, or when that does not come about. */
-  async complete(patienceMs = 10_000): Promise<void> {
-    const patience = AbortSignal.timeout(patienceMs);
+  /** Resolves when every listener has heard everything that was answered so far, or when nobody has heard anything for so long. */
+  async complete(patienceMs = 20_000): Promise<void> {
     const said = [...this.said];
     while (this.#listeners.some((listener) => lostOf(listener, said).length > 0)) {
       try {
-        await once(this.#changes, "heard", { signal: patience });
+        await once(this.#changes, "heard", { signal: AbortSignal.timeout(patienceMs) });
       } catch {
         return;
       }

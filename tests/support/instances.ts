@@ -16,7 +16,8 @@ const QUICK = {
   RATE_LIMIT_MESSAGES: "100000/1s",
   RATE_LIMIT_OPERATIONS: "100000/1s",
   MAX_CONNECTIONS_PER_USER: "100000",
-  PRESENCE_TTL: "1500",
+  // An instance that a busy machine keeps waiting for some seconds is not dead.
+  PRESENCE_TTL: "10000",
   PRESENCE_GRACE: "300",
   EVENTS_SECRET,
   // What starts again and again is compiled once.
