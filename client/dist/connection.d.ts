@@ -5,11 +5,11 @@ import type { ChatClientOptions, ConnectionState } from "./types.js";
 /** A subscription that goes on over all connections. */
 export interface Subscription {
     /** Whether everything until now has been delivered. */
-    readonly isLive: boolean;
+    readonly isLive?: boolean;
     stop(): void;
 }
 interface Followed {
-    isLive: boolean;
+    isLive?: boolean;
     id?: string;
     readonly onLive?: ((isNew: boolean) => void) | undefined;
 }

@@ -28,10 +28,7 @@ export class Connection {
     #silenceTimer;
     #endPause;
     constructor({ url, token, clientId, onSignedOut }) {
-        // A session that is not prolonged ends with its token, and the next connect asks for another.
-        this.#token = tokenSource(token, (next) => {
-            this.run("mutation($token:String!){refreshToken(token:$token){id}}", { token: next }, 0).catch(() => undefined);
-        });
+        this.#token = tokenSource(this, token);
         this.client = createClient({
             url: async () => {
                 // When it is time to connect, and there is a token that the gateway has not refused.
@@ -56,7 +53,7 @@ export class Connection {
                     }
                 }
             },
-            connectionParams: () => ({ token: this.#token.current, clientId, streamStates: true }),
+            connectionParams: () => ({ token: this.#token.current(), clientId, streamStates: true }),
             generateID: (payload) => ((this.#followed.get(payload) ?? {}).id = uniqueId()),
             shouldRetry: () => true,
             retryAttempts: Infinity,
@@ -69,7 +66,6 @@ export class Connection {
                     clearTimeout(this.#graceTimer);
                     this.socket = socket;
                     this.userId = payload?.["userId"];
-                    this.#token.watch();
                     this.#changed();
                 },
                 message: () => this.socket && clearTimeout(this.#silenceTimer),
@@ -82,7 +78,7 @@ export class Connection {
                 },
             },
         });
-        onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
+        onWake(this.#wake, this.#closing.signal);
     }
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.
@@ -91,21 +87,22 @@ export class Connection {
      */
     subscribe(query, variables, next, onLive, ended) {
         const payload = { query, variables };
-        const followed = { onLive, isLive: false };
+        const followed = {
+            stop() {
+                release();
+                end();
+            },
+            onLive,
+        };
         const release = this.hold(payload, followed);
         const end = operate(this.client, payload, next, (failure) => {
             release();
             ended?.(failure);
         });
-        return Object.assign(followed, {
-            stop() {
-                release();
-                end();
-            },
-        });
+        return followed;
     }
     /** Something is behind: a subscription, or anything else until the result is called. */
-    hold(payload = {}, followed = { isLive: false }) {
+    hold(payload = {}, followed = {}) {
         this.#followed.set(payload, followed);
         this.#update();
         return () => {
@@ -158,7 +155,6 @@ export class Connection {
     }
     #lost() {
         clearTimeout(this.#silenceTimer);
-        this.#token.pause();
         if (!this.socket)
             return;
         this.socket = undefined;
@@ -171,9 +167,9 @@ export class Connection {
     }
     /** Gives up a connection, or the attempt to make one, and shows that at once. */
     #terminate(absence) {
-        this.#lost();
-        this.#show(absence);
+        // graphql-ws calls `closed`, which says that the connection is lost.
         this.client.terminate();
+        this.#show(absence);
     }
     /** Nothing connects any more. */
     #end() {
@@ -185,7 +181,7 @@ export class Connection {
         this.#absence = absence;
         this.#update();
     }
-    #wake(isOnline) {
+    #wake = (isOnline) => {
         if (!isOnline)
             this.#terminate("offline");
         else if (this.socket) {
@@ -195,10 +191,10 @@ export class Connection {
         else {
             if (this.#absence === "offline")
                 this.#show(this.userId ? "reconnecting" : "connecting");
-            this.#failures = Math.min(this.#failures, 1);
+            this.#failures &&= 1;
             this.#endPause?.();
         }
-    }
+    };
     #changed() {
         this.listeners.forEach((listener) => listener());
         this.#update();
@@ -210,7 +206,7 @@ export class Connection {
         const status = this.socket ? (isLive ? "live" : "catching-up") : this.#absence;
         if (status === before.status && retryAt === before.retryAt)
             return;
-        this.#state = { status, since: status === before.status ? before.since : Date.now(), ...(retryAt && { retryAt }) };
+        this.#state = { status, since: status === before.status ? before.since : Date.now(), retryAt };
         this.state.changed();
     }
 }

@@ -4,7 +4,7 @@ import type { Inbox, User } from "./types.js";
 /** The viewer's chats, and who of the others is online. */
 export interface ChatList {
     readonly store: Store<Inbox>;
-    readonly me: User;
+    me(): User;
     online(chatId: string): readonly User[];
 }
 /** @param onPeople called when somebody comes or goes. */

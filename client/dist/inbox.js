@@ -4,17 +4,16 @@ import { brief } from "./timeline.js";
 export function chatList(connection, onPeople) {
     const chats = new Map();
     const online = new Map();
-    let me = { id: "", name: "" };
     let isLoaded = false;
     const onlineOf = (users = []) => users.filter((user) => online.has(user.id));
     const show = (chat) => {
-        const others = chat.participants.filter((user) => user.id !== me.id);
+        const others = chat.participants.filter((user) => user.id !== connection.userId);
         return {
             ...chat,
             title: chat.title ?? others.map((user) => user.name).join(", "),
             online: onlineOf(others),
             updatedAt: new Date(chat.updatedAt),
-            lastMessage: chat.lastMessage ? brief(chat.lastMessage, me.id) : undefined,
+            lastMessage: chat.lastMessage ? brief(chat.lastMessage, connection.userId) : undefined,
         };
     };
     const store = derived(() => {
@@ -33,17 +32,14 @@ export function chatList(connection, onPeople) {
     connection.listeners.add(() => {
         if (connection.socket)
             online.clear();
-        me = { ...me, id: connection.userId };
     });
     connection.subscribe("subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}", {}, (change) => {
         if (change.isSnapshot)
             chats.clear();
         for (const id of change.removedIds)
             chats.delete(id);
-        for (const chat of change.changed) {
+        for (const chat of change.changed)
             chats.set(chat.id, chat);
-            me = chat.participants.find((user) => user.id === me.id) ?? me;
-        }
         isLoaded = true;
         changed();
     });
@@ -53,8 +49,9 @@ export function chatList(connection, onPeople) {
     });
     return {
         store,
-        get me() {
-            return me;
+        me: () => [...chats.values()].flatMap((chat) => chat.participants).find((user) => user.id === connection.userId) ?? {
+            id: connection.userId,
+            name: "",
         },
         online: (chatId) => onlineOf(chats.get(chatId)?.participants),
     };

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.js";
 import { type Pending } from "./stored.js";
-import type { ChatStorage } from "./types.js";
+import type { ChatStorage, ShownMessage } from "./types.js";
 /** What an open chat has to do with its outgoing messages. */
 export interface OpenChat {
     /** Whether everything that was missed has come: a message that was tried before is then known to be there or not. */
@@ -10,9 +10,9 @@ export interface OpenChat {
 }
 /** Messages that are not persisted yet, in order, one at a time. */
 export interface Outbox {
-    /** The open chats. */
-    readonly rooms: Map<string, OpenChat>;
     of(chatId: string): readonly Pending[];
+    /** What is shown of a message's state; what is being sent is stored as queued, because the page may go meanwhile. */
+    stateOf(message: Pending): ShownMessage["state"];
     add(chatId: string, text: string, key?: string): Pending;
     /** Sends a failed message again. */
     retry(key: string): void;
@@ -20,5 +20,7 @@ export interface Outbox {
     discard(key: string): void;
     /** Sends what can be sent now, and tells the open chats. */
     readonly flush: () => void;
+    /** The chat is not open any more. */
+    close(chatId: string): void;
 }
 export declare function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox;

@@ -5,57 +5,56 @@ import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.js";
 export function createOutbox(connection, rooms, storage) {
     const stored = storedMessages(storage);
     let messages = [];
-    /** Defined while a message is being sent. */
+    let sending;
     let stop;
     const change = (changed) => {
-        messages = changed;
-        stored.save(messages);
-        flush();
+        stored.save(changed);
+        flush(changed);
     };
-    const flush = () => {
-        const next = messages.find((message) => message.state === "queued" && (rooms.get(message.chatId)?.isLive ?? true));
-        if (next && !stop && connection.socket) {
-            if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) {
-                next.state = "failed";
-                return flush();
-            }
-            stop = send(connection, next, (state) => {
-                stop = undefined;
+    const flush = (all = messages) => {
+        // What is sent stays until its open chat has it.
+        messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
+        const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
+        if (!next || sending || !connection.socket)
+            return rooms.forEach((chat) => chat.changed());
+        if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS)
+            next.state = "failed";
+        else {
+            sending = next;
+            stop = send(connection, next, (state, id) => {
+                sending = undefined;
                 next.state = state;
+                next.id = id;
                 change(messages);
-                if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true))
-                    discard(next.key);
             });
-            stored.save(messages);
         }
-        rooms.forEach((chat) => chat.changed());
+        change(messages);
     };
+    /** Nobody knows then whether the message arrives: it stays queued. */
     const abort = () => {
         stop?.();
-        stop = undefined;
+        sending = undefined;
     };
-    const find = (key, state) => messages.find((message) => message.state === state && message.key === key);
     const add = (chatId, text, key = uniqueId()) => {
         const added = { key, chatId, text, at: Date.now(), state: "queued" };
         change([...messages, added]);
         return added;
     };
     const discard = (key) => {
-        if (find(key, "sending"))
+        if (sending?.key === key)
             abort();
         change(messages.filter((message) => message.key !== key));
     };
     connection.listeners.add(() => {
         abort();
-        messages = stored.welcome(connection.userId, messages);
-        flush();
+        flush(stored.welcome(connection.userId, messages));
     });
     return {
-        rooms,
         of: (chatId) => messages.filter((message) => message.chatId === chatId),
+        stateOf: (message) => (message === sending ? "sending" : message.state),
         add,
         retry(key) {
-            const failed = find(key, "failed");
+            const failed = messages.find((message) => message.state === "failed" && message.key === key);
             if (!failed)
                 return;
             discard(key);
@@ -63,22 +62,17 @@ export function createOutbox(connection, rooms, storage) {
         },
         discard,
         flush,
+        close(chatId) {
+            rooms.delete(chatId);
+            flush();
+        },
     };
 }
-/** The result aborts that: nobody knows then whether the message arrives, and it is queued again. */
-function send(connection, message, finish) {
-    const { chatId, text, key } = message;
-    message.state = "sending";
-    const end = operate(connection.client, {
+/** The result aborts it. */
+function send(connection, { chatId, text, key }, finish) {
+    return operate(connection.client, {
         query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
         variables: { id: chatId, text, key },
-    }, ({ id }) => {
-        message.id = id;
-        finish("sent");
-    }, () => finish("failed"), Date.now() + RETRY_FOR_MS);
-    return () => {
-        end();
-        message.state = "queued";
-    };
+    }, ({ id }) => finish("sent", id), () => finish("failed"), Date.now() + RETRY_FOR_MS);
 }
 //# sourceMappingURL=outbox.js.map

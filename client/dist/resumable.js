@@ -22,22 +22,25 @@ export function resumable(client) {
         // The client sends this very object again after a reconnect.
         const variables = { ...payload.variables };
         const received = new Set();
-        const isNew = (result) => {
+        const next = (result) => {
             const message = result.data?.[alias];
-            if (!after || !message?.cursor)
-                return true;
-            const { cursor, id = cursor } = message;
-            variables[after] = cursor;
-            if (received.size > REMEMBERED)
-                received.delete(received.values().next().value ?? "");
-            return received.size < received.add(id).size;
+            if (after && message?.cursor) {
+                const { cursor, id = cursor } = message;
+                variables[after] = cursor;
+                if (received.has(id))
+                    return;
+                const [oldest = ""] = received.add(id);
+                if (received.size > REMEMBERED)
+                    received.delete(oldest);
+            }
+            sink.next(result);
         };
         const complete = () => {
             if (running.delete(stop))
                 sink.complete();
         };
         const end = persist(client, { ...payload, variables }, {
-            next: (result) => isNew(result) && sink.next(result),
+            next,
             complete,
             error: ({ cause }) => running.delete(stop) && sink.error(cause),
         }, ({ isPassing, cause }) => isPassing &&
@@ -55,7 +58,7 @@ export function resumable(client) {
     return {
         ...client,
         subscribe,
-        iterate: (payload) => iterate((sink) => subscribe(payload, sink)),
+        iterate: (payload) => iterate(subscribe, payload),
         dispose() {
             for (const stop of running)
                 stop();
@@ -64,14 +67,14 @@ export function resumable(client) {
     };
 }
 /** What is subscribed to, one by one; `return` ends it. */
-function iterate(subscribe) {
+function iterate(subscribe, payload) {
     const received = [];
     let wake;
     const push = (take) => {
         received.push(take);
         wake?.();
     };
-    const stop = subscribe({
+    const stop = subscribe(payload, {
         next: (result) => push(() => result),
         error: (error) => push(() => {
             throw error;
@@ -80,7 +83,7 @@ function iterate(subscribe) {
     });
     const iterator = (async function* () {
         for (;;) {
-            if (received.length === 0)
+            if (!received.length)
                 await new Promise((resolve) => (wake = resolve));
             const take = received.shift();
             if (!take)

@@ -10,8 +10,8 @@ export class OpenRoom {
         ],
         hasOlder: !!this.#start,
         loading: this.#isLoading || !!this.#older,
-        ...(this.#gap && { gap: this.#gap }),
-        ...(this.#error && { error: this.#error }),
+        gap: this.#gap,
+        error: this.#error,
     }));
     people = derived(() => ({
         online: this.#chats.online(this.#id),
@@ -117,18 +117,15 @@ export class OpenRoom {
     close() {
         // A component that is mounted anew at once keeps its room.
         setTimeout(() => {
-            if (--this.#users === 0)
+            if (!--this.#users)
                 this.end();
         });
     }
     end() {
-        this.#outbox.rooms.delete(this.#id);
+        this.#outbox.close(this.#id);
         clearTimeout(this.#readTimer);
         this.#connection.listeners.delete(this.#forgetTyping);
         this.#followed.forEach((followed) => followed.stop());
-        for (const pending of this.#outbox.of(this.#id))
-            if (pending.state === "sent")
-                this.#outbox.discard(pending.key);
     }
     #follow(query, next, live, variables = { id: this.#id }) {
         const followed = this.#connection.subscribe(query, variables, next, live, this.#ended);
@@ -198,8 +195,7 @@ export class OpenRoom {
     }
     /** The newest messages, or the newest before a cursor. */
     async #page(last, before) {
-        const { messages } = await this.#connection.run("query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}", { id: this.#id, last, before });
-        const { nodes, pageInfo } = messages;
+        const { messages: { nodes, pageInfo }, } = await this.#connection.run("query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}", { id: this.#id, last, before });
         return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
     }
     #insert(messages, index) {
@@ -207,10 +203,10 @@ export class OpenRoom {
         this.changed();
     }
     #showPending(pending) {
-        return this.#show({ ...pending, sender: this.#chats.me }, pending.key, pending.state);
+        return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, this.#outbox.stateOf(pending));
     }
     #show(message, key, state = "sent") {
-        return { ...brief(message, this.#chats.me.id), key, state, readBy: [] };
+        return { ...brief(message, this.#connection.userId), key, state, readBy: [] };
     }
     /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */
     #replaceCopy({ id, clientMessageId, text, sender, at }) {

@@ -1,4 +1,4 @@
-import type { ChatStorage, ShownMessage } from "./types.js";
+import type { ChatStorage } from "./types.js";
 /** A message on its way. */
 export interface Pending {
     /** Its `clientMessageId`. */
@@ -7,11 +7,11 @@ export interface Pending {
     readonly text: string;
     readonly at: number;
     /** A message that is sent is shown here until the chat's stream brings it to its place. */
-    state: ShownMessage["state"];
+    state: "queued" | "failed" | "sent";
     /** When it was first given to a connection. */
     triedAt?: number;
     /** The id that the gateway has answered with. */
-    id?: string;
+    id?: string | undefined;
 }
 /** Where messages that are not sent yet survive a reload. */
 export interface StoredMessages {

@@ -1,31 +1,24 @@
-const PREFIX = "graphql-chat-client:";
 export function storedMessages(storage) {
     /** What this client has stored, or found. */
     const keys = new Set();
-    /** Whose stored messages are here. */
-    let owner = "";
-    const load = () => JSON.parse(storage?.getItem(PREFIX + owner) ?? "[]");
+    /** Empty until the gateway has said who is signed in. */
+    let storageKey = "";
+    const load = () => JSON.parse(storage?.getItem(storageKey) ?? "[]");
     return {
         welcome(userId, messages) {
-            if (owner === userId)
+            const before = storageKey;
+            storageKey = `graphql-chat-client:${userId}`;
+            if (storageKey === before)
                 return messages;
-            const here = owner ? [] : messages;
-            owner = userId;
-            const stored = load();
-            // The page may have gone while it sent one.
-            stored.forEach((message) => {
-                if (message.state !== "failed")
-                    message.state = "queued";
-            });
-            return stored.concat(here);
+            return before ? load() : load().concat(messages);
         },
         /** Leaves alone what other tabs of the browser have stored. */
         save(messages) {
-            if (!owner)
+            if (!storageKey)
                 return;
             messages.forEach((message) => keys.add(message.key));
             try {
-                storage?.setItem(PREFIX + owner, JSON.stringify([
+                storage?.setItem(storageKey, JSON.stringify([
                     ...load().filter((message) => !keys.has(message.key)),
                     ...messages.filter((message) => message.state !== "sent"),
                 ]));

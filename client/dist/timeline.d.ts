@@ -18,7 +18,7 @@ export declare class Timeline {
      *
      * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
      */
-    read(receipt: WireReceipt, isNew: boolean): void;
+    read(receipt: WireReceipt, isNew?: boolean): void;
 }
 /** What a list of chats and a list of messages show alike. */
 export declare function brief<Id extends string | undefined>({ id, text, sender, at }: Omit<WireBrief, "id" | "at"> & {

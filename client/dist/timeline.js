@@ -35,7 +35,7 @@ export class Timeline {
         if (!messageId || !this.messages.has(messageId))
             this.#receipts.set(`${messageId} ${reader.id}`, receipt);
     }
-    #apply({ messageId, readAt, reader }, messages, isNew = false) {
+    #apply({ messageId, readAt, reader }, messages, isNew) {
         const readAtMs = Date.parse(readAt);
         for (const [id, message] of messages)
             if (messageId ? messageId === id : isNew || +message.at <= readAtMs)

@@ -2,8 +2,11 @@
 const LAST_MS = 1000;
 /** A timer of more than 24 days would fire at once. */
 const LONGEST_TIMER_MS = 86_400_000;
-/** @param refresh called with a token that takes the place of one that is about to expire. */
-export function tokenSource(source, refresh) {
+/**
+ * While there is a connection, gets the next token before the current one expires: after half of the time that is left,
+ * and again while there is no other.
+ */
+export function tokenSource(connection, source) {
     let current;
     let refused;
     let timer;
@@ -16,26 +19,27 @@ export function tokenSource(source, refresh) {
     };
     const watch = () => {
         clearTimeout(timer);
+        if (!connection.socket)
+            return;
         const watched = current;
         const leftMs = expiryOf(watched) - Date.now();
         const renew = async () => {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
             await next().catch(() => false);
             if (current !== watched)
-                refresh(current);
+                connection
+                    .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
+                    .catch(() => undefined);
             watch();
         };
         if (leftMs > LAST_MS)
             timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
     };
+    connection.listeners.add(watch);
     return {
-        get current() {
-            return current;
-        },
+        current: () => current,
         next,
         refuse: () => (refused = current),
-        watch,
-        pause: () => clearTimeout(timer),
     };
 }
 /** In ms since 1970; NaN where the token is no JWT or never expires. */

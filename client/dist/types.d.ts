@@ -33,7 +33,7 @@ export interface ConnectionState {
     /** Since when, in ms since 1970. */
     readonly since: number;
     /** When the next attempt to connect is due, in ms since 1970. */
-    readonly retryAt?: number;
+    readonly retryAt?: number | undefined;
 }
 export interface User {
     readonly id: string;
@@ -83,9 +83,9 @@ export interface Messages {
     readonly hasOlder: boolean;
     readonly loading: boolean;
     /** So much was missed that the history was loaded anew: what was shown before is further up, behind `loadOlder`. */
-    readonly gap?: "history-reloaded";
+    readonly gap?: "history-reloaded" | undefined;
     /** The gateway's error code that has ended this room: `NOT_PARTICIPANT`, `NOT_FOUND`. */
-    readonly error?: string;
+    readonly error?: string | undefined;
 }
 export interface People {
     readonly online: readonly User[];

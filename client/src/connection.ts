@@ -12,12 +12,12 @@ import { CONNECT_WITHIN_MS, GRACE_MS, PING_EVERY_MS, PONG_WITHIN_MS, SHORTEST_PA
 /** A subscription that goes on over all connections. */
 export interface Subscription {
   /** Whether everything until now has been delivered. */
-  readonly isLive: boolean;
+  readonly isLive?: boolean;
   stop(): void;
 }
 
 interface Followed {
-  isLive: boolean;
+  isLive?: boolean;
   id?: string;
   readonly onLive?: ((isNew: boolean) => void) | undefined;
 }
@@ -45,10 +45,7 @@ export class Connection {
   #endPause: (() => void) | undefined;
 
   constructor({ url, token, clientId, onSignedOut }: ChatClientOptions) {
-    // A session that is not prolonged ends with its token, and the next connect asks for another.
-    this.#token = tokenSource(token, (next) => {
-      this.run("mutation($token:String!){refreshToken(token:$token){id}}", { token: next }, 0).catch(() => undefined);
-    });
+    this.#token = tokenSource(this, token);
     this.client = createClient({
       url: async () => {
         // When it is time to connect, and there is a token that the gateway has not refused.
@@ -70,8 +67,8 @@ export class Connection {
           }
         }
       },
-      connectionParams: () => ({ token: this.#token.current, clientId, streamStates: true }),
-      generateID: (payload) => ((this.#followed.get(payload) ?? ({} as Followed)).id = uniqueId()),
+      connectionParams: () => ({ token: this.#token.current(), clientId, streamStates: true }),
+      generateID: (payload) => ((this.#followed.get(payload) ?? {}).id = uniqueId()),
       shouldRetry: () => true,
       retryAttempts: Infinity,
       // `url` waits.
@@ -83,7 +80,6 @@ export class Connection {
           clearTimeout(this.#graceTimer);
           this.socket = socket as WebSocket;
           this.userId = payload?.["userId"] as string;
-          this.#token.watch();
           this.#changed();
         },
         message: () => this.socket && clearTimeout(this.#silenceTimer),
@@ -95,7 +91,7 @@ export class Connection {
         },
       },
     });
-    onWake((isOnline) => this.#wake(isOnline), this.#closing.signal);
+    onWake(this.#wake, this.#closing.signal);
   }
 
   /**
@@ -111,22 +107,23 @@ export class Connection {
     ended?: (failure: Failure) => void,
   ): Subscription {
     const payload = { query, variables };
-    const followed: Followed = { onLive, isLive: false };
+    const followed: Followed & Subscription = {
+      stop() {
+        release();
+        end();
+      },
+      onLive,
+    };
     const release = this.hold(payload, followed);
     const end = operate(this.client, payload, next, (failure) => {
       release();
       ended?.(failure);
     });
-    return Object.assign(followed, {
-      stop() {
-        release();
-        end();
-      },
-    });
+    return followed;
   }
 
   /** Something is behind: a subscription, or anything else until the result is called. */
-  hold(payload: object = {}, followed: Followed = { isLive: false }): () => void {
+  hold(payload: object = {}, followed: Followed = {}): () => void {
     this.#followed.set(payload, followed);
     this.#update();
     return () => {
@@ -185,7 +182,6 @@ export class Connection {
 
   #lost(): void {
     clearTimeout(this.#silenceTimer);
-    this.#token.pause();
     if (!this.socket) return;
     this.socket = undefined;
     this.#absence = this.#state.status;
@@ -198,9 +194,9 @@ export class Connection {
 
   /** Gives up a connection, or the attempt to make one, and shows that at once. */
   #terminate(absence: ConnectionStatus): void {
-    this.#lost();
-    this.#show(absence);
+    // graphql-ws calls `closed`, which says that the connection is lost.
     this.client.terminate();
+    this.#show(absence);
   }
 
   /** Nothing connects any more. */
@@ -215,17 +211,17 @@ export class Connection {
     this.#update();
   }
 
-  #wake(isOnline: boolean): void {
+  readonly #wake = (isOnline: boolean): void => {
     if (!isOnline) this.#terminate("offline");
     else if (this.socket) {
       this.socket.send('{"type":"ping"}');
       this.#expect(PONG_WITHIN_MS);
     } else {
       if (this.#absence === "offline") this.#show(this.userId ? "reconnecting" : "connecting");
-      this.#failures = Math.min(this.#failures, 1);
+      this.#failures &&= 1;
       this.#endPause?.();
     }
-  }
+  };
 
   #changed(): void {
     this.listeners.forEach((listener) => listener());
@@ -238,7 +234,7 @@ export class Connection {
     const isLive = [...this.#followed.values()].every((followed) => followed.isLive);
     const status = this.socket ? (isLive ? "live" : "catching-up") : this.#absence;
     if (status === before.status && retryAt === before.retryAt) return;
-    this.#state = { status, since: status === before.status ? before.since : Date.now(), ...(retryAt && { retryAt }) };
+    this.#state = { status, since: status === before.status ? before.since : Date.now(), retryAt };
     this.state.changed();
   }
 }

@@ -7,7 +7,7 @@ import type { WireChat, WireChatsChange, WirePresence } from "./wire.ts";
 /** The viewer's chats, and who of the others is online. */
 export interface ChatList {
   readonly store: Store<Inbox>;
-  readonly me: User;
+  me(): User;
   online(chatId: string): readonly User[];
 }
 
@@ -15,17 +15,16 @@ export interface ChatList {
 export function chatList(connection: Connection, onPeople: () => void): ChatList {
   const chats = new Map<string, WireChat>();
   const online = new Map<string, User>();
-  let me: User = { id: "", name: "" };
   let isLoaded = false;
   const onlineOf = (users: readonly User[] = []): readonly User[] => users.filter((user) => online.has(user.id));
   const show = (chat: WireChat): Inbox["chats"][number] => {
-    const others = chat.participants.filter((user) => user.id !== me.id);
+    const others = chat.participants.filter((user) => user.id !== connection.userId);
     return {
       ...chat,
       title: chat.title ?? others.map((user) => user.name).join(", "),
       online: onlineOf(others),
       updatedAt: new Date(chat.updatedAt),
-      lastMessage: chat.lastMessage ? brief(chat.lastMessage, me.id) : undefined,
+      lastMessage: chat.lastMessage ? brief(chat.lastMessage, connection.userId) : undefined,
     };
   };
   const store = derived(() => {
@@ -43,7 +42,6 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
   // The gateway begins with who is online now.
   connection.listeners.add(() => {
     if (connection.socket) online.clear();
-    me = { ...me, id: connection.userId };
   });
   connection.subscribe<WireChatsChange>(
     "subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}",
@@ -51,10 +49,7 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
     (change) => {
       if (change.isSnapshot) chats.clear();
       for (const id of change.removedIds) chats.delete(id);
-      for (const chat of change.changed) {
-        chats.set(chat.id, chat);
-        me = chat.participants.find((user) => user.id === me.id) ?? me;
-      }
+      for (const chat of change.changed) chats.set(chat.id, chat);
       isLoaded = true;
       changed();
     },
@@ -65,9 +60,11 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
   });
   return {
     store,
-    get me() {
-      return me;
-    },
+    me: () =>
+      [...chats.values()].flatMap((chat) => chat.participants).find((user) => user.id === connection.userId) ?? {
+        id: connection.userId,
+        name: "",
+      },
     online: (chatId) => onlineOf(chats.get(chatId)?.participants),
   };
 }

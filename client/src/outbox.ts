@@ -2,7 +2,7 @@ import type { Connection } from "./connection.ts";
 import { uniqueId } from "./id.ts";
 import { operate } from "./operate.ts";
 import { storedMessages, type Pending } from "./stored.ts";
-import type { ChatStorage } from "./types.ts";
+import type { ChatStorage, ShownMessage } from "./types.ts";
 import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.ts";
 
 /** What an open chat has to do with its outgoing messages. */
@@ -15,9 +15,9 @@ export interface OpenChat {
 
 /** Messages that are not persisted yet, in order, one at a time. */
 export interface Outbox {
-  /** The open chats. */
-  readonly rooms: Map<string, OpenChat>;
   of(chatId: string): readonly Pending[];
+  /** What is shown of a message's state; what is being sent is stored as queued, because the page may go meanwhile. */
+  stateOf(message: Pending): ShownMessage["state"];
   add(chatId: string, text: string, key?: string): Pending;
   /** Sends a failed message again. */
   retry(key: string): void;
@@ -25,89 +25,87 @@ export interface Outbox {
   discard(key: string): void;
   /** Sends what can be sent now, and tells the open chats. */
   readonly flush: () => void;
+  /** The chat is not open any more. */
+  close(chatId: string): void;
 }
 
 export function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox {
   const stored = storedMessages(storage);
   let messages: readonly Pending[] = [];
-  /** Defined while a message is being sent. */
+  let sending: Pending | undefined;
   let stop: (() => void) | undefined;
   const change = (changed: readonly Pending[]): void => {
-    messages = changed;
-    stored.save(messages);
-    flush();
+    stored.save(changed);
+    flush(changed);
   };
-  const flush = (): void => {
-    const next = messages.find((message) => message.state === "queued" && (rooms.get(message.chatId)?.isLive ?? true));
-    if (next && !stop && connection.socket) {
-      if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) {
-        next.state = "failed";
-        return flush();
-      }
-      stop = send(connection, next, (state) => {
-        stop = undefined;
+  const flush = (all = messages): void => {
+    // What is sent stays until its open chat has it.
+    messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
+    const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
+    if (!next || sending || !connection.socket) return rooms.forEach((chat) => chat.changed());
+    if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) next.state = "failed";
+    else {
+      sending = next;
+      stop = send(connection, next, (state, id) => {
+        sending = undefined;
         next.state = state;
+        next.id = id;
         change(messages);
-        if (next.id && (rooms.get(next.chatId)?.has(next.id) ?? true)) discard(next.key);
       });
-      stored.save(messages);
     }
-    rooms.forEach((chat) => chat.changed());
+    change(messages);
   };
+  /** Nobody knows then whether the message arrives: it stays queued. */
   const abort = (): void => {
     stop?.();
-    stop = undefined;
+    sending = undefined;
   };
-  const find = (key: string, state: Pending["state"]): Pending | undefined =>
-    messages.find((message) => message.state === state && message.key === key);
   const add = (chatId: string, text: string, key = uniqueId()): Pending => {
     const added: Pending = { key, chatId, text, at: Date.now(), state: "queued" };
     change([...messages, added]);
     return added;
   };
   const discard = (key: string): void => {
-    if (find(key, "sending")) abort();
+    if (sending?.key === key) abort();
     change(messages.filter((message) => message.key !== key));
   };
   connection.listeners.add(() => {
     abort();
-    messages = stored.welcome(connection.userId, messages);
-    flush();
+    flush(stored.welcome(connection.userId, messages));
   });
   return {
-    rooms,
     of: (chatId) => messages.filter((message) => message.chatId === chatId),
+    stateOf: (message) => (message === sending ? "sending" : message.state),
     add,
     retry(key) {
-      const failed = find(key, "failed");
+      const failed = messages.find((message) => message.state === "failed" && message.key === key);
       if (!failed) return;
       discard(key);
       add(failed.chatId, failed.text, key);
     },
     discard,
     flush,
+    close(chatId) {
+      rooms.delete(chatId);
+      flush();
+    },
   };
 }
 
-/** The result aborts that: nobody knows then whether the message arrives, and it is queued again. */
-function send(connection: Connection, message: Pending, finish: (state: Pending["state"]) => void): () => void {
-  const { chatId, text, key } = message;
-  message.state = "sending";
-  const end = operate<{ readonly id: string }>(
+/** The result aborts it. */
+function send(
+  connection: Connection,
+  { chatId, text, key }: Pending,
+  finish: (state: Pending["state"], id?: string) => void,
+): () => void {
+  return operate<{ readonly id: string }>(
     connection.client,
     {
       query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
       variables: { id: chatId, text, key },
     },
-    ({ id }) => {
-      message.id = id;
-      finish("sent");
-    },
+    ({ id }) => finish("sent", id),
     () => finish("failed"),
     Date.now() + RETRY_FOR_MS,
   );
-  return () => {
-    end();
-    message.state = "queued";
-  };
 }

@@ -1,4 +1,4 @@
-import type { Client } from "graphql-ws";
+import type { Client, SubscribePayload } from "graphql-ws";
 import { persist } from "./operate.ts";
 import { REMEMBERED } from "./times.ts";
 
@@ -26,13 +26,16 @@ export function resumable(client: Client): Client {
     // The client sends this very object again after a reconnect.
     const variables = { ...payload.variables };
     const received = new Set<string>();
-    const isNew = (result: { readonly data?: Readonly<Record<string, Message>> | null }): boolean => {
+    const next = (result: { readonly data?: Readonly<Record<string, Message>> | null }): void => {
       const message = result.data?.[alias];
-      if (!after || !message?.cursor) return true;
-      const { cursor, id = cursor } = message;
-      variables[after] = cursor;
-      if (received.size > REMEMBERED) received.delete(received.values().next().value ?? "");
-      return received.size < received.add(id).size;
+      if (after && message?.cursor) {
+        const { cursor, id = cursor } = message;
+        variables[after] = cursor;
+        if (received.has(id)) return;
+        const [oldest = ""] = received.add(id);
+        if (received.size > REMEMBERED) received.delete(oldest);
+      }
+      sink.next(result as never);
     };
     const complete = (): void => {
       if (running.delete(stop)) sink.complete();
@@ -41,7 +44,7 @@ export function resumable(client: Client): Client {
       client,
       { ...payload, variables },
       {
-        next: (result) => isNew(result as object) && sink.next(result as never),
+        next,
         complete,
         error: ({ cause }) => running.delete(stop) && sink.error(cause),
       },
@@ -62,7 +65,7 @@ export function resumable(client: Client): Client {
   return {
     ...client,
     subscribe,
-    iterate: (payload) => iterate((sink) => subscribe(payload, sink)) as never,
+    iterate: (payload) => iterate(subscribe, payload) as never,
     dispose() {
       for (const stop of running) stop();
       return client.dispose();
@@ -71,14 +74,14 @@ export function resumable(client: Client): Client {
 }
 
 /** What is subscribed to, one by one; `return` ends it. */
-function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () => void): AsyncGenerator<T> {
+function iterate<T>(subscribe: Client["subscribe"], payload: SubscribePayload): AsyncGenerator<T> {
   const received: ((() => unknown) | undefined)[] = [];
   let wake: (() => void) | undefined;
   const push = (take?: () => unknown): void => {
     received.push(take);
     wake?.();
   };
-  const stop = subscribe({
+  const stop = subscribe(payload, {
     next: (result) => push(() => result),
     error: (error) =>
       push(() => {
@@ -88,7 +91,7 @@ function iterate<T>(subscribe: (sink: Parameters<Client["subscribe"]>[1]) => () 
   });
   const iterator = (async function* () {
     for (;;) {
-      if (received.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      if (!received.length) await new Promise<void>((resolve) => (wake = resolve));
       const take = received.shift();
       if (!take) return;
       yield take() as T;

@@ -26,8 +26,8 @@ export class OpenRoom implements Room, OpenChat {
     ],
     hasOlder: !!this.#start,
     loading: this.#isLoading || !!this.#older,
-    ...(this.#gap && { gap: this.#gap }),
-    ...(this.#error && { error: this.#error }),
+    gap: this.#gap,
+    error: this.#error,
   }));
   readonly people = derived<People>(() => ({
     online: this.#chats.online(this.#id),
@@ -156,16 +156,15 @@ export class OpenRoom implements Room, OpenChat {
   close(): void {
     // A component that is mounted anew at once keeps its room.
     setTimeout(() => {
-      if (--this.#users === 0) this.end();
+      if (!--this.#users) this.end();
     });
   }
 
   end(): void {
-    this.#outbox.rooms.delete(this.#id);
+    this.#outbox.close(this.#id);
     clearTimeout(this.#readTimer);
     this.#connection.listeners.delete(this.#forgetTyping);
     this.#followed.forEach((followed) => followed.stop());
-    for (const pending of this.#outbox.of(this.#id)) if (pending.state === "sent") this.#outbox.discard(pending.key);
   }
 
   #follow<Event>(
@@ -248,11 +247,12 @@ export class OpenRoom implements Room, OpenChat {
 
   /** The newest messages, or the newest before a cursor. */
   async #page(last: number, before?: string): Promise<Page> {
-    const { messages } = await this.#connection.run<{ readonly messages: wire.WirePage }>(
+    const {
+      messages: { nodes, pageInfo },
+    } = await this.#connection.run<{ readonly messages: wire.WirePage }>(
       "query($id:ID!,$last:Int!,$before:String){chat(id:$id){messages(last:$last,before:$before){nodes{id text:content at:createdAt sender{id name}clientMessageId cursor readBy{reader{id name}}}pageInfo{hasPreviousPage}}}}",
       { id: this.#id, last, before },
     );
-    const { nodes, pageInfo } = messages;
     return { nodes, start: pageInfo.hasPreviousPage ? nodes[0]?.cursor : undefined };
   }
 
@@ -262,7 +262,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   #showPending(pending: Pending): ShownMessage {
-    return this.#show({ ...pending, sender: this.#chats.me }, pending.key, pending.state);
+    return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, this.#outbox.stateOf(pending));
   }
 
   #show(
@@ -270,7 +270,7 @@ export class OpenRoom implements Room, OpenChat {
     key: string,
     state: ShownMessage["state"] = "sent",
   ): ShownMessage {
-    return { ...brief(message, this.#chats.me.id), key, state, readBy: [] };
+    return { ...brief(message, this.#connection.userId), key, state, readBy: [] };
   }
 
   /** Takes the optimistic copy of a persisted message away; the result is its key, or else the message's own. */

@@ -1,6 +1,4 @@
-import type { ChatStorage, ShownMessage } from "./types.ts";
-
-const PREFIX = "graphql-chat-client:";
+import type { ChatStorage } from "./types.ts";
 
 /** A message on its way. */
 export interface Pending {
@@ -10,11 +8,11 @@ export interface Pending {
   readonly text: string;
   readonly at: number;
   /** A message that is sent is shown here until the chat's stream brings it to its place. */
-  state: ShownMessage["state"];
+  state: "queued" | "failed" | "sent";
   /** When it was first given to a connection. */
   triedAt?: number;
   /** The id that the gateway has answered with. */
-  id?: string;
+  id?: string | undefined;
 }
 
 /** Where messages that are not sent yet survive a reload. */
@@ -27,28 +25,23 @@ export interface StoredMessages {
 export function storedMessages(storage: ChatStorage | undefined): StoredMessages {
   /** What this client has stored, or found. */
   const keys = new Set<string>();
-  /** Whose stored messages are here. */
-  let owner = "";
-  const load = (): readonly Pending[] => JSON.parse(storage?.getItem(PREFIX + owner) ?? "[]") as readonly Pending[];
+  /** Empty until the gateway has said who is signed in. */
+  let storageKey = "";
+  const load = (): readonly Pending[] => JSON.parse(storage?.getItem(storageKey) ?? "[]") as readonly Pending[];
   return {
     welcome(userId, messages) {
-      if (owner === userId) return messages;
-      const here = owner ? [] : messages;
-      owner = userId;
-      const stored = load();
-      // The page may have gone while it sent one.
-      stored.forEach((message) => {
-        if (message.state !== "failed") message.state = "queued";
-      });
-      return stored.concat(here);
+      const before = storageKey;
+      storageKey = `graphql-chat-client:${userId}`;
+      if (storageKey === before) return messages;
+      return before ? load() : load().concat(messages);
     },
     /** Leaves alone what other tabs of the browser have stored. */
     save(messages) {
-      if (!owner) return;
+      if (!storageKey) return;
       messages.forEach((message) => keys.add(message.key));
       try {
         storage?.setItem(
-          PREFIX + owner,
+          storageKey,
           JSON.stringify([
             ...load().filter((message) => !keys.has(message.key)),
             ...messages.filter((message) => message.state !== "sent"),

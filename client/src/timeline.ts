@@ -41,7 +41,7 @@ export class Timeline {
    *
    * @param isNew it is for everything that is here; one that comes late is for the messages of its time.
    */
-  read(receipt: WireReceipt, isNew: boolean): void {
+  read(receipt: WireReceipt, isNew?: boolean): void {
     const { messageId, reader } = receipt;
     this.#apply(receipt, this.messages, isNew);
     if (!messageId || !this.messages.has(messageId)) this.#receipts.set(`${messageId} ${reader.id}`, receipt);
@@ -50,7 +50,7 @@ export class Timeline {
   #apply(
     { messageId, readAt, reader }: WireReceipt,
     messages: Iterable<readonly [string, ShownMessage]>,
-    isNew = false,
+    isNew?: boolean,
   ): void {
     const readAtMs = Date.parse(readAt);
     for (const [id, message] of messages)

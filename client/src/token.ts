@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.ts";
 import type { ChatClientOptions, Token } from "./types.ts";
 
 /** By then it is too late. */
@@ -8,18 +9,18 @@ const LONGEST_TIMER_MS = 86_400_000;
 
 /** The next token, whenever one is needed. */
 export interface TokenSource {
-  readonly current: Token;
+  current(): Token;
   /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
   next(): Promise<boolean>;
   /** The gateway has refused the current token. */
   refuse(): void;
-  /** Gets the next token before the current one expires: after half of the time that is left, and again while there is no other. */
-  watch(): void;
-  pause(): void;
 }
 
-/** @param refresh called with a token that takes the place of one that is about to expire. */
-export function tokenSource(source: ChatClientOptions["token"], refresh: (token: Token) => void): TokenSource {
+/**
+ * While there is a connection, gets the next token before the current one expires: after half of the time that is left,
+ * and again while there is no other.
+ */
+export function tokenSource(connection: Connection, source: ChatClientOptions["token"]): TokenSource {
   let current: Token;
   let refused: Token;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,24 +32,25 @@ export function tokenSource(source: ChatClientOptions["token"], refresh: (token:
   };
   const watch = (): void => {
     clearTimeout(timer);
+    if (!connection.socket) return;
     const watched = current;
     const leftMs = expiryOf(watched) - Date.now();
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
       await next().catch(() => false);
-      if (current !== watched) refresh(current);
+      if (current !== watched)
+        connection
+          .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
+          .catch(() => undefined);
       watch();
     };
     if (leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
   };
+  connection.listeners.add(watch);
   return {
-    get current() {
-      return current;
-    },
+    current: () => current,
     next,
     refuse: () => (refused = current),
-    watch,
-    pause: () => clearTimeout(timer),
   };
 }
 
