@@ -91,6 +91,9 @@ test("a chat that is marked as read in many aliases at once is one request or tw
   const first = attacker.run({ query: `mutation { ${aliases.join(" ")} }` });
   await gate.arrived(1);
   const others = Array.from({ length: 40 }, () => attacker.run({ query: `mutation { ${aliases.join(" ")} }` }));
+  // Answered behind them.
+  attacker.socket.send(JSON.stringify({ type: "ping", payload: { behind: true } }));
+  await eventually(() => expect(attacker.messages.at(-1)).toContain('"behind"'));
   await control.delivers("while it is held");
   gate.release();
   const answers = await Promise.all([first, ...others]);

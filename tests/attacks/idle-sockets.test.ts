@@ -1,7 +1,7 @@
 /** Sockets that say nothing, or do not say who they are, in numbers. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
-import { connect } from "../support/client.ts";
+import { connect, PERSISTENT } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { MeDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openRaw } from "../support/raw-socket.ts";
@@ -45,6 +45,6 @@ test("clients whose users are being found out leave places for those who are kno
   expect((await control.run(MeDocument)).me.id).toBe(alice.id);
   gate.release();
   for (const { closed } of waiting) expect((await closed).code).toBe(4403);
-  await using newcomer = connect(gateway.wsUrl, bob.token, { retryAttempts: Infinity, retryWait: async () => {} });
+  await using newcomer = connect(gateway.wsUrl, bob.token, PERSISTENT);
   expect((await newcomer.run(MeDocument)).me.id).toBe(bob.id);
 });

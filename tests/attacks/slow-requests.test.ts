@@ -1,9 +1,9 @@
 /** Requests that arrive byte by byte, or not at all. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
-import { connect } from "../support/client.ts";
+import { connect, PERSISTENT } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
-import { MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
+import { MeDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { rawConnection } from "../support/tcp.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -19,11 +19,11 @@ test.each([
   ["stops in an upgrade's headers", UPGRADE],
   ["stops in its body", `${POST}{"query":`],
 ])("a connection that %s is cut, and nobody else's", async (_what, beginning) => {
-  await using gateway = await startGateway({ REQUEST_TIMEOUT: "300" });
-  await using listener = connect(gateway.wsUrl, bob.token);
+  await using gateway = await startGateway({ REQUEST_TIMEOUT: "1000" });
+  await using listener = connect(gateway.wsUrl, bob.token, PERSISTENT);
   await using received = listener.subscribe(MessageAddedDocument, { chatId: shop });
-  await using sender = connect(gateway.wsUrl, alice.token);
-  await Promise.all([listener.acknowledged, sender.acknowledged]);
+  await using sender = connect(gateway.wsUrl, alice.token, PERSISTENT);
+  await Promise.all([listener, sender].map((client) => client.run(MeDocument)));
   await using slow = await rawConnection(gateway.url);
   if (beginning !== "") slow.send(beginning);
   expect(await slow.received).toMatch(/^(HTTP\/1\.1 408 |$)/);

@@ -1,7 +1,7 @@
 /** Answers over HTTP that nobody reads: few are made, and they are not held for ever. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
-import { connect } from "../support/client.ts";
+import { connect, PERSISTENT } from "../support/client.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { scrape } from "../support/metrics.ts";
@@ -39,7 +39,7 @@ async function queries({ adminUrl }: TestGateway): Promise<number> {
 
 /** Somebody else goes on, for so many messages. */
 async function others(gateway: TestGateway, count: number): Promise<void> {
-  await using control = connect(gateway.wsUrl, bob.token);
+  await using control = connect(gateway.wsUrl, bob.token, PERSISTENT);
   await using received = control.subscribe(MessageAddedDocument, { chatId: team });
   await control.run(ChatsDocument);
   for (let index = 0; index < count; index++) {
@@ -103,7 +103,7 @@ test("a user has sixteen unread answers on many connections, and those that wait
 
 test("an answer of which nothing is read is cut off", async () => {
   using server = watchServerSockets();
-  await using gateway = await startGateway({ REQUEST_TIMEOUT: "300" });
+  await using gateway = await startGateway({ REQUEST_TIMEOUT: "1000" });
   fill(gateway);
   await using client = await rawConnection(gateway.url);
   client.socket.pause();

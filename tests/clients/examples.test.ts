@@ -19,6 +19,9 @@ import { Queue } from "../support/queue.ts";
 import { startRelay } from "../support/relay.ts";
 import { connectGraphqlWs } from "./stock-clients.ts";
 
+/** A port that nothing listens on. */
+const NOWHERE = 1;
+
 const PATIENT = { TYPING_TIMEOUT: "600000", PRESENCE_GRACE: "600000" };
 
 const EXAMPLES = [
@@ -130,9 +133,11 @@ test("after a cut the examples come back by themselves, with what they have miss
     expect([await events.next(), await events.next()]).toEqual(expect.arrayContaining(present));
   }
 
+  relay.redirect(NOWHERE);
   relay.cut();
   await friend.run(SendMessageDocument, { chatId, content: "While you were away" });
   await friend.run(SetTypingDocument, { chatId, isTyping: true });
+  relay.redirect(Number(new URL(gateway.url).port));
   await Promise.all(chats.map((chat) => chat.showing(LAST, "While you were away")));
   for (const { events } of chats) {
     expect([await events.next(), await events.next()]).toEqual(expect.arrayContaining(present));

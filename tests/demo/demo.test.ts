@@ -33,6 +33,7 @@ async function open(browser: Browser): Promise<Opened> {
     DEV_API_FILE: ":memory:",
     LOG_LEVEL: "silent",
     DRAIN_WINDOW: "0",
+    TYPING_TIMEOUT: "600000",
   });
   const gateway = starting.use(await createGateway(config));
   const visitor = starting.use(await visit(browser, gateway.url));

@@ -8,6 +8,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { createGateway, type Gateway } from "../../src/gateway.ts";
 import { sendAll } from "../support/chatting.ts";
+import { PATIENCE_MS } from "../support/browser.ts";
 import { connect } from "../support/client.ts";
 import { launchOrdinaryBrowser } from "../support/ordinary-browser.ts";
 import { startRelay, type Relay } from "../support/relay.ts";
@@ -58,6 +59,7 @@ async function start(): Promise<Scene> {
   const relay = starting.use(await startRelay(gateway.url));
   const { browser, context } = starting.use(await launchOrdinaryBrowser());
   const open = async (user: number, own: BrowserContext): Promise<Page> => {
+    own.setDefaultTimeout(PATIENCE_MS);
     const page = await own.newPage();
     await page.clock.install();
     await page.goto(new URL(`/demo?user=${user}`, relay.url).href);
@@ -135,7 +137,7 @@ describe("a demo page that is open all day", { timeout: 120_000 }, () => {
   let scene: Scene;
   beforeAll(async () => {
     scene = await start();
-  });
+  }, 300_000);
   afterAll(() => scene[Symbol.asyncDispose]());
 
   test("chats both ways, and loads older messages while new ones come", async () => {

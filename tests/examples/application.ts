@@ -164,7 +164,6 @@ export async function openApplication(
   watch?: (page: Page) => void,
 ): Promise<Screen> {
   const { context, complaints } = await visit(browser, origin);
-  context.setDefaultTimeout(60_000);
   await context.addInitScript(WATCH);
   const page = await context.newPage();
   await page.clock.install();

@@ -65,7 +65,12 @@ async function open(name: string, expect: ExpectStatic): Promise<Scene> {
   await using opening = new AsyncDisposableStack();
   const web = opening.use(await startWebServer());
   // Every reconnect comes too late to resume.
-  const late = { RESUME_WINDOW: "10", REPLAY_LIMIT: String(REPLAY_LIMIT), PRESENCE_GRACE: "0" };
+  const late = {
+    RESUME_WINDOW: "10",
+    REPLAY_LIMIT: String(REPLAY_LIMIT),
+    PRESENCE_GRACE: "0",
+    TYPING_TIMEOUT: "600000",
+  };
   const world = opening.use(await startWorld({ ...late, CORS_ORIGIN: web.origin }));
   await write(world, 1, PAGE + 10);
   const logins = new Logins(world);

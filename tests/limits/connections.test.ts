@@ -1,7 +1,7 @@
 /** MAX_CONNECTIONS and its like: how many connections one user, or one address, may have. */
 import { expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
-import { connect } from "../support/client.ts";
+import { connect, PERSISTENT } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { openEventStream, postOperation } from "../support/http.ts";
@@ -45,7 +45,7 @@ test("a user has so many connections, WebSocket and SSE together, whatever their
   expect((await postOperation(gateway.url, { query: "{ me { id } }" }, alice.token)).status).toBe(200);
   expect((await control.run(MeDocument)).me.id).toBe(bob.id);
   await first[Symbol.asyncDispose]();
-  await using again = connect(gateway.wsUrl, alice.token, { retryAttempts: Infinity, retryWait: async () => {} });
+  await using again = connect(gateway.wsUrl, alice.token, PERSISTENT);
   expect((await again.run(MeDocument)).me.id).toBe(alice.id);
 });
 
@@ -55,7 +55,7 @@ test("an SSE stream that ends, or is refused, gives its place back", async () =>
   for (let count = 0; count < 3; count++) await postOperation(gateway.url, subscribe, alice.token, SSE).catch(() => {});
   const stream = await openEventStream(gateway.url, STREAM, alice.token);
   stream.abort();
-  await using again = connect(gateway.wsUrl, alice.token, { retryAttempts: Infinity, retryWait: async () => {} });
+  await using again = connect(gateway.wsUrl, alice.token, PERSISTENT);
   expect((await again.run(MeDocument)).me.id).toBe(alice.id);
 });
 

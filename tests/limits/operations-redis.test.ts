@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { refusal } from "../support/errors.ts";
+import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
@@ -18,7 +19,13 @@ afterAll(() => redis[Symbol.asyncDispose]());
 
 /** Two instances that are one. */
 async function startPair(stack: AsyncDisposableStack, rate: string): Promise<readonly [TestGateway, TestGateway]> {
-  const shared = { REDIS_URL: redis.url, REDIS_PREFIX: `${randomUUID()}:`, RATE_LIMIT_OPERATIONS: rate };
+  const shared = {
+    REDIS_URL: redis.url,
+    REDIS_PREFIX: `${randomUUID()}:`,
+    RATE_LIMIT_OPERATIONS: rate,
+    // Their heartbeats, which are scripts too, are rare.
+    PRESENCE_TTL: "3600000",
+  };
   const one = stack.use(await startGateway(shared));
   return [one, stack.use(await startGateway({ ...shared, HTTP_API_URL: one.api.url }))];
 }
@@ -46,7 +53,6 @@ test("who is over the limit is refused without asking Redis", async () => {
   for (let count = 0; count < 15; count++) {
     expect(await refusal(client.run(MeDocument))).toMatchObject({ code: "RATE_LIMITED" });
   }
-  // The instances' own heartbeats are scripts too.
   expect((await scripts()) - before).toBeLessThan(15);
 });
 
@@ -64,8 +70,9 @@ test("while Redis holds still or is gone operations run in their order, and each
   await Promise.all(asked);
   expect(order).toEqual([0, 1, 2, 3, 4]);
   await redis.kill();
-  for (let count = 0; count < 15; count++) await client.run(MeDocument);
-  expect(await refusal(client.run(MeDocument))).toMatchObject({ code: "RATE_LIMITED" });
+  for (let count = 0; count < 14; count++) await client.run(MeDocument);
+  // Twenty, of which the very first was counted by Redis where that was in time.
+  await eventually(async () => expect(await refusal(client.run(MeDocument))).toMatchObject({ code: "RATE_LIMITED" }));
   await redis.restart();
   await expect.poll(async () => (await fetch(new URL("/ready", gateway.url))).status).toBe(200);
   // The first operation after that finds out that Redis counts again.

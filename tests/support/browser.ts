@@ -12,6 +12,8 @@ export const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+/** For what happens in a browser on a busy machine. */
+export const PATIENCE_MS = 60_000;
 const DESK = { viewport: { width: 1500, height: 1000 } };
 /** What `visit` takes for a visitor with a phone. */
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -35,6 +37,7 @@ export interface Visitor extends AsyncDisposable {
  */
 export async function visit(browser: Browser, url: string, device: typeof DESK = DESK): Promise<Visitor> {
   const context = await browser.newContext({ ...device, colorScheme: "light" });
+  context.setDefaultTimeout(PATIENCE_MS);
   const foreignRequests: string[] = [];
   const complaints: string[] = [];
   const isForeign = (address: URL): boolean =>
