@@ -202,10 +202,13 @@ export class Directory {
   }
 
   #learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since: Position | undefined): boolean {
+    const current = this.#current(chat.id);
+    // Before anything is made of the participants: each of a thousand members who connect lists all of them.
+    if (current && (current.changedAt > askedAt || areSame(current.participants, chat.participants))) return false;
     const participants = new Map(chat.participants.map((user) => [user.id, user]));
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
-    const known = this.#current(chat.id) ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
-    if (!known || known.changedAt > askedAt || sameKeys(known.participants, participants)) return false;
+    const known = current ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
+    if (!known) return false;
     const isNew = known.participants.size === 0;
     const added = [...participants.values()].filter(({ id }) => !known.participants.has(id));
     this.#setParticipants(known, participants);
@@ -326,6 +329,7 @@ function memberKey(userId: string, chatId: string): string {
   return JSON.stringify([userId, chatId]);
 }
 
-function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
-  return a.size === b.size && [...a.keys()].every((key) => b.has(key));
+/** Whether these users, each of whom is there once, are the participants that are known. */
+function areSame(known: ReadonlyMap<string, User>, users: readonly User[]): boolean {
+  return known.size === users.length && users.every(({ id }) => known.has(id));
 }
