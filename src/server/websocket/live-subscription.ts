@@ -135,5 +135,7 @@ export class LiveSubscription extends ConnectionCaller implements Sink, RunningO
 
 /** As graphql-ws tells the failure of a source: without the place in the document. */
 export function asSourceError(error: GraphQLError): GraphQLError {
+  // An error takes as long as ten deliveries, and a chat that is deleted ends many subscriptions in one turn.
+  if (error.locations === undefined && error.path === undefined) return error;
   return new GraphQLError(error.message, { originalError: error });
 }
