@@ -7,8 +7,8 @@ import type { Log } from "./log.ts";
 /** How often a process that npm started looks whether npm is still there. */
 const PARENT_CHECK_MS = 500;
 
-/** Within this npm may repeat a signal that a terminal has sent to both. */
-const REPEATED_WITHIN_MS = 1000;
+/** Within this npm may repeat, once, a signal that a terminal has sent to both. */
+const REPEATED_WITHIN_MS = 5000;
 
 /** How long a start that was interrupted may take to come to its end, before the process ends without it. */
 const START_GRACE_MS = 3500;
@@ -64,7 +64,8 @@ export async function main({ embeddedApi }: MainOptions): Promise<void> {
  */
 class Stopping {
   #signal: NodeJS.Signals | undefined;
-  #since = 0;
+  /** Until when npm may repeat it. */
+  #repeatedUntil = 0;
   #isRunByNpm = false;
   #gateway: Promise<Gateway> | undefined;
   #isRunning = false;
@@ -98,12 +99,15 @@ class Stopping {
 
   #receive(signal: NodeJS.Signals): void {
     if (this.#signal !== undefined) {
-      if (this.#isRunByNpm && signal === this.#signal && Date.now() - this.#since < REPEATED_WITHIN_MS) return;
+      if (this.#isRunByNpm && signal === this.#signal && Date.now() < this.#repeatedUntil) {
+        this.#repeatedUntil = 0;
+        return;
+      }
       this.#log?.warn({ signal }, "stopped at once");
       process.exit(1);
     }
     this.#signal = signal;
-    this.#since = Date.now();
+    this.#repeatedUntil = Date.now() + REPEATED_WITHIN_MS;
     this.#log?.info({ signal }, "stopping");
     void this.#stop();
   }
