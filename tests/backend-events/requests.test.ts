@@ -47,7 +47,8 @@ test("events that are not signed, or long ago, are refused with 401, and nobody 
     ["no id", { headers: { "webhook-id": null } }],
     ["no time", { headers: { "webhook-timestamp": null } }],
     ["a time over five minutes ago", { signedAt: inSeconds(-310) }],
-    ["a time over five minutes ahead", { signedAt: inSeconds(310) }],
+    // So far ahead that it stays so while the others are refused.
+    ["a time over five minutes ahead", { signedAt: inSeconds(400) }],
   ];
   await using gateway = await start();
   await using client = connect(gateway.wsUrl, alice.token);
@@ -60,16 +61,16 @@ test("events that are not signed, or long ago, are refused with 401, and nobody 
   expect((await messages.next()).messageAdded.content).toBe("barrier");
 });
 
-test.each<[string, EventOptions]>([
-  ["almost five minutes ago", { signedAt: inSeconds(-280) }],
-  ["almost five minutes ahead", { signedAt: inSeconds(280) }],
-  ["with a secret without its prefix", { secret: BARE }],
-])("an event that was signed %s is accepted", async (_what, options) => {
+test.each<[string, () => EventOptions]>([
+  ["almost five minutes ago", () => ({ signedAt: inSeconds(-240) })],
+  ["almost five minutes ahead", () => ({ signedAt: inSeconds(280) })],
+  ["with a secret without its prefix", () => ({ secret: BARE })],
+])("an event that was signed %s is accepted", async (_what, optionsOf) => {
   await using gateway = await start();
   await using client = connect(gateway.wsUrl, alice.token);
   await using messages = client.subscribe(MessageAddedDocument);
   await client.run(ChatsDocument);
-  expect(await postEvent(gateway.url, CREATED, options)).toMatchObject({ status: 202, body: "" });
+  expect(await postEvent(gateway.url, CREATED, optionsOf())).toMatchObject({ status: 202, body: "" });
   expect((await messages.next()).messageAdded.content).toBe("told");
 });
 

@@ -115,7 +115,7 @@ test(
   { timeout: 180_000 },
   async () => {
     // Longer than haproxy takes to notice, which looks every second, twice.
-    await using pair = await startPair({ DRAIN_WINDOW: "3000" });
+    await using pair = await startPair({ DRAIN_WINDOW: "8000" });
     await using balancer = await startBalancer("haproxy", pair.ports);
     const { api } = pair;
     await using stack = new AsyncDisposableStack();

@@ -27,7 +27,7 @@ let instances: Instances;
 
 beforeAll(async () => {
   instances = await startInstances({
-    environment: { RATE_LIMIT_MESSAGES: `${ALLOWED}/60s`, PRESENCE_TTL: "10000", TYPING_TIMEOUT: "60000" },
+    environment: { RATE_LIMIT_MESSAGES: `${ALLOWED}/300s`, TYPING_TIMEOUT: "60000" },
   });
 });
 afterAll(() => instances[Symbol.asyncDispose]());

@@ -44,7 +44,6 @@ async function startPair(): Promise<Pair> {
     PORT: "0",
     HOST: "127.0.0.1",
     DRAIN_WINDOW: "0",
-    HEARTBEAT_INTERVAL: "500",
     PRESENCE_GRACE: "100",
     HTTP_API_URL: api.url,
     REDIS_URL: redis.url,

@@ -37,7 +37,7 @@ test("Redis holds still for half a minute: sends are answered, sockets stay, all
     const answered = history.said.length;
     await instances.answerReady(503);
     await delay(SILENCE_MS);
-    await expect.poll(() => history.said.length).toBeGreaterThan(answered + 1000);
+    await expect.poll(() => history.said.length, { timeout: 60_000 }).toBeGreaterThan(answered + 1000);
     instances.redis.resume();
     await instances.answerReady(200);
   })();

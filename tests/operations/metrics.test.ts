@@ -43,6 +43,10 @@ test("after a busy scene every family is there, and nothing in it tells who did 
   await postOperation(url, { query: print(ChatsDocument) }, "token-of-a-stranger");
   await using stranger = connect(wsUrl, "token-of-a-stranger");
   expect((await stranger.closed).code).toBe(4403);
+  // The gateway notices the end of the connection after its client.
+  const closes = async (): Promise<number | undefined> =>
+    (await scrape(adminUrl)).value(`${METRIC_PREFIX}closes_total`, { code: "4403" });
+  await expect.poll(closes).toBe(1);
 
   const scraped = await scrape(adminUrl);
   const { text, families, series } = scraped;
