@@ -6,6 +6,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import type { DevApi } from "../../src/dev/api.ts";
 import { startDevApi } from "../../src/dev/api.ts";
 import { createGateway, type Overrides } from "../../src/gateway.ts";
+import { LONG_DEADLINES } from "./deadlines.ts";
 
 export interface TestGateway extends AsyncDisposable {
   /** The HTTP endpoint. */
@@ -20,9 +21,6 @@ export interface TestGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Longer than any step of a test takes, however busy the machine is. */
-const LONG_MS = "60000";
-
 /** What every test gateway has unless it says otherwise: nothing that a test would have to wait for, no deadline that a slow one might miss. */
 const DEFAULTS = {
   PORT: "0",
@@ -32,12 +30,7 @@ const DEFAULTS = {
   RATE_LIMIT_MESSAGES: "100000/1s",
   RATE_LIMIT_OPERATIONS: "100000/1s",
   MAX_CONNECTIONS_PER_USER: "100000",
-  CONNECTION_INIT_TIMEOUT: LONG_MS,
-  REQUEST_TIMEOUT: LONG_MS,
-  HTTP_API_TIMEOUT: LONG_MS,
-  TYPING_TIMEOUT: LONG_MS,
-  HEARTBEAT_INTERVAL: LONG_MS,
-  SESSION_RECHECK_INTERVAL: "600000",
+  ...LONG_DEADLINES,
 };
 
 /** In the project of tests that runs on Redis every gateway is alone in its part of it, unless a test says otherwise. */

@@ -2,6 +2,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDevApi, type DevApi } from "../../src/dev/api.ts";
+import { LONG_DEADLINES } from "./deadlines.ts";
 import { EVENTS_SECRET } from "./events.ts";
 import { runProcess, type RunningProcess } from "./gateway-program.ts";
 import { startHaproxy, type Haproxy } from "./haproxy.ts";
@@ -16,6 +17,9 @@ const QUICK = {
   RATE_LIMIT_MESSAGES: "100000/1s",
   RATE_LIMIT_OPERATIONS: "100000/1s",
   MAX_CONNECTIONS_PER_USER: "100000",
+  CONNECTION_INIT_TIMEOUT: LONG_DEADLINES.CONNECTION_INIT_TIMEOUT,
+  REQUEST_TIMEOUT: LONG_DEADLINES.REQUEST_TIMEOUT,
+  HTTP_API_TIMEOUT: LONG_DEADLINES.HTTP_API_TIMEOUT,
   // An instance that a busy machine keeps waiting for some seconds is not dead.
   PRESENCE_TTL: "10000",
   PRESENCE_GRACE: "300",
