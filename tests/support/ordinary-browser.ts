@@ -1,7 +1,7 @@
 /** A Chromium as people have it, which Playwright's own is not: its pages always look visible, and are never kept for later. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempDisposable } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,8 +17,10 @@ export interface OrdinaryBrowser extends AsyncDisposable {
 /** Rejects where Chromium does not start. */
 export async function launchOrdinaryBrowser(): Promise<OrdinaryBrowser> {
   await using starting = new AsyncDisposableStack();
-  const profile = starting.use(await mkdtempDisposable(join(tmpdir(), "chromium-")));
-  const flags = [...FLAGS, "--headless", "--remote-debugging-port=0", `--user-data-dir=${profile.path}`];
+  const profile = await mkdtemp(join(tmpdir(), "chromium-"));
+  // Chromium's own children write to it for a moment after it has exited.
+  starting.defer(() => rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  const flags = [...FLAGS, "--headless", "--remote-debugging-port=0", `--user-data-dir=${profile}`];
   const child = spawn(CHROMIUM, flags, { stdio: ["ignore", "ignore", "pipe"] });
   const exited = once(child, "exit");
   starting.defer(async () => {

@@ -15,7 +15,8 @@ export interface RedisBusOptions<Event> extends BusOptions<Event> {
   readonly tls?: RedisOptions["tls"];
   /**
    * Is notified when Redis, or a node of it, is disconnected, with the reason if it is known; once more if Redis turns out later to
-   * refuse the connection, or if the first connection fails for a reason that was not known yet; and when all is connected again. No error has a password or an event in it.
+   * refuse the connection, or if the first connection fails for a reason that was not known yet; and when all is connected again. No error
+   * has a password or an event in it.
    */
   readonly onOutage?: (error: unknown) => void;
   readonly onReturn?: () => void;
