@@ -6,7 +6,7 @@ const LONGEST_TIMER_MS = 86_400_000;
  * While there is a connection, gets the next token before the current one expires: after half of the time that is left,
  * and again while there is no other.
  */
-export function tokenSource(connection, source) {
+export function tokenSource(session, source) {
     let current;
     let refused;
     let timer;
@@ -19,7 +19,7 @@ export function tokenSource(connection, source) {
     };
     const watch = () => {
         clearTimeout(timer);
-        if (!connection.socket)
+        if (!session.socket)
             return;
         const watched = current;
         const leftMs = expiryOf(watched) - Date.now();
@@ -27,7 +27,7 @@ export function tokenSource(connection, source) {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
             await next().catch(() => false);
             if (current !== watched)
-                connection
+                session
                     .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
                     .catch(() => undefined);
             watch();
@@ -35,7 +35,7 @@ export function tokenSource(connection, source) {
         if (leftMs > LAST_MS)
             timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
     };
-    connection.listeners.add(watch);
+    session.listeners.add(watch);
     return {
         current: () => current,
         next,

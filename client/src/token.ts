@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Variables } from "./operate.ts";
 import type { ChatClientOptions, Token } from "./types.ts";
 
 /** By then it is too late. */
@@ -6,6 +6,15 @@ const LAST_MS = 1000;
 
 /** A timer of more than 24 days would fire at once. */
 const LONGEST_TIMER_MS = 86_400_000;
+
+/** What uses the token. */
+interface Session {
+  /** Undefined while there is no connection. */
+  readonly socket: unknown;
+  /** Called when a connection comes about or is lost. */
+  readonly listeners: Set<() => void>;
+  run(query: string, variables: Variables, retryUntil: number): Promise<unknown>;
+}
 
 /** The next token, whenever one is needed. */
 export interface TokenSource {
@@ -20,7 +29,7 @@ export interface TokenSource {
  * While there is a connection, gets the next token before the current one expires: after half of the time that is left,
  * and again while there is no other.
  */
-export function tokenSource(connection: Connection, source: ChatClientOptions["token"]): TokenSource {
+export function tokenSource(session: Session, source: ChatClientOptions["token"]): TokenSource {
   let current: Token;
   let refused: Token;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,21 +41,21 @@ export function tokenSource(connection: Connection, source: ChatClientOptions["t
   };
   const watch = (): void => {
     clearTimeout(timer);
-    if (!connection.socket) return;
+    if (!session.socket) return;
     const watched = current;
     const leftMs = expiryOf(watched) - Date.now();
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
       await next().catch(() => false);
       if (current !== watched)
-        connection
+        session
           .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
           .catch(() => undefined);
       watch();
     };
     if (leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
   };
-  connection.listeners.add(watch);
+  session.listeners.add(watch);
   return {
     current: () => current,
     next,
