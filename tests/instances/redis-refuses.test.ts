@@ -110,7 +110,7 @@ describe("messages wait, and reach everybody once and in one order, while Redis 
 
 test("messages wait while a cluster answers CLUSTERDOWN, and reach everybody in one order", async () => {
   // Nothing but the test brings it down.
-  await using cluster = await startRedisCluster({ argumentsOf: () => ["--cluster-node-timeout", "60000"] });
+  await using cluster = await startRedisCluster({ argumentsOf: () => ["--cluster-node-timeout", "10000"] });
   const [first] = cluster.nodes;
   const environment = { REDIS_URL: cluster.url };
   await using here = await startGateway(environment);
