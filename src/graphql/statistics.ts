@@ -11,7 +11,7 @@ export type CountedType = "query" | "mutation" | "subscription" | "unknown";
 
 const TYPES = ["query", "mutation", "subscription"] as const;
 
-/** There from the start, at 0: who is alerted when one of them increases has to hear of the first. */
+/** Their counters exist from the start, at 0: an alert on an increase would miss the first one of a counter that begins with 1. */
 const CODES = ["OK", "INTERNAL_SERVER_ERROR", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"];
 
 /** What is counted of the subscriptions to one field of the schema. */

@@ -1,4 +1,4 @@
-/** What an operator is told of an outage of Redis. */
+/** What an outage of Redis reports to the log. */
 import { expect, test } from "vitest";
 import { Outage } from "../../src/bus/redis/connection/outage.ts";
 

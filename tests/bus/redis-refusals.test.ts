@@ -10,7 +10,7 @@ import { startRedis } from "../support/redis.ts";
 import { startLoneSentinel } from "../support/sentinel.ts";
 import { connected, family, opener, PATIENTLY } from "./redis-scene.ts";
 
-/** Opens a bus that is refused. Resolves to the reasons that the log is told, once it has been. */
+/** Opens a bus whose connection Redis refuses. Resolves to the reasons that it reports, as soon as there is one. */
 async function reasonsAt(url: string): Promise<string[]> {
   const reasons: unknown[] = [];
   const note = (error: unknown): void => {

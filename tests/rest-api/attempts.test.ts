@@ -198,7 +198,7 @@ describe("a timeout", () => {
     await using api = chatApiAt(deaf.url, { timeoutMs: 100, connections: 1 });
     const calls = Array.from({ length: 6 }, async (_, n) => errorOf(api.chat(TOKEN, `c${n}`)));
     expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(new Set(["UPSTREAM_TIMEOUT"]));
-    // Had one of them waited until the connection was given up, there would be another one.
+    // A request that waited until its connection failed would have opened a second one.
     expect(deaf.connections()).toBeLessThanOrEqual(1);
   });
 

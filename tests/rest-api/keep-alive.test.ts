@@ -64,7 +64,7 @@ test.each([
   expect(server.sockets).toHaveLength(tries + 1);
 });
 
-/** Who ends a connection: the gateway's end of it is heard before any end of the API's own making. */
+/** Which side ends a connection: the API receives the gateway's end before it would end the connection itself. */
 async function endedBy(socket: Socket | undefined): Promise<"gateway" | "api"> {
   if (!socket) throw new Error("nobody has connected");
   const ended = new AbortController();

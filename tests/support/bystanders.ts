@@ -1,7 +1,7 @@
 /** Two ordinary clients beside an attack: what one of them says the other receives, all of it, once and in order. */
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "./client.ts";
-import { MessageAddedDocument, SendMessageDocument } from "./generated/graphql.ts";
+import { MeDocument, MessageAddedDocument, SendMessageDocument } from "./generated/graphql.ts";
 
 const [, bob, carol] = DEMO_USERS;
 const { team } = DEMO_CHATS;
@@ -19,7 +19,7 @@ export async function startBystanders(wsUrl: string): Promise<Bystanders> {
   const listener = starting.use(connect(wsUrl, carol.token));
   const events = starting.use(listener.subscribe(MessageAddedDocument, { chatId: team }));
   const sender = starting.use(connect(wsUrl, bob.token));
-  await Promise.all([listener.acknowledged, sender.acknowledged]);
+  await Promise.all([listener, sender].map((client) => client.run(MeDocument)));
   const running = starting.move();
   const sent: string[] = [];
   const received: string[] = [];

@@ -1,5 +1,6 @@
 /** The connection to Redis: what is sent to it is answered, or refused in bounded time where that is asked for. */
 import type { Cluster, Redis } from "ioredis";
+import { boundedWait } from "../../../bounded.ts";
 import { Durations } from "../../../measures.ts";
 import { BusUnavailable, COMMAND_BOUNDS } from "../../bus.ts";
 import type { Position } from "../../position.ts";
@@ -17,6 +18,8 @@ const ANSWER_TIMEOUT_MS = 2000;
 
 /** The same where what is done without the value may be done twice. */
 const PATIENT_TIMEOUT_MS = 5000;
+
+const SILENCE = Symbol("no answer in time");
 
 /** What is notified of the connection's state. None may throw. */
 export interface ConnectionEvents extends Pick<
@@ -139,20 +142,15 @@ export class RedisConnection {
   async run<T>(key: string, send: (client: Redis | Cluster) => Promise<T>, isPatient = false): Promise<T> {
     const shard = this.shards.of(key);
     if (shard?.isServing === false || (shard?.isUnresponsive && !isPatient)) throw new BusUnavailable();
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      const ms = isPatient ? PATIENT_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
-      const giveUp = (): void => reject(new Error("no answer in time"));
-      // Behind what has arrived: where this process was held up, an answer that is there already is not late.
-      timer = setTimeout(() => void setImmediate(giveUp), ms);
-    });
+    const ms = isPatient ? PATIENT_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
+    let answer: T | typeof SILENCE;
     try {
-      return await Promise.race([this.execute(key, send), silence]);
+      answer = await boundedWait(ms, this.execute(key, send), SILENCE);
     } catch (error) {
       throw error instanceof BusUnavailable ? error : new BusUnavailable(error);
-    } finally {
-      clearTimeout(timer);
     }
+    if (answer === SILENCE) throw new BusUnavailable(new Error("no answer in time"));
+    return answer;
   }
 
   script(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
