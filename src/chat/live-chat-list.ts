@@ -7,9 +7,6 @@ import type { MessageCreated } from "./events/message-created.ts";
 import type { MessageRead } from "./events/message-read.ts";
 import type { Chat, Message, ReadReceipt, User } from "./model.ts";
 
-/** How far clocks may be apart: a receipt that is older than a list by less may be newer. */
-const CLOCK_SKEW_MS = 1000;
-
 /** Messages that are remembered of one chat as unread, or as read, since its record: for receipts of single messages. */
 const REMEMBERED = 1000;
 
@@ -25,34 +22,49 @@ interface Instants {
   readonly receivedAtMs: number;
 }
 
-/** One chat of the list. */
+/** When the REST API was asked for a record, and when its answer came, in milliseconds since the epoch, by the clock of the events. */
+export interface Asking {
+  readonly askedAtMs: number;
+  readonly answeredAtMs: number;
+}
+
+/** One chat of the list. Its unread messages are those that the record counts, and those that came after it. */
 class LiveChat {
   chat: Chat;
-  /** When the REST API was asked for the record, in milliseconds since the epoch. */
-  readonly #askedAtMs: number;
+  #asking: Asking;
   /** The newest message that the record knows of was created then: those before it are in its counts. */
-  readonly #horizon: string;
+  #horizon: string;
   /** When the last message was received, or the record that has it was asked for. */
   #lastAtMs: number;
   /** Unread messages that came after the record, by their ids. */
   #unread: Map<string, Instants> | undefined;
-  /** Messages from before the record that were read since. */
-  #read: Set<string> | undefined;
+  /** Messages that have been marked as read one by one: who marks twice takes nothing away. */
+  readonly #read = new Set<string>();
   /** Those of whom a receipt for the last message has been seen. */
   #readersOfLast: Set<string> | undefined;
 
-  /** @param known what of the chat was known before, to which the record belongs as well. */
-  constructor(record: Chat, askedAtMs: number, known: Chat | undefined) {
-    this.chat = known ? merged(record, known) : record;
-    this.#askedAtMs = askedAtMs;
-    this.#lastAtMs = askedAtMs;
-    const { lastMessage, updatedAt } = record;
-    this.#horizon = lastMessage === null || lastMessage === "history" ? updatedAt : lastMessage.createdAt;
+  constructor(record: Chat, asking: Asking) {
+    this.chat = record;
+    this.#asking = asking;
+    this.#lastAtMs = asking.askedAtMs;
+    this.#horizon = horizonOf(record);
+  }
+
+  /** Takes a newer record, to which belongs what was known before. Returns whether it says anything new. */
+  take(record: Chat, asking: Asking): boolean {
+    this.#asking = asking;
+    this.#horizon = horizonOf(record);
+    this.#unread = undefined;
+    if (isSame(record, this.chat)) return false;
+    this.chat = merged(record, this.chat);
+    this.#lastAtMs = asking.askedAtMs;
+    this.#readersOfLast = undefined;
+    return true;
   }
 
   add(message: Message, receivedAtMs: number, isOwn: boolean): boolean {
     const { lastMessage: last, unreadCount, updatedAt } = this.chat;
-    if (this.#isKnown(message)) return false;
+    if (this.#isKnown(message, receivedAtMs)) return false;
     const isLast = last === null || last === "history" || message.createdAt >= last.createdAt;
     this.chat = {
       ...this.chat,
@@ -69,12 +81,34 @@ class LiveChat {
     return true;
   }
 
-  /** A receipt of the user whose list this is. */
-  readByUser(receipt: ReadReceipt): boolean {
+  /** Whether the record may have counted a message of the same instant as the newest one that it knows of. */
+  mayCount({ id, createdAt }: Message, receivedAtMs: number): boolean {
+    if (createdAt !== this.#horizon || this.#ofRecord === 0 || this.#isInRecord(receivedAtMs)) return false;
+    return receivedAtMs <= this.#asking.answeredAtMs && !this.#isLast(id) && this.#unread?.has(id) !== true;
+  }
+
+  /**
+   * Whether the record's count may have a receipt of the user whose list this is already: the messages that it counts are not known one by
+   * one. A receipt is later than the record where it was received and made after the answer, by the clock of whoever made it.
+   */
+  mayHaveRead({ messageId, readAt }: ReadReceipt, receivedAtMs: number): boolean {
+    if (this.#ofRecord === 0 || this.#isInRecord(receivedAtMs)) return false;
+    const { answeredAtMs } = this.#asking;
+    const isLater = receivedAtMs > answeredAtMs && Date.parse(readAt) > Math.floor(answeredAtMs);
+    if (messageId === null) return !isLater && readAt < this.#horizon;
+    if (this.#unread?.has(messageId) || this.#read.has(messageId)) return false;
+    return !isLater || this.#isReadLast(messageId);
+  }
+
+  /** A receipt of the user whose list this is: the record's count does not have it, unless the record was asked for after it. */
+  readByUser({ messageId, readAt }: ReadReceipt, receivedAtMs: number): boolean {
     const { unreadCount } = this.chat;
-    if (unreadCount === undefined || unreadCount === 0) return false;
-    const left =
-      receipt.messageId === null ? this.#leftAfter(receipt, unreadCount) : this.#leftWithout(receipt, unreadCount);
+    if (this.#isInRecord(receivedAtMs)) {
+      if (messageId !== null) remember(this.#read, messageId);
+      return false;
+    }
+    if (unreadCount === undefined) return false;
+    const left = messageId === null ? this.#leftAfter(readAt) : this.#leftWithout(messageId, unreadCount);
     if (left === unreadCount) return false;
     this.chat = { ...this.chat, unreadCount: left };
     return true;
@@ -92,32 +126,43 @@ class LiveChat {
     return true;
   }
 
-  #isKnown({ id, createdAt }: Message): boolean {
+  /** How many of the messages that the record counts are unread. */
+  get #ofRecord(): number {
+    return (this.chat.unreadCount ?? 0) - (this.#unread?.size ?? 0);
+  }
+
+  #isKnown({ id, createdAt }: Message, receivedAtMs: number): boolean {
+    if (this.#isLast(id) || createdAt < this.#horizon) return true;
+    return (createdAt === this.#horizon && this.#isInRecord(receivedAtMs)) || (this.#unread?.has(id) ?? false);
+  }
+
+  /** Whether the record was asked for after an event was received: the REST API knew of it then. */
+  #isInRecord(receivedAtMs: number): boolean {
+    return receivedAtMs <= this.#asking.askedAtMs;
+  }
+
+  #isLast(messageId: string): boolean {
     const { lastMessage: last } = this.chat;
-    if (last !== null && last !== "history" && last.id === id) return true;
-    return createdAt < this.#horizon || (this.#unread?.has(id) ?? false);
+    return last !== null && last !== "history" && last.id === messageId;
   }
 
-  /** Everything in the chat has been read by then. */
-  #leftAfter({ readAt }: ReadReceipt, unreadCount: number): number {
-    // By the clock that the receipt may be of: the REST API's, which the record has too, or a gateway's.
-    const isOld = readAt < this.#horizon && Date.parse(readAt) < this.#askedAtMs - CLOCK_SKEW_MS;
-    let read = 0;
-    for (const [id, instants] of this.#unread ?? []) {
-      if (!isCovered(instants, readAt)) continue;
-      this.#unread?.delete(id);
-      read++;
-    }
-    // The record was asked for after that: what it counts is unread in spite of it.
-    return isOld ? unreadCount - read : (this.#unread?.size ?? 0);
+  /** Whether it is the last message, and somebody has read it, who may be the user. */
+  #isReadLast(messageId: string): boolean {
+    const { lastMessage: last } = this.chat;
+    return last !== null && last !== "history" && last.id === messageId && last.readAt !== null;
   }
 
-  #leftWithout({ messageId, readAt }: ReadReceipt, unreadCount: number): number {
-    if (messageId === null) return unreadCount;
-    if (this.#unread?.delete(messageId)) return unreadCount - 1;
-    const wasRead = Date.parse(readAt) < this.#askedAtMs - CLOCK_SKEW_MS;
-    if (wasRead || this.#read?.has(messageId)) return unreadCount;
-    remember((this.#read ??= new Set<string>()), messageId);
+  /** Everything in the chat has been read by then: what the record counts, and some of what came after it. */
+  #leftAfter(readAt: string): number {
+    for (const [id, instants] of this.#unread ?? []) if (isCovered(instants, readAt)) this.#unread?.delete(id);
+    return this.#unread?.size ?? 0;
+  }
+
+  #leftWithout(messageId: string, unreadCount: number): number {
+    const isNew = this.#unread?.has(messageId) ?? false;
+    if (!isNew && (this.#read.has(messageId) || this.#ofRecord === 0)) return unreadCount;
+    this.#unread?.delete(messageId);
+    remember(this.#read, messageId);
     return unreadCount - 1;
   }
 }
@@ -142,23 +187,35 @@ export class LiveChatList {
   }
 
   /**
-   * Takes what the REST API says of a chat, as it was asked at `askedAtMs` (since the epoch). A record that lacks a message which is
-   * known says nothing new.
+   * Takes what the REST API says of a chat. A record that lacks a message which is known says nothing new.
    */
-  take(record: Chat, askedAtMs: number): boolean {
-    const known = this.get(record.id);
-    if (known && (isBehind(record, known) || isSame(record, known))) return false;
-    this.#chats.set(record.id, new LiveChat(record, askedAtMs, known));
+  take(record: Chat, asking: Asking): boolean {
+    const live = this.#chats.get(record.id);
+    if (live) return !isBehind(record, live.chat) && live.take(record, asking);
+    this.#chats.set(record.id, new LiveChat(record, asking));
     return true;
   }
 
+  /** Whether nobody can tell if the chat's record counts an event already: a record that is asked for now does. */
+  isUncertain({ event, receivedAtMs }: ReceivedEvent): boolean {
+    const live = this.#chats.get(event.chatId);
+    if (!live) return false;
+    if (event.type === "message.created") {
+      return event.message.sender.id !== this.#userId && live.mayCount(event.message, receivedAtMs);
+    }
+    return event.receipt.reader.id === this.#userId && live.mayHaveRead(event.receipt, receivedAtMs);
+  }
+
+  /** Takes an event as what has happened since the chat's record was asked for, where that was not asked for later. */
   apply({ event, receivedAtMs }: ReceivedEvent): boolean {
     const live = this.#chats.get(event.chatId);
     if (!live) return false;
     if (event.type === "message.created")
       return live.add(event.message, receivedAtMs, event.message.sender.id === this.#userId);
     const isMarked = live.markLast(event.receipt);
-    return event.receipt.reader.id === this.#userId ? live.readByUser(event.receipt) || isMarked : isMarked;
+    return event.receipt.reader.id === this.#userId
+      ? live.readByUser(event.receipt, receivedAtMs) || isMarked
+      : isMarked;
   }
 
   describe(chatId: string, { title, updatedAt }: ChatDetails): boolean {
@@ -186,6 +243,11 @@ export class LiveChatList {
  */
 function isCovered({ createdAt, receivedAtMs }: Instants, readAt: string): boolean {
   return createdAt <= readAt || Math.floor(receivedAtMs) <= Date.parse(readAt);
+}
+
+/** Up to when a record knows of messages. */
+function horizonOf({ lastMessage, updatedAt }: Chat): string {
+  return lastMessage === null || lastMessage === "history" ? updatedAt : lastMessage.createdAt;
 }
 
 function laterOf(one: string, other: string): string {

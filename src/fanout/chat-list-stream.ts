@@ -6,19 +6,13 @@ import { LiveChatList, type ReceivedEvent } from "../chat/live-chat-list.ts";
 import type { Chat, User } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError, hasCode } from "../errors.ts";
+import { PendingRecord } from "./pending-record.ts";
 import type { StreamState } from "./sink.ts";
 import type { SubscriberSet } from "./stream.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** Changes within this time after the first one arrive in one event. */
 const COALESCING_MS = 100;
-
-/** Before another attempt to ask for a chat; it doubles up to the longest one. */
-const RETRY_MS = 1000;
-const MAX_RETRY_MS = 30_000;
-
-/** Events that are kept for a record that is being asked for. The oldest go: the record has them. */
-const MAX_EARLY = 1000;
 
 /** One event of the stream. */
 export interface ChatsChange {
@@ -44,17 +38,6 @@ interface ChatListStreamParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** A chat whose record is being asked for, and what happens in it meanwhile. */
-class Arrival {
-  readonly events: ReceivedEvent[] = [];
-  retryMs = RETRY_MS;
-  timer: NodeJS.Timeout | undefined;
-
-  add(early: ReceivedEvent): void {
-    if (this.events.push(early) > MAX_EARLY) this.events.shift();
-  }
-}
-
 /** Its memory is that of the list, however slowly the reader reads: what has not been read is a set of ids. */
 export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subscriber {
   readonly type = "chats.changed";
@@ -63,8 +46,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   readonly #parts: ChatListStreamParts;
   readonly #list: LiveChatList;
   /** While the whole list is being asked for. */
-  #loading: Arrival | undefined = new Arrival();
-  readonly #arrivals = new Map<string, Arrival>();
+  #loading: PendingRecord | undefined = new PendingRecord(true);
+  readonly #pending = new Map<string, PendingRecord>();
   /** When each chat was changed by something else than a list, by `now`. */
   readonly #touchedAt = new Map<string, number>();
   /** When the newest whole list was asked for, by `now`. */
@@ -107,9 +90,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   deliver(event: DeliveredEvent): void {
     if (this.#isDone || (event.type !== "message.created" && event.type !== "message.read")) return;
     const received = { event, receivedAtMs: this.#parts.now() };
-    const arrival = this.#loading ?? this.#arrivals.get(event.chatId);
-    if (arrival) arrival.add(received);
-    else this.#apply(received);
+    if (this.#loading) this.#loading.add(received);
+    else this.#follow(received);
   }
 
   /** {@link refresh} follows. */
@@ -128,8 +110,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   forget(chatId: string): void {
     if (this.#isDone) return;
-    clearTimeout(this.#arrivals.get(chatId)?.timer);
-    this.#arrivals.delete(chatId);
+    this.#pending.get(chatId)?.cancel();
+    this.#pending.delete(chatId);
     this.#touchedAt.delete(chatId);
     this.#changed.delete(chatId);
     this.#list.remove(chatId);
@@ -151,11 +133,12 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   listed(chats: readonly Chat[], askedAt: number): void {
     if (this.#isDone || this.#loading || askedAt <= this.#listedAt) return;
     this.#listedAt = askedAt;
+    const asking = { askedAtMs: askedAt, answeredAtMs: this.#parts.now() };
     for (const chat of chats) {
-      if (!this.#isMember(chat.id) || this.#arrivals.has(chat.id)) continue;
+      if (!this.#isMember(chat.id) || this.#pending.has(chat.id)) continue;
       // What has happened since is newer.
       if ((this.#touchedAt.get(chat.id) ?? -1) >= askedAt) continue;
-      if (this.#list.take({ ...chat, isListed: true }, askedAt)) this.#note(chat.id);
+      if (this.#list.take({ ...chat, isListed: true }, asking)) this.#note(chat.id);
     }
   }
 
@@ -181,8 +164,8 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     this.#error = error;
     this.#parts.subscribers.remove(this);
     clearTimeout(this.#timer);
-    for (const { timer } of this.#arrivals.values()) clearTimeout(timer);
-    this.#arrivals.clear();
+    for (const pending of this.#pending.values()) pending.cancel();
+    this.#pending.clear();
     this.#loading = undefined;
     this.#settle();
   }
@@ -203,52 +186,64 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     const early = this.#loading?.events ?? [];
     this.#loading = undefined;
     if (this.#isDone) return;
-    for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, this.#listedAt);
-    for (const one of early) {
-      const arrival = this.#arrivals.get(one.event.chatId);
-      if (arrival) arrival.add(one);
-      else this.#apply(one);
-    }
+    const asking = { askedAtMs: this.#listedAt, answeredAtMs: this.#parts.now() };
+    for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, asking);
+    for (const one of early) this.#follow(one);
     this.#settle();
   }
 
   /** The list or the log would not tell of the chat as it is. */
-  #ask(chatId: string): void {
-    const arrival = new Arrival();
-    clearTimeout(this.#arrivals.get(chatId)?.timer);
-    this.#arrivals.set(chatId, arrival);
-    this.#askNow(chatId, arrival);
+  #ask(chatId: string, pending = new PendingRecord(true)): void {
+    this.#pending.get(chatId)?.cancel();
+    this.#pending.set(chatId, pending);
+    this.#askNow(chatId, pending);
+  }
+
+  /** An event whose place is after everything that has been received. */
+  #follow(received: ReceivedEvent): void {
+    const { chatId } = received.event;
+    const pending = this.#pending.get(chatId);
+    if (pending) pending.add(received);
+    else if (this.#list.isUncertain(received)) {
+      const settling = new PendingRecord(false);
+      settling.add(received);
+      this.#ask(chatId, settling);
+    } else this.#apply(received);
   }
 
   /** On nobody's behalf: it is not the operation of whoever has added the viewer to the chat. */
-  #askNow(chatId: string, arrival: Arrival): void {
-    onBehalfOf(undefined, () => this.#receive(chatId, arrival)).catch(this.#parts.onError);
+  #askNow(chatId: string, pending: PendingRecord): void {
+    onBehalfOf(undefined, () => this.#receive(chatId, pending)).catch(this.#parts.onError);
   }
 
-  async #receive(chatId: string, arrival: Arrival): Promise<void> {
+  async #receive(chatId: string, pending: PendingRecord): Promise<void> {
     const askedAt = this.#parts.now();
-    const isWanted = (): boolean => !this.#isDone && this.#arrivals.get(chatId) === arrival;
+    const isWanted = (): boolean => !this.#isDone && this.#pending.get(chatId) === pending;
     try {
       const chat = await this.#parts.records.one(this.session, chatId);
       if (!isWanted()) return;
-      this.#arrivals.delete(chatId);
+      this.#pending.delete(chatId);
       if (!this.#isMember(chatId)) return;
-      this.#list.take({ ...chat, isListed: true }, askedAt);
-      for (const received of arrival.events) this.#list.apply(received);
+      const isNew = this.#list.take(
+        { ...chat, isListed: true },
+        { askedAtMs: askedAt, answeredAtMs: this.#parts.now() },
+      );
+      if (isNew || pending.isNeeded) this.#touch(chatId);
       this.#removed.delete(chatId);
-      this.#touch(chatId);
+      for (const received of pending.events) {
+        // The record has it, or is of no use.
+        if (received.receivedAtMs <= askedAt) this.#apply(received);
+        else this.#follow(received);
+      }
     } catch (error) {
       if (!isWanted()) return;
-      if (hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND", "UNAUTHENTICATED")) this.#arrivals.delete(chatId);
-      else if (error instanceof GatewayError) this.#askLater(chatId, arrival);
-      else throw error;
+      if (!(error instanceof GatewayError)) throw error;
+      if (pending.isNeeded && !hasCode(error, "NOT_PARTICIPANT", "NOT_FOUND", "UNAUTHENTICATED")) {
+        return pending.retry(() => this.#askNow(chatId, pending));
+      }
+      this.#pending.delete(chatId);
+      for (const received of pending.events) this.#apply(received);
     }
-  }
-
-  #askLater(chatId: string, arrival: Arrival): void {
-    const again = (): void => this.#askNow(chatId, arrival);
-    arrival.timer = setTimeout(again, arrival.retryMs).unref();
-    arrival.retryMs = Math.min(2 * arrival.retryMs, MAX_RETRY_MS);
   }
 
   #isMember(chatId: string): boolean {

@@ -1,14 +1,16 @@
 /** The list of chats when something fails, is large, or is read slowly. */
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
-import { connect } from "../support/client.ts";
+import { connect, type Received } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import {
   ChatsChangedDocument,
   ChatsDocument,
   MarkChatReadDocument,
+  MarkReadDocument,
   MeDocument,
   SendMessageDocument,
   type ChatsChangedSubscription,
@@ -111,6 +113,109 @@ test("events during the request of the list are neither lost nor counted twice",
   }
 });
 
+test("messages of one instant that the list counts already are not counted again", async () => {
+  await using gateway = await startGateway();
+  gateway.api.faults.change(({ body, ...reply }) => ({ ...reply, body: withInstants(body, toMinute) }));
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.acknowledged;
+  using gate = gateway.api.faults.hold({ ...LIST, token: alice.token, when: "received" });
+  await using received = client.subscribe(ChatsChangedDocument);
+  await gate.arrived();
+  const sender = overHttp(gateway.url, bob.token);
+  for (const content of ["one", "two"]) await sender.run(SendMessageDocument, { chatId: shop, content });
+  gate.release();
+  await received.next();
+  expect(await countAfterMessage(gateway, received)).toBe(unreadIn(gateway, shop).length);
+});
+
+test.each(["received", "processed"] as const)(
+  "a message that is read while the request of the list is %s is taken off the count once",
+  async (when) => {
+    await using gateway = await startGateway();
+    const { api } = gateway;
+    await using client = connect(gateway.wsUrl, alice.token);
+    await client.acknowledged;
+    const [first = ""] = unreadIn(gateway, shop);
+    using gate = api.faults.hold({ ...LIST, token: alice.token, when });
+    await using received = client.subscribe(ChatsChangedDocument);
+    await gate.arrived();
+    await overHttp(gateway.url, alice.token).run(MarkReadDocument, { chatId: shop, messageId: first });
+    gate.release();
+    await received.next();
+    expect(await countAfterMessage(gateway, received)).toBe(unreadIn(gateway, shop).length);
+  },
+);
+
+test("a receipt that is late is not taken off the count of a list that has it", async () => {
+  await using gateway = await startGateway();
+  const [first = ""] = unreadIn(gateway, shop);
+  using gate = gateway.api.faults.hold({ path: /\/messages\/[^/]+\/read$/, token: alice.token, when: "processed" });
+  const marked = overHttp(gateway.url, alice.token).run(MarkReadDocument, { chatId: shop, messageId: first });
+  await gate.arrived();
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using received = client.subscribe(ChatsChangedDocument);
+  const { changed } = (await received.next()).chatsChanged;
+  expect(changed.find(({ id }) => id === shop)?.unreadCount).toBe(unreadIn(gateway, shop).length);
+  gate.release();
+  await marked;
+  expect(await countAfterMessage(gateway, received)).toBe(unreadIn(gateway, shop).length);
+});
+
+test("a message that is marked as read again is not taken off the count again", async () => {
+  await using gateway = await startGateway();
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using received = client.subscribe(ChatsChangedDocument);
+  await received.next();
+  const reader = overHttp(gateway.url, alice.token);
+  const [first = ""] = unreadIn(gateway, shop);
+  const counts = [];
+  for (const mark of [
+    async () => reader.run(MarkReadDocument, { chatId: shop, messageId: first }),
+    async () => reader.run(MarkReadDocument, { chatId: shop, messageId: first }),
+    async () => reader.run(MarkReadDocument, { chatId: shop, messageId: unreadIn(gateway, shop).at(-1) ?? "" }),
+    async () => reader.run(MarkChatReadDocument, { chatId: shop }),
+    async () => reader.run(MarkReadDocument, { chatId: shop, messageId: first }),
+  ]) {
+    await mark();
+    counts.push([await countAfterMessage(gateway, received), unreadIn(gateway, shop).length]);
+  }
+  expect(counts.map(([told]) => told)).toEqual(counts.map(([, kept]) => kept));
+  expect(counts.at(-1)).toEqual([2, 2]);
+});
+
+test("a list whose uncertain count cannot be asked for goes on with what is known", async () => {
+  await using gateway = await startGateway({ HTTP_API_RETRIES: "1" });
+  const { api } = gateway;
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.acknowledged;
+  const [first = ""] = unreadIn(gateway, shop);
+  using gate = api.faults.hold({ ...LIST, token: alice.token, when: "processed" });
+  await using received = client.subscribe(ChatsChangedDocument);
+  await gate.arrived();
+  await overHttp(gateway.url, alice.token).run(MarkReadDocument, { chatId: shop, messageId: first });
+  api.faults.unavailable({ method: "GET", path: `/chats/${shop}`, token: alice.token });
+  gate.release();
+  await received.next();
+  expect(await countAfterMessage(gateway, received)).toBe(unreadIn(gateway, shop).length);
+});
+
+/** The unread messages of Alice in a chat, as the REST API has them, oldest first. */
+function unreadIn(gateway: TestGateway, chatId: string): readonly string[] {
+  const unread = gateway.api.data.messages(chatId).filter(({ senderId, readAt }) => senderId !== alice.id && !readAt);
+  return unread.map(({ id }) => id);
+}
+
+/** What the list tells of the shop's unread messages when it tells of one more. */
+async function countAfterMessage(gateway: TestGateway, received: Received<ChatsChangedSubscription>): Promise<number> {
+  const content = `barrier ${randomUUID()}`;
+  await overHttp(gateway.url, bob.token).run(SendMessageDocument, { chatId: shop, content });
+  for (;;) {
+    const { changed } = (await received.next()).chatsChanged;
+    const chat = changed.find(({ id, lastMessage }) => id === shop && lastMessage?.content === content);
+    if (chat) return chat.unreadCount;
+  }
+}
+
 test("a list from before a chat was read, which a later connection brings, does not make it unread again", async () => {
   await using gateway = await startGateway();
   await using client = connect(gateway.wsUrl, alice.token);
@@ -130,7 +235,7 @@ test.each([
   { clock: "behind", skewMs: -300_000 },
 ])("a chat that is read has no unread messages where the REST API's clock is $clock", async ({ skewMs }) => {
   await using gateway = await startGateway({ EVENTS_SECRET });
-  gateway.api.faults.change(({ body, ...reply }) => ({ ...reply, body: skewed(body, skewMs) }));
+  gateway.api.faults.change(({ body, ...reply }) => ({ ...reply, body: withInstants(body, (ms) => ms + skewMs) }));
   await using client = connect(gateway.wsUrl, alice.token);
   await using received = client.subscribe(ChatsChangedDocument);
   await received.next();
@@ -152,13 +257,18 @@ test.each([
   ]);
 });
 
-/** An answer with every instant of these days as another clock would have it. */
-function skewed(body: object | string | undefined, skewMs: number): object {
-  const shift = (_: string, value: unknown): unknown =>
+/** An answer with every instant of these days changed. */
+function withInstants(body: object | string | undefined, change: (epochMs: number) => number): object {
+  const replace = (_: string, value: unknown): unknown =>
     typeof value === "string" && value.startsWith("20") && Math.abs(Date.parse(value) - Date.now()) < 86_400_000
-      ? new Date(Date.parse(value) + skewMs).toISOString()
+      ? new Date(change(Date.parse(value))).toISOString()
       : value;
-  return JSON.parse(JSON.stringify(body), shift) as object;
+  return JSON.parse(JSON.stringify(body), replace) as object;
+}
+
+/** As an API says it whose instants are of whole minutes. */
+function toMinute(epochMs: number): number {
+  return epochMs - (epochMs % 60_000);
 }
 
 test("an answer from before a change, which a later request shares, does not undo the change", async () => {
