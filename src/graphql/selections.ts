@@ -8,6 +8,7 @@ import { GatewayError } from "../errors.ts";
 import type { Context, Operation } from "./context.ts";
 import { toClientError } from "./errors.ts";
 import type { FieldStatistics } from "./statistics.ts";
+import { planSelection, type SelectionPlan } from "./selection-plan.ts";
 import { dependsOnViewer, variablesOfResults } from "./viewer.ts";
 
 /** One event in the words of one selection: the payload of a `next` message. */
@@ -76,6 +77,7 @@ export class Selection {
   readonly #context: Context;
   readonly #onUnused: () => void;
   readonly #field: FieldStatistics | undefined;
+  readonly #plan: SelectionPlan | undefined;
   #users = 0;
   /** The last event and what became of it: an event goes to all its subscribers before the next one does. */
   #event: DeliveredEvent | undefined;
@@ -88,6 +90,8 @@ export class Selection {
     this.#context = context;
     this.#field = context.operation.field;
     this.#onUnused = onUnused;
+    const { document, operationName } = context.operation;
+    this.#plan = planSelection(schema, document, operationName);
   }
 
   retain(): void {
@@ -100,7 +104,7 @@ export class Selection {
     if (--this.#users === 0) this.#onUnused();
   }
 
-  /** Executed for the first who asks. Never throws. */
+  /** Made for the first who asks. Never throws. */
   render(event: DeliveredEvent): Rendered {
     if (this.#field) this.#field.deliveries++;
     if (event.type === "presence.changed") return this.#renderState(event);
@@ -120,6 +124,8 @@ export class Selection {
   #render(event: DeliveredEvent): Rendered {
     const { document, operationName, variables } = this.#context.operation;
     if (this.#field) this.#field.executions++;
+    const data = this.#plan?.render(event, this.#context);
+    if (data !== undefined) return { payload: { json: `{"data":${data}}` } };
     try {
       const result = execute({
         schema: this.#schema,
