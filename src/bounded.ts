@@ -1,16 +1,26 @@
 /**
  * The value, or `fallback` where it takes longer than `ms`; what has arrived while this process was held up did not. What is waited for
- * goes on; its later failure is not unhandled.
+ * goes on; its later failure is not unhandled. One promise and one timer: every message waits like this several times.
  */
 export async function boundedWait<T, F>(ms: number, work: Promise<T>, fallback: F): Promise<T | F> {
-  const { promise, resolve } = Promise.withResolvers<F>();
-  const timer = setTimeout(() => void setImmediate(resolve, fallback), ms);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => undefined);
-  }
+  return new Promise<T | F>((resolve, reject) => {
+    const timer = setTimeout(giveUpSoon<F>, ms, resolve, fallback);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        return resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error as Error);
+      },
+    );
+  });
+}
+
+/** Behind what has arrived. */
+function giveUpSoon<F>(resolve: (fallback: F) => void, fallback: F): void {
+  setImmediate(resolve, fallback);
 }
 
 /** The same promise. It is awaited in a later turn: until then its rejection is not unhandled. */

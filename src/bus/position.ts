@@ -19,8 +19,9 @@ export function firstAt(ms: number): Position {
 }
 
 export function parsePosition(position: Position): { readonly ms: number; readonly sequence: number } {
-  const [ms, sequence] = position.split("-").map(Number);
-  return { ms: ms ?? 0, sequence: sequence ?? 0 };
+  const dash = position.indexOf("-");
+  if (dash === -1) return { ms: Number(position), sequence: 0 };
+  return { ms: Number(position.slice(0, dash)), sequence: Number(position.slice(dash + 1)) };
 }
 
 export function isPosition(text: string): boolean {

@@ -17,6 +17,9 @@ test("a set of few or many elements has what was added and not deleted", () => {
         expect(small.has(element)).toBe(set.has(element));
       }
       expect(new Set(small)).toEqual(set);
+      const called = new Set<number>();
+      small.forEach((element) => called.add(element));
+      expect(called).toEqual(set);
     }),
   );
 });

@@ -11,7 +11,7 @@ import {
   type LogTail,
   type StreamPosition,
 } from "../bus.ts";
-import { firstAt, parsePosition, positionAt, type Position } from "../position.ts";
+import { firstAt, positionAt, type Position } from "../position.ts";
 
 /** Topics of which events are kept at most; the one longest without an event goes first. */
 const MAX_TOPICS = 10_000;
@@ -45,7 +45,9 @@ export class MemoryLog<Event> implements EventLog<Event> {
   /** Apart, so that they push out none of the others. */
   readonly #compactedIds = new LRUCache<string, Position>({ max: MAX_COMPACTED_IDS, ttl: COMPACTED_ID_TTL_MS });
   readonly #ageMs: number;
-  #last: Position = positionAt(Date.now(), 0);
+  #lastMs = Date.now();
+  #lastSequence = 0;
+  #last: Position = positionAt(this.#lastMs, 0);
   /** Of the topics that are not kept. */
   #floor: Position = this.#last;
 
@@ -83,7 +85,7 @@ export class MemoryLog<Event> implements EventLog<Event> {
       late: "",
       delayMs: 0,
     };
-    const delayMs = timeMs === undefined ? 0 : parsePosition(position).ms - timeMs;
+    const delayMs = timeMs === undefined ? 0 : this.#lastMs - timeMs;
     if (delayMs >= DELAY_MIN_MS) {
       const isFirst = ofTopic.late < firstAt(Date.now() - EVENT_ID_TTL_MS);
       ofTopic.late = position;
@@ -150,11 +152,11 @@ export class MemoryLog<Event> implements EventLog<Event> {
   }
 
   #next(): Position {
-    const { ms, sequence } = parsePosition(this.#last);
     const now = Date.now();
     // A clock that is set back must not put an event before an earlier one.
-    this.#last = now > ms ? positionAt(now, 0) : positionAt(ms, sequence + 1);
-    return this.#last;
+    this.#lastSequence = now > this.#lastMs ? 0 : this.#lastSequence + 1;
+    this.#lastMs = Math.max(now, this.#lastMs);
+    return (this.#last = positionAt(this.#lastMs, this.#lastSequence));
   }
 
   #raiseFloor(position: Position): void {

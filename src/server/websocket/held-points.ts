@@ -23,14 +23,14 @@ export class HeldPoints {
 
   /** A ping is about to be written, or a close. */
   note(): void {
-    for (const point of this.#points) point.note();
+    this.#points.forEach(note);
   }
 
   /** That ping has been answered. */
   confirm(): void {
     // What has been noted since is for the answer to the close.
     if (this.#hasSaidClose) return;
-    for (const point of this.#points) point.confirm();
+    this.#points.forEach(confirm);
   }
 
   /** The gateway has written a close. A client that answers it has got everything that was written before. */
@@ -77,4 +77,12 @@ export class HeldPoints {
     if (isGoodbye && !this.#hasSaidClose) point.forget();
     else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
+}
+
+function note(point: ResumePoint): void {
+  point.note();
+}
+
+function confirm(point: ResumePoint): void {
+  point.confirm();
 }
