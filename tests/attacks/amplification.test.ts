@@ -4,10 +4,9 @@ import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { ownCursorKey } from "../../src/chat/cursor-key.ts";
 import { Cursors } from "../../src/chat/cursor.ts";
 import { positionAt } from "../../src/bus/position.ts";
-import { connect } from "../support/client.ts";
+import { startBystanders } from "../support/bystanders.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
-import { MessageAddedDocument, MeDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { openGraphQLSocket, type RawResults } from "../support/graphql-socket.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -22,20 +21,6 @@ function forged({ api }: TestGateway, createdAt: string, position?: string): str
   return new Cursors(key).of({ ...fields, createdAt, position });
 }
 
-/** Somebody whose deliveries all arrive, in order. */
-async function startControl(gateway: TestGateway) {
-  const control = connect(gateway.wsUrl, bob.token);
-  const received = control.subscribe(MessageAddedDocument, { chatId: team });
-  await control.run(MeDocument);
-  return {
-    async delivers(content: string): Promise<void> {
-      await control.run(SendMessageDocument, { chatId: team, content });
-      expect((await received.next()).messageAdded.content).toBe(content);
-    },
-    [Symbol.asyncDispose]: () => control[Symbol.asyncDispose](),
-  };
-}
-
 const histories = (gateway: TestGateway): number =>
   gateway.api.faults.requests.filter({ method: "GET" }).filter(({ path }) => path.endsWith("/messages")).length;
 
@@ -45,16 +30,16 @@ test.each([
 ])("a forged cursor of the year 2999 %s is refused without a request", async (_what, createdAt, position) => {
   await using gateway = await startGateway();
   const after = forged(gateway, createdAt, position);
-  await using control = await startControl(gateway);
+  await using control = await startBystanders(gateway.wsUrl);
   await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
-  await control.delivers("before");
+  expect(await control.talk(1)).toEqual(control.sent);
   const before = gateway.api.faults.requests.count();
   const forgeries = Array.from({ length: 50 }, () => attacker.start({ query: AFTER, variables: { after } }));
   for (const { ended } of forgeries) {
     expect(await ended).toMatchObject([{ extensions: { code: "BAD_USER_INPUT", argument: "after" } }]);
   }
   expect(gateway.api.faults.requests.count()).toBe(before);
-  await control.delivers("after");
+  expect(await control.talk(1)).toEqual(control.sent);
 });
 
 test("a hundred subscriptions with cursors from long ago have each history read once or twice", async () => {
@@ -63,7 +48,7 @@ test("a hundred subscriptions with cursors from long ago have each history read 
   for (let count = 0; count < 250; count++) {
     gateway.api.data.addMessage({ chatId: shop, senderId: bob.id, content: `old ${count}` });
   }
-  await using control = await startControl(gateway);
+  await using control = await startBystanders(gateway.wsUrl);
   await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
   const { chats } = (await attacker.run({ query: "{ chats { id } }" })) as { chats: { id: string }[] };
   const before = histories(gateway);
@@ -72,20 +57,17 @@ test("a hundred subscriptions with cursors from long ago have each history read 
     const after = forged(gateway, new Date(Date.parse("2001-01-01T00:00:00.000Z") + index).toISOString());
     return attacker.start({ query: AFTER, variables: { after } });
   });
-  await control.delivers("meanwhile");
+  expect(await control.talk(1)).toEqual(control.sent);
   for (const replay of replays) await eventually(() => expect(replay.all.length).toBeGreaterThan(250));
   // Three pages of one chat, a page of each of the others: twice, where somebody came after the first had begun.
   expect(histories(gateway) - before).toBeLessThanOrEqual(2 * (chats.length + 2));
-  await control.delivers("after");
+  expect(await control.talk(1)).toEqual(control.sent);
 });
 
 test("a chat that is marked as read in many aliases at once is one request or two", async () => {
   await using gateway = await startGateway();
-  await using control = await startControl(gateway);
+  await using control = await startBystanders(gateway.wsUrl);
   await using attacker = await openGraphQLSocket(gateway.wsUrl, alice.token);
-  await using receipts = connect(gateway.wsUrl, bob.token);
-  await using received = receipts.subscribe(MessageAddedDocument, { chatId: team });
-  await receipts.run(MeDocument);
   const aliases = Array.from({ length: 99 }, (_, index) => `m${index}: markChatRead(chatId: "${team}") { readAt }`);
   using gate = gateway.api.faults.hold({ method: "PUT", times: 1 });
   const first = attacker.run({ query: `mutation { ${aliases.join(" ")} }` });
@@ -94,11 +76,10 @@ test("a chat that is marked as read in many aliases at once is one request or tw
   // Answered behind them.
   attacker.socket.send(JSON.stringify({ type: "ping", payload: { behind: true } }));
   await eventually(() => expect(attacker.messages.at(-1)).toContain('"behind"'));
-  await control.delivers("while it is held");
+  expect(await control.talk(1)).toEqual(control.sent);
   gate.release();
   const answers = await Promise.all([first, ...others]);
   expect(answers.map((answer) => Object.keys(answer).length)).toEqual(answers.map(() => 99));
   expect(gateway.api.faults.requests.count({ method: "PUT" })).toBe(2);
-  await control.delivers("after");
-  expect((await received.next()).messageAdded.content).toBe("while it is held");
+  expect(await control.talk(1)).toEqual(control.sent);
 });
