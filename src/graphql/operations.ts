@@ -266,10 +266,13 @@ function declared(
   { variableDefinitions = [] }: OperationDefinitionNode,
   given: OperationRequest["variables"],
 ): Operation["variables"] {
-  const names = variableDefinitions.map(({ variable }) => variable.name.value);
-  const values = new Map<string, unknown>();
-  for (const name of names) if (given && Object.hasOwn(given, name)) values.set(name, given[name]);
-  return values.size === 0 ? undefined : Object.fromEntries(values);
+  if (!given) return undefined;
+  let values: [string, unknown][] | undefined;
+  for (const { variable } of variableDefinitions) {
+    const name = variable.name.value;
+    if (Object.hasOwn(given, name)) (values ??= []).push([name, given[name]]);
+  }
+  return values && Object.fromEntries(values);
 }
 
 function isStream(source: unknown): source is Stream {
