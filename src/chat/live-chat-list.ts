@@ -50,8 +50,9 @@ class LiveChat {
     this.#horizon = horizonOf(record);
   }
 
-  /** Takes a newer record, to which belongs what was known before. Returns whether it says anything new. */
+  /** Takes a record, to which belongs what was known before, unless it is older. Returns whether it says anything new. */
   take(record: Chat, asking: Asking): boolean {
+    if (asking.askedAtMs < this.#asking.askedAtMs) return false;
     this.#asking = asking;
     this.#horizon = horizonOf(record);
     this.#unread = undefined;
