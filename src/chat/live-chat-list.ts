@@ -39,7 +39,7 @@ class LiveChat {
   /** Unread messages that came after the record, by their ids. */
   #unread: Map<string, Instants> | undefined;
   /** Messages that have been marked as read one by one: who marks twice takes nothing away. */
-  readonly #read = new Set<string>();
+  #read: Set<string> | undefined;
   /** Those of whom a receipt for the last message has been seen. */
   #readersOfLast: Set<string> | undefined;
 
@@ -97,7 +97,7 @@ class LiveChat {
     const { answeredAtMs } = this.#asking;
     const isLater = receivedAtMs > answeredAtMs && Date.parse(readAt) > Math.floor(answeredAtMs);
     if (messageId === null) return !isLater && readAt < this.#horizon;
-    if (this.#unread?.has(messageId) || this.#read.has(messageId)) return false;
+    if (this.#unread?.has(messageId) || this.#read?.has(messageId)) return false;
     return !isLater || this.#isReadLast(messageId);
   }
 
@@ -105,7 +105,7 @@ class LiveChat {
   readByUser({ messageId, readAt }: ReadReceipt, receivedAtMs: number): boolean {
     const { unreadCount } = this.chat;
     if (this.#isInRecord(receivedAtMs)) {
-      if (messageId !== null) remember(this.#read, messageId);
+      if (messageId !== null) remember((this.#read ??= new Set()), messageId);
       return false;
     }
     if (unreadCount === undefined) return false;
@@ -161,9 +161,9 @@ class LiveChat {
 
   #leftWithout(messageId: string, unreadCount: number): number {
     const isNew = this.#unread?.has(messageId) ?? false;
-    if (!isNew && (this.#read.has(messageId) || this.#ofRecord === 0)) return unreadCount;
+    if (!isNew && (this.#read?.has(messageId) || this.#ofRecord === 0)) return unreadCount;
     this.#unread?.delete(messageId);
-    remember(this.#read, messageId);
+    remember((this.#read ??= new Set()), messageId);
     return unreadCount - 1;
   }
 }
