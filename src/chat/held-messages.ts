@@ -16,8 +16,8 @@ const NOBODY: User = { id: "", name: "" };
 
 /** The history that the messages are of. */
 export interface HistoryPages {
-  /** The messages of one page. */
-  readPage(asked: NextPage | undefined): Promise<readonly Message[]>;
+  /** Those of the messages of one page whose ids are wanted. */
+  readPage(asked: NextPage | undefined, wanted: ReadonlySet<string>): Promise<readonly Message[]>;
   /** Reads the whole history anew. */
   select(isWanted: (message: Message) => boolean, held: HeldMessages): Promise<readonly Message[]>;
 }
@@ -86,10 +86,13 @@ export class HeldMessages {
   async #readPages(missing: readonly Message[], whole: Map<string, Message>): Promise<void> {
     const wanted = new Set(missing.map(({ id }) => id));
     const pages = new Set(missing.flatMap(({ id }) => this.#leftOut.get(id)?.page ?? []));
-    for (const page of pages) {
-      for (const message of (await this.#history?.readPage(this.#pages[page])) ?? []) {
-        if (wanted.has(message.id)) whole.set(message.id, message);
-      }
+    for (const page of pages) await this.#readPage(page, wanted, whole);
+  }
+
+  /** A function of its own: one that waits for the next page would keep this one in memory. */
+  async #readPage(page: number, wanted: ReadonlySet<string>, whole: Map<string, Message>): Promise<void> {
+    for (const message of (await this.#history?.readPage(this.#pages[page], wanted)) ?? []) {
+      whole.set(message.id, message);
     }
   }
 

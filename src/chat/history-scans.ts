@@ -7,7 +7,7 @@ import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import type { KnownReads } from "./known-reads.ts";
-import type { Message } from "./model.ts";
+import { toMessage, type Message } from "./model.ts";
 import type { Identity } from "./session.ts";
 
 /** Messages asked for in one request to the REST API, which may ignore it. */
@@ -139,46 +139,64 @@ export class HistoryScans {
     return selection.result;
   }
 
-  /** The messages of one page of the API. @throws GatewayError as {@link pages}. */
-  async page(identity: Identity, chatId: string, asked: NextPage | undefined): Promise<readonly Message[]> {
+  /** Those of the messages of one page of the API whose ids are wanted. @throws GatewayError as {@link readPages}. */
+  async page(
+    identity: Identity,
+    chatId: string,
+    asked: NextPage | undefined,
+    wanted: ReadonlySet<string>,
+  ): Promise<readonly Message[]> {
     const page = await this.#access.call(identity, chatId, () =>
       this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
     );
-    return new CreationOrder().add(page.messages).map(({ message }) => {
+    return page.messages.flatMap((wire) => {
+      if (!wanted.has(wire.id)) return [];
+      const message = toMessage(wire);
       this.#reads.learn(message);
-      return this.#reads.withReaders(message);
+      return [this.#reads.withReaders(message)];
     });
   }
 
   /**
-   * Every message of a chat, a page of the API at a time.
+   * Reads every message of a chat, a page of the API at a time.
    *
+   * @param take is given each page, and says whether the next one is wanted.
    * @param visited is given how each page was asked for.
    * @throws GatewayError NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
-  async *pages(
+  async readPages(
     identity: Identity,
     chatId: string,
     order: CreationOrder,
+    take: (page: readonly Ordered[]) => boolean,
     visited: (NextPage | undefined)[] = [],
-  ): AsyncGenerator<readonly Ordered[], void, undefined> {
+  ): Promise<void> {
     let next: NextPage | undefined;
     const seen = new Set<string>();
     for (let count = 0; count < MAX_UPSTREAM_PAGES; count++) {
-      const asked = next;
-      visited.push(asked);
-      const page = await this.#access.call(identity, chatId, () =>
-        this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
-      );
-      const ordered = order.add(page.messages);
-      for (const { message } of ordered) this.#reads.learn(message);
-      yield ordered;
-      next = page.next;
+      visited.push(next);
+      next = await this.#readPage(identity, chatId, order, take, next);
       if (!next) return;
       if (seen.has(next.value)) break;
       seen.add(next.value);
     }
     throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error("the pages of a chat's history have no end") });
+  }
+
+  /** A function of its own: one that waits for the next page keeps this one in memory until it has come. */
+  async #readPage(
+    identity: Identity,
+    chatId: string,
+    order: CreationOrder,
+    take: (page: readonly Ordered[]) => boolean,
+    asked: NextPage | undefined,
+  ): Promise<NextPage | undefined> {
+    const page = await this.#access.call(identity, chatId, () =>
+      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
+    );
+    const ordered = order.add(page.messages);
+    for (const { message } of ordered) this.#reads.learn(message);
+    return take(ordered) ? page.next : undefined;
   }
 
   #enqueue(scan: Scan): void {
@@ -220,10 +238,11 @@ export class HistoryScans {
       if (selections.every(({ isBounded }) => isBounded)) this.#count(identity.user.id);
       const order = new CreationOrder();
       const visited: (NextPage | undefined)[] = [];
-      for await (const page of this.pages(identity, chatId, order, visited)) {
+      const take = (page: readonly Ordered[]): boolean => {
         for (const selection of selections) selection.take(page, order);
-        if (selections.every(({ isDone }) => isDone)) return;
-      }
+        return !selections.every(({ isDone }) => isDone);
+      };
+      await this.readPages(identity, chatId, order, take, visited);
       for (const selection of selections) if (!selection.isDone) selection.finish(visited);
     } catch (error) {
       for (const selection of selections) if (!selection.isDone) selection.fail(error);

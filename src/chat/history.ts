@@ -68,14 +68,16 @@ export class History {
     const ofInstant: Ordered[] = [];
     let hasNextPage = false;
     let requests = 0;
-    for await (const page of this.#scans.pages(identity, chatId, order)) {
+    const take = (page: readonly Ordered[]): boolean => {
       requests++;
       const older = end ? page.filter(({ message }) => message.createdAt < end.createdAt) : page;
       if (end) ofInstant.push(...page.filter(({ message }) => message.createdAt === end.createdAt));
       hasNextPage ||= end !== undefined && page.some(({ message }) => message.createdAt > end.createdAt);
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
       newest = newestOf(order.ordered([...newest, ...older]), last + 1);
-    }
+      return true;
+    };
+    await this.#scans.readPages(identity, chatId, order, take);
     if (end) {
       const older = beforePlace(order.ordered(ofInstant), end);
       hasNextPage ||= older.length < ofInstant.length;
@@ -179,8 +181,8 @@ class ChatPages implements HistoryPages {
     this.#chatId = chatId;
   }
 
-  readPage(asked: NextPage | undefined): Promise<readonly Message[]> {
-    return this.#scans.page(this.#identity, this.#chatId, asked);
+  readPage(asked: NextPage | undefined, wanted: ReadonlySet<string>): Promise<readonly Message[]> {
+    return this.#scans.page(this.#identity, this.#chatId, asked, wanted);
   }
 
   select(isWanted: (message: Message) => boolean, held: HeldMessages): Promise<readonly Message[]> {
