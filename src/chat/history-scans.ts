@@ -2,12 +2,13 @@
 import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
 import type { Counts } from "../measures.ts";
-import type { ChatApi, NextPage } from "../upstream/chat-api.ts";
+import type { ChatApi, MessagePage, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import type { KnownReads } from "./known-reads.ts";
 import { toMessage, type Message } from "./model.ts";
+import { RecentPages } from "./recent-pages.ts";
 import type { Identity } from "./session.ts";
 
 /** Messages asked for in one request to the REST API, which may ignore it. */
@@ -100,6 +101,7 @@ export class HistoryScans {
   readonly #access: Access;
   readonly #reads: KnownReads;
   readonly #limited: Counts;
+  readonly #recent = new RecentPages();
   /** By token and chat: the answer is for whoever the REST API gave it to. */
   readonly #scans = new Map<string, Scan>();
   readonly #users = new Map<string, UserScans>();
@@ -146,15 +148,21 @@ export class HistoryScans {
     asked: NextPage | undefined,
     wanted: ReadonlySet<string>,
   ): Promise<readonly Message[]> {
-    const page = await this.#access.call(identity, chatId, () =>
-      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
-    );
+    const page = this.#recent.get(identity, chatId, asked) ?? (await this.#readAgain(identity, chatId, asked));
     return page.messages.flatMap((wire) => {
       if (!wanted.has(wire.id)) return [];
       const message = toMessage(wire);
       this.#reads.learn(message);
       return [this.#reads.withReaders(message)];
     });
+  }
+
+  async #readAgain(identity: Identity, chatId: string, asked: NextPage | undefined): Promise<MessagePage> {
+    const page = await this.#access.call(identity, chatId, () =>
+      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
+    );
+    this.#recent.keep(identity, chatId, asked, page);
+    return page;
   }
 
   /**
