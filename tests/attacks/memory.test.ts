@@ -9,6 +9,7 @@ import { connectionObjects } from "../support/fuzz/leftovers.ts";
 import { ChatsDocument, MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
+import { NPM_START_COMMAND } from "../support/process.ts";
 import { openRaw, type RawSocket } from "../support/raw-socket.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -47,7 +48,7 @@ async function openJunky(gateway: GatewayProcess): Promise<RawSocket> {
 }
 
 test("junk in variables, extensions, ids and connectionParams is not kept", async () => {
-  await using gateway = await startGatewayProcess({ NODE_OPTIONS: "--max-semi-space-size=2" });
+  await using gateway = await startGatewayProcess({}, NPM_START_COMMAND);
   await using control = connect(gateway.wsUrl, bob.token);
   await using received = control.subscribe(MessageAddedDocument);
   await control.run(ChatsDocument);
@@ -165,7 +166,7 @@ async function replayUnread(gateway: GatewayProcess, after: string, sockets: Asy
 }
 
 test("unread replays on thirty connections take little memory, and give it back", { timeout: 180_000 }, async () => {
-  // Where there is plenty of memory V8 leaves garbage of two hundred megabytes lying about.
+  // Where there is plenty of memory V8 leaves garbage of a hundred megabytes and more lying about.
   await using gateway = await startGatewayProcess({
     NODE_OPTIONS: "--max-semi-space-size=2 --max-old-space-size=100",
   });
@@ -195,11 +196,19 @@ test("unread replays on thirty connections take little memory, and give it back"
   }
   const before = rssBytes(gateway);
   const growth: number[] = [];
+  const asked: number[] = [];
   // What the first ones give back is there for the next.
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < 3; round++) {
     await using sockets = new AsyncDisposableStack();
+    const pagesBefore = pages();
     await replayUnread(gateway, after, sockets);
     growth.push(((await mostOf()) - before) / MEBIBYTE);
+    asked.push(pages() - pagesBefore);
   }
-  expect(growth.filter((mebibytes) => mebibytes >= 60)).toEqual([]);
+  const [least = Infinity, median = Infinity, most = Infinity] = growth.toSorted((one, other) => one - other);
+  expect(median, `${least}, ${median} and ${most} MiB`).toBeLessThan(60);
+  // When V8 collects is its own affair.
+  expect(most).toBeLessThan(75);
+  // Without what is kept of pages for a moment they are about two hundred.
+  expect(asked.filter((count) => count >= 150)).toEqual([]);
 });

@@ -22,12 +22,15 @@ const DEFAULTS = {
   ...LONG_DEADLINES,
 };
 
-/** Resolves when it listens. */
-export async function startGatewayProcess(environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+/** Resolves when it listens. @param command as `startProcess` has it. */
+export async function startGatewayProcess(
+  environment: Readonly<Record<string, string>> = {},
+  command?: readonly [string, ...string[]],
+): Promise<GatewayProcess> {
   await using starting = new AsyncDisposableStack();
   const api = starting.use(await startDevApi({ file: ":memory:" }));
   const env = { ...DEFAULTS, HTTP_API_URL: api.url, ...environment };
-  const process = starting.use(await startProcess({ env }));
+  const process = starting.use(await startProcess({ env, ...(command && { command }) }));
   const url = await process.url();
   const running = starting.move();
   return {

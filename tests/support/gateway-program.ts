@@ -5,11 +5,19 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import manifest from "../../package.json" with { type: "json" };
 
 const MAIN = fileURLToPath(import.meta.resolve("../../src/main.ts"));
 
 /** What starts the gateway: of the command the first word is the program. */
 export const START_COMMAND: readonly [string, ...string[]] = [process.execPath, MAIN];
+
+/** As {@link START_COMMAND}, with the options that `npm start` gives to Node.js. */
+export const NPM_START_COMMAND: readonly [string, ...string[]] = [
+  process.execPath,
+  ...manifest.scripts.start.split(" ").filter((word) => word.startsWith("--")),
+  MAIN,
+];
 
 export interface ProcessOptions {
   /** The whole environment but for PATH: nothing of the test's own gets in. */

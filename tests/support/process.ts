@@ -2,7 +2,7 @@
 import { onTestFinished } from "vitest";
 import { runProcess, type ProcessOptions, type RunningProcess } from "./gateway-program.ts";
 
-export { START_COMMAND, temporaryDirectory } from "./gateway-program.ts";
+export { NPM_START_COMMAND, START_COMMAND, temporaryDirectory } from "./gateway-program.ts";
 export type { Exit, LogEntry, ProcessOptions, RunningProcess } from "./gateway-program.ts";
 
 /** Starts the gateway as a process of its own, which does not outlive the test. */
