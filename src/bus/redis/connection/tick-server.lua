@@ -8,9 +8,7 @@
 local clockKey, epochKey = KEYS[1], KEYS[2]
 local info = serverInfo()
 local id = epochOf(info)
-local ms, sequence = following(nowMs(), 0, ARGV[2])
-ms, sequence = following(ms, sequence, redis.call('GET', clockKey))
-local position, refusal = toText(ms, sequence), ''
+local position, refusal = presentAfter(ARGV[2], redis.call('GET', clockKey)), ''
 local answer = redis.pcall('SET', clockKey, position)
 if answer.err then
   -- Nothing can be published to a log either, so that the clock does not advance.

@@ -15,12 +15,17 @@ local isPlain = clockKey ~= headKey
 
 local topic = openTopic(headKey, logKey, compactedKey, clockKey, KEYS[5], headTtl)
 
+-- All topics of a plain server share a clock, which advances with each position.
+local clock = isPlain and redis.call('GET', clockKey)
 local function nextPosition()
-  local ms, sequence = following(nowMs(), 0, ARGV[5])
-  ms, sequence = following(ms, sequence, topic.last)
-  ms, sequence = following(ms, sequence, topic.since)
-  if isPlain then return toText(tick(clockKey, toText(ms, sequence))) end
-  return toText(ms, sequence)
+  local floor = ARGV[5]
+  if clock and clock > floor then floor = clock end
+  local position = presentAfter(floor, topic.last, topic.since)
+  if isPlain then
+    redis.call('SET', clockKey, position)
+    clock = position
+  end
+  return position
 end
 
 local function streamId(position)
@@ -39,12 +44,13 @@ local function trimmedTo(id)
 end
 
 local function append(position, event, original)
-  if redis.call('XLEN', logKey) >= maxCount then trimmedTo(redis.call('XRANGE', logKey, '-', '+', 'COUNT', 1)[1][1]) end
+  if topic.count >= maxCount then trimmedTo(redis.call('XRANGE', logKey, '-', '+', 'COUNT', 1)[1][1]) end
   if original == '' then
     redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event)
   else
     redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event, 'original', original)
   end
+  topic.count = math.min(topic.count + 1, maxCount)
   topic.lastKept = position
 end
 
@@ -104,9 +110,10 @@ end
 
 local function trimByAge()
   local oldest = string.format('%.0f', nowMs() - maxAge)
-  dropCompacted(redis.call('XRANGE', compactedKey, '-', '(' .. oldest .. '-0'))
+  if topic.lastCompacted ~= '' then dropCompacted(redis.call('XRANGE', compactedKey, '-', '(' .. oldest .. '-0')) end
+  -- Where nothing is that old, a search from the end would go through all of the stream's last node.
+  if not redis.call('XRANGE', logKey, '-', '(' .. oldest .. '-0', 'COUNT', 1)[1] then return end
   local last = redis.call('XREVRANGE', logKey, '(' .. oldest .. '-0', '-', 'COUNT', 1)[1]
-  if not last then return end
   trimmedTo(last[1])
   redis.call('XTRIM', logKey, 'MINID', oldest)
 end

@@ -5,13 +5,16 @@
 -- `compactedSince`, but for what was replaced.
 -- `late` is the position of the last event that was published long after it had come about, `delay` how long that took at most, ms.
 --
--- Returns a table with these fields. `epochKey` equals `headKey` in a Cluster, which has no common clock.
+-- Returns a table with these fields, `count`, how many events the part has in which they stay, and `head`, the fields as they are in Redis.
+-- `epochKey` equals `headKey` in a Cluster, which has no common clock.
+local HEAD_FIELDS = { 'last', 'since', 'epoch', 'began', 'lastKept', 'lastCompacted', 'compactedSince', 'late', 'delay' }
+
 local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, headTtlMs)
   local info = serverInfo()
   local epoch = epochOf(info)
-  local head = redis.call('HMGET', headKey, 'last', 'since', 'epoch', 'began', 'lastKept', 'lastCompacted', 'compactedSince',
-    'late', 'delay')
-  local topic = { last = head[1] or '', since = head[2], epoch = epoch, isNewEpoch = head[3] ~= epoch }
+  local head = redis.call('HMGET', headKey, unpack(HEAD_FIELDS))
+  local topic = { last = head[1] or '', since = head[2], epoch = epoch, isNewEpoch = head[3] ~= epoch, head = head }
+  topic.count = redis.call('XLEN', logKey)
   topic.lastKept, topic.lastCompacted, topic.compactedSince = head[5] or topic.last, head[6] or '', head[7] or topic.since
   topic.late, topic.delay = head[8] or '', head[9] or '0'
   if epochKey ~= headKey then
@@ -29,10 +32,10 @@ local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, head
     topic.compactedSince = topic.since
   elseif topic.isNewEpoch then
     -- The former process may have published more than this one knows.
-    topic.since = toText(following(nowMs(), 0, topic.last))
+    topic.since = presentAfter(topic.last)
     topic.compactedSince = topic.since
   else
-    if topic.lastKept > topic.since and redis.call('EXISTS', logKey) == 0 then topic.since = topic.lastKept end
+    if topic.lastKept > topic.since and topic.count == 0 then topic.since = topic.lastKept end
     if topic.lastCompacted > topic.compactedSince and redis.call('EXISTS', compactedKey) == 0 then
       topic.compactedSince = topic.lastCompacted
     end
@@ -41,8 +44,13 @@ local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, head
 end
 
 local function writeHead(headKey, topic, headTtlMs)
-  redis.call('HSET', headKey, 'last', topic.last, 'since', topic.since, 'epoch', topic.epoch, 'began', topic.began,
-    'lastKept', topic.lastKept, 'lastCompacted', topic.lastCompacted, 'compactedSince', topic.compactedSince,
-    'late', topic.late, 'delay', topic.delay)
+  local changed = {}
+  for i, field in ipairs(HEAD_FIELDS) do
+    if topic[field] ~= topic.head[i] then
+      changed[#changed + 1] = field
+      changed[#changed + 1] = topic[field]
+    end
+  end
+  if #changed > 0 then redis.call('HSET', headKey, unpack(changed)) end
   redis.call('PEXPIRE', headKey, headTtlMs)
 end
