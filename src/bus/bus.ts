@@ -271,8 +271,19 @@ export interface FencedState {
    * memory it waits a moment until every instance has put again what it had, and rejects where one takes longer.
    */
   take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
-  /** Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set. */
-  put(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;
+  /**
+   * Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set.
+   *
+   * @param mayWait it may be sent up to 50 ms later, together with others, unless something else is asked of this bus's fenced state before.
+   */
+  put(
+    key: string,
+    owner: string,
+    value: unknown,
+    ttlMs: number,
+    tombstoneMs: number,
+    mayWait?: boolean,
+  ): Promise<boolean>;
   /**
    * Puts a value again that the bus has lost, where nobody has taken or put one since. Of several that are put again the one stays whose
    * `owner` took it last: `takenAt` is greater. Resolves to whether it was set.

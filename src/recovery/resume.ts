@@ -166,14 +166,18 @@ export class ResumePoints {
     }
   }
 
-  /** @param isOpen whether the connection goes on: the next confirmation then prolongs it. */
-  save(key: string, owner: Owner, position: StreamPosition, isOpen: boolean): void {
+  /**
+   * @param isOpen whether the connection goes on: the next confirmation then prolongs it.
+   * @param mayWait a moment, to be written together with others.
+   */
+  save(key: string, owner: Owner, position: StreamPosition, isOpen: boolean, mayWait = false): void {
     const { bus, windowMs, confirmationMs } = this.#options;
     const ttlMs = windowMs + (isOpen ? confirmationMs : 0);
     this.#remembered.set(key, { owner, position }, { ttl: ttlMs });
     this.#run(async () => {
       // Owned by somebody else: the client of this connection has left it.
-      if (!(await bus.fenced.put(key, owner.id, position, ttlMs, ttlMs + TOMBSTONE_MS))) this.#forgetOwn(key, owner);
+      if (!(await bus.fenced.put(key, owner.id, position, ttlMs, ttlMs + TOMBSTONE_MS, mayWait)))
+        this.#forgetOwn(key, owner);
     });
   }
 
@@ -250,7 +254,8 @@ export class ResumePoint {
     this.#stream = stream;
     if (!isFresh) return;
     this.#noted = stream.position();
-    this.confirm();
+    // At once: what was never written is not missed.
+    this.#confirm(false);
   }
 
   /** A ping is about to be written. */
@@ -260,10 +265,14 @@ export class ResumePoint {
 
   /** The ping was answered: what was written before it has arrived. */
   confirm(): void {
+    this.#confirm(true);
+  }
+
+  #confirm(mayWait: boolean): void {
     if (!this.#noted) return;
     this.#confirmed = this.#noted;
     this.#noted = undefined;
-    this.#points.save(this.#key, this.#owner, this.#confirmed, true);
+    this.#points.save(this.#key, this.#owner, this.#confirmed, true, mayWait);
   }
 
   /** The connection is gone; its client may come back. @param isConfirmed it has answered what was noted last. */

@@ -30,7 +30,8 @@ import { RedisHeartbeat } from "./presence/heartbeat.ts";
 import { RedisPresence } from "./presence/presence.ts";
 import { Restoration } from "./restoration.ts";
 import { createRedisLimiter } from "./store/limiter.ts";
-import { createRedisExpiringSets, createRedisFencedState, createRedisState } from "./store/state.ts";
+import { RedisFencedState } from "./store/fenced.ts";
+import { createRedisExpiringSets, createRedisState } from "./store/state.ts";
 
 /** How long the start waits for Redis, and the end for events that are being sent. */
 const START_PATIENCE_MS = 1500;
@@ -45,7 +46,7 @@ export async function createRedisBus<Event>(options: RedisBusOptions<Event>): Pr
 
 class RedisBus<Event> implements Bus<Event> {
   readonly state: Bus<Event>["state"];
-  readonly fenced: Bus<Event>["fenced"];
+  readonly fenced: RedisFencedState;
   readonly expiringSets: Bus<Event>["expiringSets"];
   readonly presence: RedisPresence;
   readonly log: Bus<Event>["log"];
@@ -130,7 +131,7 @@ class RedisBus<Event> implements Bus<Event> {
     this.presence = new RedisPresence({ ...ofPresence, onListenerError }, instanceId);
     this.#heartbeat = new RedisHeartbeat({ ...ofPresence, presence: this.presence, instanceId, ttlMs });
     this.state = createRedisState(connection, keys);
-    this.fenced = createRedisFencedState(connection, keys, restoration);
+    this.fenced = new RedisFencedState(connection, keys, restoration);
     this.expiringSets = createRedisExpiringSets(connection, keys);
     this.#keys = keys;
     this.log = logOf(log, topics);
@@ -209,6 +210,7 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** Stops accepting, then leaves the topics, and disconnects last. */
   async #close(): Promise<void> {
+    this.fenced.flush();
     await boundedWait(CLOSE_PATIENCE_MS, this.#publisher.idle(), undefined);
     this.#restoration.close();
     this.#publisher.close();

@@ -1,12 +1,20 @@
--- Sets a fenced value, where nobody else owns it.
+-- Sets fenced values, each where nobody else owns it.
 --
--- KEYS: 1 value, 2 tombstone
--- ARGV: 1 owner, 2 TTL ms, 3 value, 4 TTL of the tombstone, ms
--- Returns 1 where it was set.
+-- KEYS: for each value its key, and that of its tombstone
+-- ARGV: for each value its owner, TTL ms, the value, TTL of the tombstone, ms
+-- Returns for each value 1 where it was set, else 0.
 
-local owner = redis.call('HGET', KEYS[1], 'owner')
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'value', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
-return 1
+local answer = {}
+for i = 1, #KEYS / 2 do
+  local key, tombstone, first = KEYS[2 * i - 1], KEYS[2 * i], 4 * i - 3
+  local owner = redis.call('HGET', key, 'owner')
+  if owner and owner ~= ARGV[first] then
+    answer[i] = 0
+  else
+    redis.call('HSET', key, 'owner', ARGV[first], 'value', ARGV[first + 2])
+    redis.call('PEXPIRE', key, ARGV[first + 1])
+    redis.call('SET', tombstone, 1, 'PX', ARGV[first + 3])
+    answer[i] = 1
+  end
+end
+return answer

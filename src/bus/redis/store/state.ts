@@ -1,9 +1,7 @@
 /** Small shared values in Redis: each is a key that expires. */
-import { BusUnavailable, type ExpiringSets, type FencedState, type SharedState } from "../../bus.ts";
-import { boundedWait } from "../../../bounded.ts";
+import type { ExpiringSets, SharedState } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import type { Restoration } from "../restoration.ts";
 import { loadScript, toList } from "../script.ts";
 
 export function createRedisState(connection: RedisConnection, keys: RedisKeys): SharedState {
@@ -37,49 +35,6 @@ export function createRedisState(connection: RedisConnection, keys: RedisKeys): 
   };
 }
 
-const TAKE = loadScript(import.meta.url, "fenced-take.lua");
-/** How long it waits for what instances put again. */
-const TAKE_PATIENCE_MS = 500;
-/** What it answers where the process of Redis is not known to have everything. */
-const NOT_TAKEN = -1;
-const PUT = loadScript(import.meta.url, "fenced-put.lua");
-const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
-const DROP = loadScript(import.meta.url, "fenced-drop.lua");
-
-export function createRedisFencedState(
-  connection: RedisConnection,
-  keys: RedisKeys,
-  restoration: Restoration,
-): FencedState {
-  const namesOf = (key: string): string[] => [keys.fenced(key), keys.tombstone(key)];
-  return {
-    async take(key, owner, ttlMs, tombstoneMs) {
-      // Taken over earlier, the key would belong to somebody who has no value, and could not be put again any more.
-      await boundedWait(TAKE_PATIENCE_MS, restoration.restored(), undefined);
-      if (!restoration.isRestored) throw new BusUnavailable();
-      const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.restoredEpochs];
-      const [status, text] = toList(await connection.script(TAKE, namesOf(key), args));
-      if (status === NOT_TAKEN) {
-        restoration.met(String(text), false);
-        throw new BusUnavailable();
-      }
-      if (typeof text === "string") return { status: "found", value: parse(text) };
-      return { status: status === 1 ? "expired" : "none" };
-    },
-    async put(key, owner, value, ttlMs, tombstoneMs) {
-      const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
-      return (await connection.script(PUT, namesOf(key), args)) === 1;
-    },
-    async restore(key, owner, takenAt, value, ttlMs, tombstoneMs) {
-      const args = [owner, takenAt, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
-      return (await connection.script(RESTORE, namesOf(key), args)) === 1;
-    },
-    async drop(key, owner) {
-      await connection.script(DROP, namesOf(key), [owner]);
-    },
-  };
-}
-
 const ADD_MEMBER = loadScript(import.meta.url, "expiring-set-put.lua");
 const LIST_MEMBERS = loadScript(import.meta.url, "expiring-set-list.lua");
 
@@ -102,12 +57,12 @@ export function createRedisExpiringSets(connection: RedisConnection, keys: Redis
 }
 
 /** Redis takes whole ms, of which there is at least one. */
-function wholeMs(ttlMs: number): number {
+export function wholeMs(ttlMs: number): number {
   return Math.max(1, Math.ceil(ttlMs));
 }
 
 /** Undefined where somebody else has written what is no JSON. */
-function parse(text: string): unknown {
+export function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
