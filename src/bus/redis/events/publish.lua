@@ -16,14 +16,13 @@ local isPlain = clockKey ~= headKey
 local topic = openTopic(headKey, logKey, compactedKey, clockKey, KEYS[5], headTtl)
 
 -- All topics of a plain server share a clock, which advances with each position.
-local clock = isPlain and redis.call('GET', clockKey)
 local function nextPosition()
   local floor = ARGV[5]
-  if clock and clock > floor then floor = clock end
+  if topic.clock and topic.clock > floor then floor = topic.clock end
   local position = presentAfter(floor, topic.last, topic.since)
   if isPlain then
     redis.call('SET', clockKey, position)
-    clock = position
+    topic.clock = position
   end
   return position
 end

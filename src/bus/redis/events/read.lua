@@ -13,7 +13,7 @@ if topic.last ~= '' and topic.isNewEpoch then
   redis.pcall('HSET', headKey, 'since', topic.since, 'epoch', topic.epoch, 'began', topic.began, 'compactedSince', topic.compactedSince)
 end
 
-local present = clockKey ~= headKey and redis.call('GET', clockKey) or toText(nowMs() - 1, 0)
+local present = topic.clock or toText(nowMs() - 1, 0)
 if topic.last > present then present = topic.last end
 if topic.since > present then present = topic.since end
 

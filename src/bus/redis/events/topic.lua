@@ -4,21 +4,24 @@
 -- the same key take the place. `lastKept` and `lastCompacted` are the positions of the last event of each; the compacted part is complete after
 -- `compactedSince`, but for what was replaced.
 -- `late` is the position of the last event that was published long after it had come about, `delay` how long that took at most, ms.
---
--- Returns a table with these fields, `count`, how many events the part has in which they stay, and `head`, the fields as they are in Redis.
--- `epochKey` equals `headKey` in a Cluster, which has no common clock.
 local HEAD_FIELDS = { 'last', 'since', 'epoch', 'began', 'lastKept', 'lastCompacted', 'compactedSince', 'late', 'delay' }
 
+-- Returns a table with these fields, `count`, how many events the part has in which they stay, `head`, the fields as they are in
+-- Redis, and `clock`, the position of the clock of a plain server.
+-- `epochKey` equals `headKey` in a Cluster, which has no common clock.
 local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, headTtlMs)
   local info = serverInfo()
   local epoch = epochOf(info)
   local head = redis.call('HMGET', headKey, unpack(HEAD_FIELDS))
   local topic = { last = head[1] or '', since = head[2], epoch = epoch, isNewEpoch = head[3] ~= epoch, head = head }
+  local isPlain = epochKey ~= headKey
   topic.count = redis.call('XLEN', logKey)
   topic.lastKept, topic.lastCompacted, topic.compactedSince = head[5] or topic.last, head[6] or '', head[7] or topic.since
   topic.late, topic.delay = head[8] or '', head[9] or '0'
-  if epochKey ~= headKey then
-    local known, began = string.match(redis.call('GET', epochKey) or '', '^(%x+) ([%d-]+)$')
+  if isPlain then
+    local record
+    record, topic.clock = unpack(redis.call('MGET', epochKey, clockKey))
+    local known, began = string.match(record or '', '^(%x+) ([%d-]+)$')
     topic.began = known == epoch and began
   else
     topic.began = not topic.isNewEpoch and head[4]
@@ -26,7 +29,9 @@ local function openTopic(headKey, logKey, compactedKey, clockKey, epochKey, head
   topic.began = topic.began or toText(nowMs(), 0)
   if not head[1] then
     -- Nothing was published for as long as a head lives, or since this process of Redis began.
-    local started = epochKey ~= headKey and logSince(epochKey, clockKey, info) or startedAt(info)
+    local started = isPlain and logSince(epochKey, clockKey, info) or startedAt(info)
+    -- That may have advanced the clock.
+    if isPlain then topic.clock = redis.call('GET', clockKey) end
     topic.since = toText(nowMs() - headTtlMs, 0)
     if started > topic.since then topic.since = started end
     topic.compactedSince = topic.since

@@ -4,10 +4,10 @@ import { BusUnavailable, type AllowedRate, type RateLimiter } from "../../bus.ts
 import { memoryCounter, toRateLimiter } from "../../rate-limiter.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
-import { loadScript } from "../script.ts";
+import { loadBareScript } from "../script.ts";
 
 // The library's own script counts whole seconds.
-const COUNT = loadScript(import.meta.url, "count.lua");
+const COUNT = loadBareScript(import.meta.url, "count.lua");
 
 /** How long callers wait for Redis to count. After that this process counts, without a wait, until Redis answers again. */
 const PATIENCE_MS = 1000;
@@ -15,7 +15,7 @@ const PATIENCE_MS = 1000;
 export function createRedisLimiter(connection: RedisConnection, keys: RedisKeys, rate: AllowedRate): RateLimiter {
   const { count, windowMs } = rate;
   const counter = new SharedCounter((key, points) =>
-    connection.script(COUNT, [keys.rate(`${count}/${windowMs}:${key}`)], [points, windowMs]),
+    connection.script(COUNT, [keys.rate(`${count}/${windowMs}:${key}`)], [points, windowMs, count]),
   );
   const limiter = new RateLimiterRedis({
     // All that the library asks of its client.
