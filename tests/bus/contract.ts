@@ -351,6 +351,20 @@ export function busContract(name: string, create: CreatePair): void {
       expect(await other.put("key", "ben", 2, LONG_MS, LONG_MS)).toBe(true);
     });
 
+    test("values that may wait are each put where nobody else owns them, before anything that is asked later", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.fenced, pair.other.fenced];
+      await other.take("foreign", "ben", LONG_MS, LONG_MS);
+      const put = ["key", "foreign", "dropped", "key"].map((key, n) => one.put(key, "anna", n, LONG_MS, LONG_MS, true));
+      await one.drop("dropped", "anna");
+      expect(await Promise.all(put)).toEqual([true, false, true, true]);
+      expect(await other.take("dropped", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("key", "ben", LONG_MS, LONG_MS)).toEqual(found(3));
+      // Without anything else that is asked they are put as well.
+      expect(await other.put("key", "ben", 4, LONG_MS, LONG_MS, true)).toBe(true);
+      expect(await one.take("key", "anna", LONG_MS, LONG_MS)).toEqual(found(4));
+    });
+
     test("a value that has expired leaves a tombstone, until another value is put", async () => {
       await using pair = await createPair();
       await pair.one.fenced.put("key", "anna", 1, 20, LONG_MS);

@@ -46,7 +46,7 @@ export async function createRedisBus<Event>(options: RedisBusOptions<Event>): Pr
 
 class RedisBus<Event> implements Bus<Event> {
   readonly state: Bus<Event>["state"];
-  readonly fenced: RedisFencedState;
+  readonly fenced: Bus<Event>["fenced"];
   readonly expiringSets: Bus<Event>["expiringSets"];
   readonly presence: RedisPresence;
   readonly log: Bus<Event>["log"];
@@ -210,7 +210,6 @@ class RedisBus<Event> implements Bus<Event> {
 
   /** Stops accepting, then leaves the topics, and disconnects last. */
   async #close(): Promise<void> {
-    this.fenced.flush();
     await boundedWait(CLOSE_PATIENCE_MS, this.#publisher.idle(), undefined);
     this.#restoration.close();
     this.#publisher.close();

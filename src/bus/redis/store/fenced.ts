@@ -48,7 +48,7 @@ export class RedisFencedState implements FencedState {
     await boundedWait(TAKE_PATIENCE_MS, restoration.restored(), undefined);
     if (!restoration.isRestored) throw new BusUnavailable();
     const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.restoredEpochs];
-    this.flush();
+    this.#flush();
     const [status, text] = toList(await this.#connection.script(TAKE, this.#namesOf(key), args));
     if (status === NOT_TAKEN) {
       restoration.met(String(text), false);
@@ -69,7 +69,7 @@ export class RedisFencedState implements FencedState {
     const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
     const isSet = Promise.withResolvers<boolean>();
     this.#waiting.push({ keys: this.#namesOf(key), args, isSet });
-    if (!mayWait) this.flush();
+    if (!mayWait) this.#flush();
     else this.#timer ??= setTimeout(this.#onCollected, COLLECTING_MS);
     return isSet.promise;
   }
@@ -83,17 +83,17 @@ export class RedisFencedState implements FencedState {
     tombstoneMs: number,
   ): Promise<boolean> {
     const args = [owner, takenAt, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs)];
-    this.flush();
+    this.#flush();
     return (await this.#connection.script(RESTORE, this.#namesOf(key), args)) === 1;
   }
 
   async drop(key: string, owner: string): Promise<void> {
-    this.flush();
+    this.#flush();
     await this.#connection.script(DROP, this.#namesOf(key), [owner]);
   }
 
   /** Sends what waits. Called before anything else is sent, so that the order of the calls is that of their effects. */
-  flush(): void {
+  #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.length === 0) return;
@@ -104,7 +104,7 @@ export class RedisFencedState implements FencedState {
     for (let start = 0; start < waiting.length; start += atOnce) void this.#put(waiting.slice(start, start + atOnce));
   }
 
-  readonly #onCollected = (): void => this.flush();
+  readonly #onCollected = (): void => this.#flush();
 
   async #put(values: readonly Waiting[]): Promise<void> {
     const names = values.flatMap(({ keys }) => keys);
