@@ -34,4 +34,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 
 # Node.js itself is process 1: it gets the signals. The young generation has 16 MiB: see docs/OPERATIONS.md. HTTP_API_URL has to be set.
-CMD ["node", "--max-semi-space-size=16", "dist/bin/graphql-chat-gateway.js"]
+CMD ["node", "--max-semi-space-size=16", "--v8-pool-size=0", "dist/bin/graphql-chat-gateway.js"]

@@ -68,7 +68,7 @@ export async function startObserved(
       ...(redis && { REDIS_URL: redis.url }),
       ...environment,
     },
-    execArgv: ["--max-semi-space-size=16", "--expose-gc"],
+    execArgv: ["--max-semi-space-size=16", "--v8-pool-size=0", "--expose-gc"],
   });
   starting.defer(() => end(child));
   const { url, adminUrl } = await ask<Addresses>(child, { type: "start" } satisfies Order);
