@@ -12,7 +12,8 @@ export async function boundedWait<T, F>(ms: number, work: Promise<T>, fallback: 
       },
       (error: unknown) => {
         clearTimeout(timer);
-        reject(error as Error);
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is what `work` was rejected with
+        reject(error);
       },
     );
   });

@@ -28,6 +28,7 @@ type Write = (value: unknown, context: unknown) => string | undefined;
 const NO_ARGUMENTS = {};
 
 /** Resolvers of this schema look at no info. One that did would throw, and graphql decide. */
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- there is none
 const NO_INFO = undefined as unknown as GraphQLResolveInfo;
 
 export interface SelectionPlan {
@@ -133,7 +134,10 @@ class Planner {
     );
     if (!complete) return undefined;
     const { resolve, name } = field;
-    if (!resolve) return (source, context) => complete((source as Readonly<Record<string, unknown>>)[name], context);
+    if (!resolve) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `object` has looked at it
+      return (source, context) => complete((source as Readonly<Record<string, unknown>>)[name], context);
+    }
     return (source, context) => complete(resolve(source, NO_ARGUMENTS, context, NO_INFO), context);
   }
 

@@ -68,7 +68,7 @@ test("what is rendered is what is executed, whatever is asked for and whatever a
       document,
       rootValue,
       operationName: operationName ?? null,
-      variableValues: variables as Values,
+      variableValues: variables,
       contextValue: context,
     });
     expect(result).not.toHaveProperty("errors");
