@@ -158,11 +158,15 @@ export class HistoryScans {
   }
 
   async #readAgain(identity: Identity, chatId: string, asked: NextPage | undefined): Promise<MessagePage> {
-    const page = await this.#access.call(identity, chatId, () =>
-      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
-    );
+    const page = await this.#fetch(identity, chatId, asked);
     this.#recent.keep(identity, chatId, asked, page);
     return page;
+  }
+
+  async #fetch(identity: Identity, chatId: string, asked: NextPage | undefined): Promise<MessagePage> {
+    return this.#access.call(identity, chatId, () =>
+      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
+    );
   }
 
   /**
@@ -199,9 +203,7 @@ export class HistoryScans {
     take: (page: readonly Ordered[]) => boolean,
     asked: NextPage | undefined,
   ): Promise<NextPage | undefined> {
-    const page = await this.#access.call(identity, chatId, () =>
-      this.#api.messages(identity.token, chatId, UPSTREAM_PAGE_SIZE, asked),
-    );
+    const page = await this.#fetch(identity, chatId, asked);
     const ordered = order.add(page.messages);
     for (const { message } of ordered) this.#reads.learn(message);
     return take(ordered) ? page.next : undefined;

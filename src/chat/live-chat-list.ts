@@ -64,12 +64,13 @@ class LiveChat {
   }
 
   add(message: Message, receivedAtMs: number, isOwn: boolean): boolean {
-    const { lastMessage: last, unreadCount, updatedAt } = this.chat;
+    const { lastMessage, unreadCount, updatedAt } = this.chat;
     if (this.#isKnown(message, receivedAtMs)) return false;
-    const isLast = last === null || last === "history" || message.createdAt >= last.createdAt;
+    const last = lastOf(this.chat);
+    const isLast = !last || message.createdAt >= last.createdAt;
     this.chat = {
       ...this.chat,
-      lastMessage: isLast ? message : last,
+      lastMessage: isLast ? message : lastMessage,
       unreadCount: isOwn || unreadCount === undefined ? unreadCount : unreadCount + 1,
       updatedAt: laterOf(updatedAt, message.createdAt),
     };
@@ -82,23 +83,25 @@ class LiveChat {
     return true;
   }
 
-  /** Whether the record may have counted a message of the same instant as the newest one that it knows of. */
-  mayCount({ id, createdAt }: Message, receivedAtMs: number): boolean {
+  /** Whether the record's count may already include a message that has the instant of the record's last one. */
+  mayIncludeMessage({ id, createdAt }: Message, receivedAtMs: number): boolean {
     if (createdAt !== this.#horizon || this.#ofRecord === 0 || this.#isInRecord(receivedAtMs)) return false;
-    return receivedAtMs <= this.#asking.answeredAtMs && !this.#isLast(id) && this.#unread?.has(id) !== true;
+    return receivedAtMs <= this.#asking.answeredAtMs && lastOf(this.chat)?.id !== id && this.#unread?.has(id) !== true;
   }
 
   /**
-   * Whether the record's count may have a receipt of the user whose list this is already: the messages that it counts are not known one by
-   * one. A receipt is later than the record where it was received and made after the answer, by the clock of whoever made it.
+   * Whether the record's count may already include a receipt of the list's user: the record has a number, and does not say which messages it
+   * counts. A receipt is later than the record if it was received, and has an instant, after the answer arrived.
    */
-  mayHaveRead({ messageId, readAt }: ReadReceipt, receivedAtMs: number): boolean {
+  mayIncludeReceipt({ messageId, readAt }: ReadReceipt, receivedAtMs: number): boolean {
     if (this.#ofRecord === 0 || this.#isInRecord(receivedAtMs)) return false;
     const { answeredAtMs } = this.#asking;
     const isLater = receivedAtMs > answeredAtMs && Date.parse(readAt) > Math.floor(answeredAtMs);
     if (messageId === null) return !isLater && readAt < this.#horizon;
     if (this.#unread?.has(messageId) || this.#read?.has(messageId)) return false;
-    return !isLater || this.#isReadLast(messageId);
+    const last = lastOf(this.chat);
+    // Somebody has read the last message already, and that may have been the user.
+    return !isLater || (last?.id === messageId && last.readAt !== null);
   }
 
   /** A receipt of the user whose list this is: the record's count does not have it, unless the record was asked for after it. */
@@ -117,8 +120,8 @@ class LiveChat {
 
   /** Anybody's receipt. */
   markLast({ messageId, reader, readAt }: ReadReceipt): boolean {
-    const { lastMessage: last } = this.chat;
-    if (last === null || last === "history" || last.sender.id === reader.id) return false;
+    const last = lastOf(this.chat);
+    if (!last || last.sender.id === reader.id) return false;
     const lastInstants = { createdAt: last.createdAt, receivedAtMs: this.#lastAtMs };
     if (messageId === null ? !isCovered(lastInstants, readAt) : last.id !== messageId) return false;
     if (last.readAt !== null && this.#readersOfLast?.has(reader.id)) return false;
@@ -133,24 +136,13 @@ class LiveChat {
   }
 
   #isKnown({ id, createdAt }: Message, receivedAtMs: number): boolean {
-    if (this.#isLast(id) || createdAt < this.#horizon) return true;
+    if (lastOf(this.chat)?.id === id || createdAt < this.#horizon) return true;
     return (createdAt === this.#horizon && this.#isInRecord(receivedAtMs)) || (this.#unread?.has(id) ?? false);
   }
 
   /** Whether the record was asked for after an event was received: the REST API knew of it then. */
   #isInRecord(receivedAtMs: number): boolean {
     return receivedAtMs <= this.#asking.askedAtMs;
-  }
-
-  #isLast(messageId: string): boolean {
-    const { lastMessage: last } = this.chat;
-    return last !== null && last !== "history" && last.id === messageId;
-  }
-
-  /** Whether it is the last message, and somebody has read it, who may be the user. */
-  #isReadLast(messageId: string): boolean {
-    const { lastMessage: last } = this.chat;
-    return last !== null && last !== "history" && last.id === messageId && last.readAt !== null;
   }
 
   /** Everything in the chat has been read by then: what the record counts, and some of what came after it. */
@@ -197,14 +189,14 @@ export class LiveChatList {
     return true;
   }
 
-  /** Whether nobody can tell if the chat's record counts an event already: a record that is asked for now does. */
+  /** Whether the chat's record may already include an event. A record that is requested now includes it. */
   isUncertain({ event, receivedAtMs }: ReceivedEvent): boolean {
     const live = this.#chats.get(event.chatId);
     if (!live) return false;
     if (event.type === "message.created") {
-      return event.message.sender.id !== this.#userId && live.mayCount(event.message, receivedAtMs);
+      return event.message.sender.id !== this.#userId && live.mayIncludeMessage(event.message, receivedAtMs);
     }
-    return event.receipt.reader.id === this.#userId && live.mayHaveRead(event.receipt, receivedAtMs);
+    return event.receipt.reader.id === this.#userId && live.mayIncludeReceipt(event.receipt, receivedAtMs);
   }
 
   /** Takes an event as what has happened since the chat's record was asked for, where that was not asked for later. */
@@ -247,8 +239,13 @@ function isCovered({ createdAt, receivedAtMs }: Instants, readAt: string): boole
 }
 
 /** Up to when a record knows of messages. */
-function horizonOf({ lastMessage, updatedAt }: Chat): string {
-  return lastMessage === null || lastMessage === "history" ? updatedAt : lastMessage.createdAt;
+function horizonOf(record: Chat): string {
+  return lastOf(record)?.createdAt ?? record.updatedAt;
+}
+
+/** The last message, if the chat has one and it is known. */
+function lastOf({ lastMessage }: Chat): Message | undefined {
+  return lastMessage === null || lastMessage === "history" ? undefined : lastMessage;
 }
 
 function laterOf(one: string, other: string): string {
@@ -263,13 +260,10 @@ function merged(record: Chat, known: Chat): Chat {
 }
 
 /** Whether a record is older than what is known: some APIs answer with what was a moment ago. */
-function isBehind(
-  { lastMessage: recorded, updatedAt }: Chat,
-  { lastMessage: known, updatedAt: knownAt }: Chat,
-): boolean {
-  if (known === null || known === "history") return false;
-  if (recorded === null || recorded === "history") return updatedAt < knownAt;
-  return recorded.createdAt < known.createdAt;
+function isBehind(record: Chat, known: Chat): boolean {
+  const [recorded, last] = [lastOf(record), lastOf(known)];
+  if (!last) return false;
+  return recorded ? recorded.createdAt < last.createdAt : record.updatedAt < known.updatedAt;
 }
 
 function isSame(record: Chat, known: Chat): boolean {

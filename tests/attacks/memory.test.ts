@@ -198,17 +198,14 @@ test("unread replays on thirty connections take little memory, and give it back"
   const growth: number[] = [];
   const asked: number[] = [];
   // What the first ones give back is there for the next.
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await using sockets = new AsyncDisposableStack();
     const pagesBefore = pages();
     await replayUnread(gateway, after, sockets);
     growth.push(((await mostOf()) - before) / MEBIBYTE);
     asked.push(pages() - pagesBefore);
   }
-  const [least = Infinity, median = Infinity, most = Infinity] = growth.toSorted((one, other) => one - other);
-  expect(median, `${least}, ${median} and ${most} MiB`).toBeLessThan(60);
-  // When V8 collects is its own affair.
-  expect(most).toBeLessThan(75);
-  // Without what is kept of pages for a moment they are about two hundred.
+  expect(growth.filter((mebibytes) => mebibytes >= 60)).toEqual([]);
+  // Without the pages that are kept for a moment there are about two hundred requests.
   expect(asked.filter((count) => count >= 150)).toEqual([]);
 });
