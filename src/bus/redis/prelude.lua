@@ -1,14 +1,14 @@
 -- What the scripts share; its functions are local to each script. Positions are written as `positionAt` writes them: 15 digits of
 -- milliseconds, a hyphen, 12 digits of sequence, so that their order is that of the texts.
 
--- One instant for the whole script.
-local present
+-- The same instant throughout a script.
+local scriptMs
 local function nowMs()
-  if not present then
+  if not scriptMs then
     local time = redis.call('TIME')
-    present = time[1] * 1000 + math.floor(time[2] / 1000)
+    scriptMs = time[1] * 1000 + math.floor(time[2] / 1000)
   end
-  return present
+  return scriptMs
 end
 
 local function toText(ms, sequence)
@@ -20,12 +20,14 @@ local function toNumbers(position)
   return tonumber(ms), tonumber(sequence)
 end
 
--- The position of the present, or, where one of the given positions is not before that, what comes right after the greatest of them.
--- Each may be false or empty.
-local function presentAfter(one, other, third)
-  local greatest = one or ''
-  if other and other > greatest then greatest = other end
-  if third and third > greatest then greatest = third end
+-- The position of the present, or, if one of the given positions is not before that, the one right after the greatest of them. Each may be
+-- nil, false or empty.
+local function presentAfter(...)
+  local greatest = ''
+  for i = 1, select('#', ...) do
+    local position = select(i, ...)
+    if position and position > greatest then greatest = position end
+  end
   local position = toText(nowMs(), 0)
   if position > greatest then return position end
   local ms, sequence = toNumbers(greatest)

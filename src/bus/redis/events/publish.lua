@@ -17,9 +17,7 @@ local topic = openTopic(headKey, logKey, compactedKey, clockKey, KEYS[5], headTt
 
 -- All topics of a plain server share a clock, which advances with each position.
 local function nextPosition()
-  local floor = ARGV[5]
-  if topic.clock and topic.clock > floor then floor = topic.clock end
-  local position = presentAfter(floor, topic.last, topic.since)
+  local position = presentAfter(ARGV[5], topic.clock, topic.last, topic.since)
   if isPlain then
     redis.call('SET', clockKey, position)
     topic.clock = position
