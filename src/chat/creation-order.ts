@@ -11,6 +11,8 @@ export interface Ordered {
   readonly page: number;
   /** In its page, as the API has it. */
   readonly index: number;
+  /** The same without its text, once somebody has left it out: made once for all who wait for messages of the history. */
+  withoutText: Ordered | undefined;
 }
 
 /** The page of what became known after all of them. */
@@ -30,12 +32,12 @@ export class CreationOrder {
     const page = this.#pages++;
     this.#learnDirection(messages);
     this.#isNewestFirst ??= isNewestFirst(messages);
-    return messages.map((wire, index) => ({ message: toMessage(wire), createdAt: wire.createdAt, page, index }));
+    return messages.map((wire, index) => placed(toMessage(wire), wire.createdAt, page, index));
   }
 
   /** Messages that no page has: after those of their instant that one has. */
   addLater(messages: readonly Message[]): readonly Ordered[] {
-    return messages.map((message, index) => ({ message, createdAt: message.createdAt, page: LATER, index }));
+    return messages.map((message, index) => placed(message, message.createdAt, LATER, index));
   }
 
   /** In order, each message once: pages may overlap while somebody writes. */
@@ -60,6 +62,10 @@ export class CreationOrder {
     if (!this.#first) this.#first = span;
     else if (this.#pages === 2) this.#isBackwards = isBefore(span, this.#first);
   }
+}
+
+function placed(message: Message, createdAt: string, page: number, index: number): Ordered {
+  return { message, createdAt, page, index, withoutText: undefined };
 }
 
 interface Span {

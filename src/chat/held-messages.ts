@@ -22,21 +22,21 @@ export interface HistoryPages {
   select(isWanted: (message: Message) => boolean, held: HeldMessages): Promise<readonly Message[]>;
 }
 
-/** A message that is not held. */
-interface LeftOut {
-  readonly page: number;
-  readonly bytes: number;
+/** A message whose text is not held, nor anything else but its place. */
+interface LeftOut extends Message {
+  readonly leftOut: { readonly page: number; readonly bytes: number };
 }
 
 export class HeldMessages {
-  readonly #maxBytes: number;
-  #leftOut = new Map<string, LeftOut>();
+  /** Of the messages that are held: the oldest ones, and the first one in any case. 0: none is. */
+  readonly maxBytes: number;
   #pages: readonly (NextPage | undefined)[] = [];
   #history: HistoryPages | undefined;
+  /** By id, where those that are left out are now, once their history has been read anew. */
+  #moved: ReadonlyMap<string, LeftOut> | undefined;
 
-  /** @param maxBytes of the messages that are held: the oldest ones. */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /** The history is about to be read. */
@@ -51,41 +51,47 @@ export class HeldMessages {
 
   /** Of messages in order, the first ones as they are, the others without their text. */
   trim(ordered: readonly Ordered[]): readonly Ordered[] {
+    if (this.maxBytes === 0) return ordered.map((each) => withoutText(each));
     let bytes = 0;
     return ordered.map((each, index) => {
-      bytes += this.bytesOf(each.message);
-      if (bytes <= this.#maxBytes || index === 0 || this.#leftOut.has(each.message.id)) return each;
-      return { ...each, message: this.#leaveOut(each.message, each.page) };
+      bytes += bytesOf(each.message);
+      return bytes <= this.maxBytes || index === 0 ? each : withoutText(each);
     });
   }
 
-  bytesOf(message: Message): number {
-    return this.#leftOut.get(message.id)?.bytes ?? messageBytes(message);
-  }
-
-  /** The messages with their texts, without those that are gone. @throws GatewayError as the history does; CURSOR_EXPIRED */
-  async whole(messages: readonly Message[]): Promise<readonly Message[]> {
+  /**
+   * Messages with their texts, without those that are gone.
+   *
+   * @param all the messages of the reader, and these among them.
+   * @throws GatewayError as the history does; CURSOR_EXPIRED
+   */
+  async whole(messages: readonly Message[], all: readonly Message[]): Promise<readonly Message[]> {
     const whole = new Map<string, Message>();
-    let missing = messages.filter(({ id }) => this.#leftOut.has(id));
+    let missing = this.#placesOf(messages.filter(isLeftOut));
     for (let scans = 0; missing.length > 0; scans++) {
       if (scans > MAX_SCANS) throw new GatewayError("CURSOR_EXPIRED");
       // Pages that are counted by their messages change while somebody writes.
-      if (scans > 0) await this.#find(whole);
-      await this.#readPages(missing, whole);
-      missing = messages.filter(({ id }) => this.#leftOut.has(id) && !whole.has(id));
+      if (scans > 0) await this.#find(all.filter(isLeftOut));
+      await this.#readPages(this.#placesOf(missing), whole);
+      missing = this.#placesOf(missing).filter(({ id }) => !whole.has(id));
     }
-    const isGone = ({ id, sender }: Message): boolean => sender === NOBODY && !whole.has(id);
-    const found = messages.filter((message) => !isGone(message));
-    for (const { id } of found) this.#leftOut.delete(id);
-    return found.map((message) => {
+    return messages.flatMap((message) => {
+      if (!isLeftOut(message)) return message;
       const read = whole.get(message.id);
-      return read ? { ...read, seen: message.seen } : message;
+      if (!read) return [];
+      return message.seen ? { ...read, seen: message.seen } : read;
     });
   }
 
-  async #readPages(missing: readonly Message[], whole: Map<string, Message>): Promise<void> {
+  /** Where messages are now, without those that are gone. */
+  #placesOf(messages: readonly LeftOut[]): readonly LeftOut[] {
+    const moved = this.#moved;
+    return moved ? messages.flatMap(({ id }) => moved.get(id) ?? []) : messages;
+  }
+
+  async #readPages(missing: readonly LeftOut[], whole: Map<string, Message>): Promise<void> {
     const wanted = new Set(missing.map(({ id }) => id));
-    const pages = new Set(missing.flatMap(({ id }) => this.#leftOut.get(id)?.page ?? []));
+    const pages = new Set(missing.map(({ leftOut }) => leftOut.page));
     for (const page of pages) await this.#readPage(page, wanted, whole);
   }
 
@@ -96,24 +102,46 @@ export class HeldMessages {
     }
   }
 
-  /** Where the messages are now. */
-  async #find(whole: Map<string, Message>): Promise<void> {
-    const again = new HeldMessages(this.#maxBytes);
-    const isLeftOut = ({ id }: Message): boolean => this.#leftOut.has(id) && !whole.has(id);
-    const found = (await this.#history?.select(isLeftOut, again)) ?? [];
-    for (const message of found) if (message.sender !== NOBODY) whole.set(message.id, message);
-    this.#leftOut = again.#leftOut;
-    this.#pages = again.#pages;
-  }
-
-  #leaveOut(message: Message, page: number): Message {
-    const { id, chatId, createdAt } = message;
-    this.#leftOut.set(id, { page, bytes: messageBytes(message) });
-    return { id, chatId, createdAt, sender: NOBODY, content: "", readAt: null, clientMessageId: null };
+  /** Where all of them are now: what is asked for later has moved as well. */
+  async #find(all: readonly LeftOut[]): Promise<void> {
+    const ids = new Set(all.map(({ id }) => id));
+    const places = new HeldMessages(0);
+    const found = (await this.#history?.select(({ id }) => ids.has(id), places)) ?? [];
+    this.#moved = new Map(found.filter(isLeftOut).map((message) => [message.id, message]));
+    this.#pages = places.#pages;
   }
 }
 
-/** How much memory a message takes, roughly. */
+/** Whether only its place is known. */
+export function isLeftOut(message: Message): message is LeftOut {
+  return "leftOut" in message;
+}
+
+function withoutText(ordered: Ordered): Ordered {
+  const { message, createdAt, page, index } = ordered;
+  if (isLeftOut(message)) return ordered;
+  ordered.withoutText ??= { message: leaveOut(message, page), createdAt, page, index, withoutText: undefined };
+  return ordered.withoutText;
+}
+
+function leaveOut({ id, chatId, createdAt, content, seen }: Message, page: number): LeftOut {
+  return {
+    id,
+    chatId,
+    sender: NOBODY,
+    content: "",
+    createdAt,
+    readAt: null,
+    clientMessageId: null,
+    leftOut: { page, bytes: messageBytes({ content, seen }) },
+  };
+}
+
+/** How much memory a message takes, or took, roughly. */
+export function bytesOf(message: Message): number {
+  return isLeftOut(message) ? message.leftOut.bytes : messageBytes(message);
+}
+
 function messageBytes({ content, seen = [] }: Pick<Message, "content" | "seen">): number {
   return MESSAGE_BYTES + content.length + SEEN_BYTES * seen.length;
 }

@@ -5,7 +5,7 @@ import type { Counts } from "../measures.ts";
 import type { ChatApi, MessagePage, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
-import type { HeldMessages } from "./held-messages.ts";
+import { bytesOf, isLeftOut, type HeldMessages } from "./held-messages.ts";
 import type { KnownReads } from "./known-reads.ts";
 import { toMessage, type Message } from "./model.ts";
 import { RecentPages } from "./recent-pages.ts";
@@ -26,49 +26,94 @@ const WINDOW_MS = 60_000;
 
 const REMEMBERED_USERS = 20_000;
 
+/** What somebody wants of a history. */
+export interface HistoryQuestion {
+  readonly isWanted: (message: Message) => boolean;
+  /** The maximum number of messages. */
+  readonly limit: number;
+  /** Whoever asks has the messages of this instant that are not wanted. */
+  readonly hadAt?: string | undefined;
+  /** Has the texts of the messages that come first; where absent, all messages have theirs. */
+  readonly held?: HeldMessages | undefined;
+}
+
+/** What a history has for a question. */
+export interface HistoryAnswer {
+  /** In order, each once. */
+  readonly wanted: readonly Ordered[];
+  /** The ids of those that whoever asked has, of the instant that was named. */
+  readonly had: readonly string[];
+}
+
 /** Somebody who wants something of a history. */
 class Selection {
-  readonly #isWanted: (message: Message) => boolean;
-  readonly #limit: number;
-  readonly #held: HeldMessages | undefined;
-  readonly #result = Promise.withResolvers<readonly Ordered[]>();
-  #wanted: readonly Ordered[] = [];
+  readonly #question: HistoryQuestion;
+  readonly #answer = Promise.withResolvers<HistoryAnswer>();
+  /** Wanted so far, in no order. */
+  #whole: Ordered[] = [];
+  #wholeBytes = 0;
+  /** Wanted as well. There is enough before them: what is read later does not bring them to the front. */
+  readonly #leftOut: Ordered[] = [];
+  readonly #had: string[] = [];
   isDone = false;
 
-  constructor(isWanted: (message: Message) => boolean, limit: number, held: HeldMessages | undefined) {
-    this.#isWanted = isWanted;
-    this.#limit = limit;
-    this.#held = held;
+  constructor(question: HistoryQuestion) {
+    this.#question = question;
   }
 
   /** Whether it is wanted only where it is not too much. */
   get isBounded(): boolean {
-    return this.#limit !== Infinity;
+    return this.#question.limit !== Infinity;
   }
 
-  get result(): Promise<readonly Ordered[]> {
-    return this.#result.promise;
+  get answer(): Promise<HistoryAnswer> {
+    return this.#answer.promise;
   }
 
   take(page: readonly Ordered[], order: CreationOrder): void {
     if (this.isDone) return;
-    const found = page.filter(({ message }) => this.#isWanted(message));
-    if (found.length > 0) {
-      const ordered = order.ordered([...this.#wanted, ...found]);
-      this.#wanted = this.#held?.trim(ordered) ?? ordered;
+    const { limit, hadAt, held } = this.#question;
+    for (const ordered of page) {
+      const { message } = ordered;
+      if (this.#question.isWanted(message)) {
+        this.#whole.push(ordered);
+        this.#wholeBytes += bytesOf(message);
+      } else if (message.createdAt === hadAt) this.#had.push(message.id);
     }
-    if (this.#wanted.length > this.#limit) this.fail(new GatewayError("CURSOR_EXPIRED"));
+    // Not at each page: to sort them takes its time.
+    if (held && this.#wholeBytes > 2 * held.maxBytes) this.#leaveOut(held, order);
+    const isTooMuch = this.#whole.length + this.#leftOut.length > limit && this.#wanted(order).length > limit;
+    if (isTooMuch) this.fail(new GatewayError("CURSOR_EXPIRED"));
   }
 
-  finish(pages: readonly (NextPage | undefined)[]): void {
+  finish(order: CreationOrder, pages: readonly (NextPage | undefined)[]): void {
+    const { held } = this.#question;
     this.isDone = true;
-    this.#held?.read(pages);
-    this.#result.resolve(this.#wanted);
+    held?.read(pages);
+    const wanted = this.#wanted(order);
+    this.#answer.resolve({ wanted: held?.trim(wanted) ?? wanted, had: this.#had });
   }
 
   fail(error: unknown): void {
     this.isDone = true;
-    this.#result.reject(error);
+    this.#answer.reject(error);
+  }
+
+  #wanted(order: CreationOrder): readonly Ordered[] {
+    return order.ordered([...this.#leftOut, ...this.#whole]);
+  }
+
+  #leaveOut(held: HeldMessages, order: CreationOrder): void {
+    const trimmed = held.trim(order.ordered(this.#whole));
+    this.#whole = [];
+    this.#wholeBytes = 0;
+    for (const ordered of trimmed) {
+      if (isLeftOut(ordered.message)) this.#leftOut.push(ordered);
+      else {
+        this.#whole.push(ordered);
+        this.#wholeBytes += bytesOf(ordered.message);
+      }
+    }
   }
 }
 
@@ -115,20 +160,13 @@ export class HistoryScans {
   }
 
   /**
-   * Every message of a chat that `isWanted`, in order; each message once. It is read to its end, or until nobody wants more of it.
+   * What is wanted of a chat's history. It is read to its end, or until nobody wants more of it.
    *
-   * @param held knows afterwards which of them have their text: undefined, all.
-   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or too many histories were read for the user lately; NOT_FOUND,
+   * @throws GatewayError CURSOR_EXPIRED where it is more than the limit, or too many histories were read for the user lately; NOT_FOUND,
    * NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…
    */
-  select(
-    identity: Identity,
-    chatId: string,
-    isWanted: (message: Message) => boolean,
-    limit: number,
-    held?: HeldMessages,
-  ): Promise<readonly Ordered[]> {
-    const selection = new Selection(isWanted, limit, held);
+  select(identity: Identity, chatId: string, question: HistoryQuestion): Promise<HistoryAnswer> {
+    const selection = new Selection(question);
     const key = JSON.stringify([identity.tokenHash, chatId]);
     const known = this.#scans.get(key);
     if (known && !known.isRunning) known.selections.push(selection);
@@ -138,7 +176,7 @@ export class HistoryScans {
       if (known) known.next = scan;
       else this.#enqueue(scan);
     }
-    return selection.result;
+    return selection.answer;
   }
 
   /** Those of the messages of one page of the API whose ids are wanted. @throws GatewayError as {@link readPages}. */
@@ -204,6 +242,7 @@ export class HistoryScans {
     asked: NextPage | undefined,
   ): Promise<NextPage | undefined> {
     const page = await this.#fetch(identity, chatId, asked);
+    this.#recent.replace(identity, chatId, asked, page);
     const ordered = order.add(page.messages);
     for (const { message } of ordered) this.#reads.learn(message);
     return take(ordered) ? page.next : undefined;
@@ -253,7 +292,7 @@ export class HistoryScans {
         return !selections.every(({ isDone }) => isDone);
       };
       await this.readPages(identity, chatId, order, take, visited);
-      for (const selection of selections) if (!selection.isDone) selection.finish(visited);
+      for (const selection of selections) if (!selection.isDone) selection.finish(order, visited);
     } catch (error) {
       for (const selection of selections) if (!selection.isDone) selection.fail(error);
     }

@@ -6,9 +6,9 @@ import { earlier, type Position } from "../bus/position.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import { MAX_SEEN, PUBLICATION_MARGIN_MS, type CursorPosition, type Cursors } from "./cursor.ts";
 import type { BusEvent } from "./events/registry.ts";
-import type { HeldMessages, HistoryPages } from "./held-messages.ts";
+import { isLeftOut, type HeldMessages, type HistoryPages } from "./held-messages.ts";
 import { chatTopic } from "./events/topics.ts";
-import { HistoryScans, type HistoryScansParts } from "./history-scans.ts";
+import { HistoryScans, type HistoryQuestion, type HistoryScansParts } from "./history-scans.ts";
 import type { KnownReads } from "./known-reads.ts";
 import type { Message } from "./model.ts";
 import type { Identity } from "./session.ts";
@@ -138,21 +138,15 @@ export class History {
   }
 
   /**
-   * Every message of a chat that `isWanted`, oldest first; each message once.
+   * The messages that a question wants, oldest first; each message once.
    *
-   * @param held has the texts of those that come first; where absent, all messages have theirs.
-   * @throws GatewayError CURSOR_EXPIRED where they are more than `limit`, or the user has had too much read lately; else as {@link read}.
+   * @throws GatewayError CURSOR_EXPIRED where they are more than the limit, or the user has had too much read lately; else as {@link read}.
    */
-  async select(
-    identity: Identity,
-    chatId: string,
-    isWanted: (message: Message) => boolean,
-    limit: number,
-    held?: HeldMessages,
-  ): Promise<readonly Message[]> {
-    held?.begin(new ChatPages(this, this.#scans, identity, chatId));
-    const wanted = await this.#scans.select(identity, chatId, isWanted, limit, held);
-    return withSeen(wanted, NOTHING_RECENT.pending).map((message) => this.#reads.withReaders(message));
+  async select(identity: Identity, chatId: string, question: HistoryQuestion): Promise<readonly Message[]> {
+    question.held?.begin(new ChatPages(this, this.#scans, identity, chatId));
+    const { wanted, had } = await this.#scans.select(identity, chatId, question);
+    const messages = withSeen(wanted, NOTHING_RECENT.pending, question.hadAt, had);
+    return messages.map((message) => (isLeftOut(message) ? message : this.#reads.withReaders(message)));
   }
 
   /**
@@ -162,8 +156,8 @@ export class History {
    */
   async countUnread(identity: Identity, chatId: string): Promise<number> {
     const { id } = identity.user;
-    const isUnread = (message: Message): boolean => message.sender.id !== id && message.readAt === null;
-    return (await this.select(identity, chatId, isUnread, Infinity)).length;
+    const isWanted = ({ sender, readAt }: Message): boolean => sender.id !== id && readAt === null;
+    return (await this.#scans.select(identity, chatId, { isWanted, limit: Infinity })).wanted.length;
   }
 }
 
@@ -186,7 +180,7 @@ class ChatPages implements HistoryPages {
   }
 
   select(isWanted: (message: Message) => boolean, held: HeldMessages): Promise<readonly Message[]> {
-    return this.#history.select(this.#identity, this.#chatId, isWanted, Infinity, held);
+    return this.#history.select(this.#identity, this.#chatId, { isWanted, limit: Infinity, held });
   }
 }
 
@@ -205,16 +199,35 @@ function newestOf(messages: readonly Ordered[], count: number): Ordered[] {
   return messages.slice(start);
 }
 
-/** Each with those before it, for its cursor, that its instant does not tell to be: of the same one, or still to come by. */
-function withSeen(ordered: readonly Ordered[], pending: ReadonlySet<string>): Message[] {
-  const messages = ordered.map(({ message }) => message);
+/**
+ * Each with those before it, for its cursor, that its instant does not tell to be: of the same one, or still to come by.
+ *
+ * @param had of those of the instant `hadAt`, the ids of messages that are not among these, and that whoever asks has.
+ */
+function withSeen(
+  ordered: readonly Ordered[],
+  pending: ReadonlySet<string>,
+  hadAt?: string,
+  had: readonly string[] = [],
+): Message[] {
+  let instant: string | undefined;
   let ofInstant: string[] = [];
   const pendingSoFar: string[] = [];
-  return messages.map((message, index) => {
-    if (messages[index - 1]?.createdAt !== message.createdAt) ofInstant = [];
-    const seen = [...new Set([...ofInstant, ...pendingSoFar])];
-    ofInstant.push(message.id);
-    if (pending.has(message.id)) pendingSoFar.push(message.id);
+  return ordered.map(({ message }) => {
+    const { id, createdAt } = message;
+    if (createdAt !== instant) {
+      instant = createdAt;
+      ofInstant = createdAt === hadAt ? [...had] : [];
+    }
+    const seen = seenOf(ofInstant, pendingSoFar);
+    ofInstant.push(id);
+    if (pending.has(id)) pendingSoFar.push(id);
     return seen.length > 0 ? { ...message, seen } : message;
   });
+}
+
+/** No more than a cursor can name. */
+function seenOf(ofInstant: readonly string[], pending: readonly string[]): readonly string[] {
+  const last = ofInstant.slice(-MAX_SEEN);
+  return pending.length === 0 ? last : [...new Set([...last, ...pending])].slice(-MAX_SEEN);
 }

@@ -13,6 +13,9 @@ const REMEMBERED_RECEIPTS = 50_000;
 /** Readers that are remembered of one message, or of one whole chat: the latest ones. */
 const READERS = 200;
 
+const NONE: readonly ReadReceipt[] = [];
+const NOBODY: readonly MessageReader[] = [];
+
 /** The display name of somebody in a chat, where it is known. */
 export type NameOf = (chatId: string, userId: string) => string | undefined;
 
@@ -52,14 +55,16 @@ export class KnownReads {
 
   /** A message with everybody who has read it: whom the REST API names, and whose receipt this process has seen. */
   withReaders(message: Message): Message {
-    const { chatId, id, sender, readBy = [] } = message;
-    const receipts = [...(this.#receipts.get(keyOf(chatId, id)) ?? []), ...this.#ofWholeChat(message)];
-    if (receipts.length === 0 && readBy.length === 0) return message;
+    const { chatId, id, sender, readBy = NOBODY } = message;
+    const ofMessage = this.#receipts.get(keyOf(chatId, id)) ?? NONE;
+    const ofChat = this.#ofWholeChat(message);
+    // Most messages of a long history: nothing is made for them.
+    if (ofMessage.length === 0 && ofChat.length === 0 && readBy.length === 0) return message;
     const readers = new Map<string, MessageReader>();
     for (const { userId, readAt } of readBy) {
       readers.set(userId, { userId, name: this.#nameOf(chatId, userId), readAt });
     }
-    for (const { reader, readAt } of receipts) {
+    for (const { reader, readAt } of [...ofMessage, ...ofChat]) {
       const { id: userId, name } = reader;
       // The first receipt is of the message itself.
       const first = readers.get(userId)?.readAt ?? readAt;
@@ -70,12 +75,14 @@ export class KnownReads {
   }
 
   #ofWholeChat({ chatId, sender, createdAt }: Message): readonly ReadReceipt[] {
-    const receipts = this.#receipts.get(keyOf(chatId, null)) ?? [];
+    const receipts = this.#receipts.get(keyOf(chatId, null));
+    if (!receipts) return NONE;
     return receipts.filter(({ reader, readAt }) => reader.id !== sender.id && createdAt <= readAt);
   }
 }
 
 /** @param messageId null: the whole chat. */
 function keyOf(chatId: string, messageId: string | null): string {
-  return JSON.stringify([chatId, messageId]);
+  // No two pairs have the same: the length says where the chat's id ends.
+  return messageId === null ? `${chatId.length} ${chatId}` : `${chatId.length} ${chatId} ${messageId}`;
 }

@@ -28,6 +28,13 @@ export class RecentPages {
   keep(identity: Identity, chatId: string, asked: NextPage | undefined, page: MessagePage): void {
     this.#pages.set(keyOf(identity, chatId, asked), page);
   }
+
+  /** A page has been read anew: where it is kept, it is this one from now on. */
+  replace(identity: Identity, chatId: string, asked: NextPage | undefined, page: MessagePage): void {
+    if (this.#pages.size === 0) return;
+    const key = keyOf(identity, chatId, asked);
+    if (this.#pages.has(key)) this.#pages.set(key, page);
+  }
 }
 
 /** Whose right a page was read with is part of what it is known by. */

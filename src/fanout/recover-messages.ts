@@ -54,7 +54,9 @@ async function recoverMessages(
 ): Promise<readonly RecoveredEvent<BusEvent>[]> {
   const { chatId } = room;
   const isWanted = isCreatedSince(after);
-  const messages = await firstAllowed(room.sessions(), (session) => history.select(session, chatId, isWanted, limit));
+  const messages = await firstAllowed(room.sessions(), (session) =>
+    history.select(session, chatId, { isWanted, limit }),
+  );
   return messages.map((message) => ({
     event: { type: "message.created", chatId, message },
     atMs: Date.parse(message.createdAt),

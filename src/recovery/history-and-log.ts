@@ -1,11 +1,11 @@
 /** Messages that the log does not have any more: the REST API has them, and the log has what was published last. */
 import { type EventLog, type LogEntry } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
-import { compareByCreation, positionOfCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
+import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
-import type { HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
+import type { HistoryQuestion } from "../chat/history-scans.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 
@@ -18,28 +18,30 @@ export interface FoundMessage {
   readonly position: Position | undefined;
 }
 
+/** What is wanted of both. */
+export interface Wanted extends HistoryQuestion {
+  readonly isWanted: IsWanted;
+}
+
 interface Sources {
   readonly log: EventLog<BusEvent>;
   readonly history: Pick<History, "select">;
-  /** The maximum number of messages out of the history. */
-  readonly limit: number;
-  /** Has the texts of those that come first. */
-  readonly held: HeldMessages;
 }
 
 /**
- * Every message that `isWanted` and had been published when this was called, in the order of the log where a position is known, else of
+ * Every message that is wanted and had been published when this was called, in the order of the log where a position is known, else of
  * creation.
  *
  * @throws GatewayError CURSOR_EXPIRED where they are too many; NOT_FOUND, NOT_PARTICIPANT, UNAUTHENTICATED, UPSTREAM_…; BusUnavailable
  */
 export async function readMessages(
-  { log, history, limit, held }: Sources,
+  { log, history }: Sources,
   session: Session,
   chatId: string,
-  isWanted: IsWanted,
+  wanted: Wanted,
 ): Promise<readonly FoundMessage[]> {
-  const messages = await history.select(session, chatId, (message) => isWanted(message), limit, held);
+  const { isWanted } = wanted;
+  const messages = await history.select(session, chatId, { ...wanted, isWanted: (message) => isWanted(message) });
   // After the history: it is read in pages, and the log has what was written to a page that had been read before.
   const { entries } = await log.tail(chatTopic(chatId));
   const all = withLogged(messages, entries, isWanted);
@@ -72,27 +74,29 @@ export function withLogged(
 
 /** In the order of listeners. What was not published, as far as anybody remembers, comes behind everything created before it. */
 export function inOrder(messages: readonly Placed[]): readonly FoundMessage[] {
+  // As the history has them.
+  if (messages.every(({ position, place }) => position === undefined && place === undefined)) return messages;
   const published = messages
     .flatMap(({ message, position, place = position }) => (place === undefined ? [] : [{ message, position, place }]))
     .toSorted((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
   // Of a log that was begun anew the positions say nothing about when: what is behind an entry there is not before it elsewhere.
-  let first: Position | undefined;
-  const placed = published.map(({ message, position }) => ({ message, position, order: "" }));
+  let firstMs = Infinity;
+  const placed = published.map(({ message, position }) => ({ message, position, orderMs: 0 }));
   for (const entry of placed.toReversed()) {
-    const created = positionOfCreation(entry.message);
-    entry.order = first = first !== undefined && first < created ? first : created;
+    entry.orderMs = firstMs = Math.min(firstMs, Date.parse(entry.message.createdAt));
   }
   const unknown = messages
     .filter(({ position, place }) => position === undefined && place === undefined)
     .toSorted((a, b) => compareByCreation(a.message, b.message));
   return mergeByOrder(
-    unknown.map((found) => ({ ...found, order: positionOfCreation(found.message) })),
+    unknown.map(({ message, position }) => ({ message, position, orderMs: Date.parse(message.createdAt) })),
     placed,
   );
 }
 
 interface Ordered extends FoundMessage {
-  readonly order: Position;
+  /** Milliseconds since the epoch. */
+  readonly orderMs: number;
 }
 
 /** Keeps the order within each list. */
@@ -100,7 +104,7 @@ function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): 
   const merged: FoundMessage[] = [];
   let next = 0;
   for (const entry of logged) {
-    for (let first = created[next]; first && first.order < entry.order; first = created[++next]) merged.push(first);
+    for (let first = created[next]; first && first.orderMs < entry.orderMs; first = created[++next]) merged.push(first);
     merged.push(entry);
   }
   return [...merged, ...created.slice(next)];

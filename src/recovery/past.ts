@@ -9,7 +9,7 @@ import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat
 import type { MessageCreated } from "../chat/events/message-created.ts";
 import { idOf, isDurableChatEvent, logPartOf, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
-import { eventBytes, HeldMessages } from "../chat/held-messages.ts";
+import { bytesOf, eventBytes, HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
@@ -72,7 +72,7 @@ export class ReaderPast {
   readonly #type: DurableChatEvent["type"];
   /** Where the client asked to continue, until it has caught up. */
   #cursor: CursorPosition | undefined;
-  /** Ids that the reader has although the log may bring them again. */
+  /** Events that the reader has although the log may bring them again. */
   #known: Set<string> | undefined;
   /** Its owner has the messages that it names. As long as `#known`. */
   #ownerOf: CursorPosition | undefined;
@@ -112,14 +112,15 @@ export class ReaderPast {
 
   /** The reader is given an event of the history, which may still arrive live. */
   noteDelivered(event: DurableChatEvent): void {
-    this.#know([idOf(event)]);
+    (this.#known ??= new Set()).add(nameOf(event));
+    this.#knownUntil = performance.now() + OVERLAP_MS;
   }
 
   /** Whether the reader has an event already that arrives live, or from the log. */
   hasDelivered(event: DurableChatEvent): boolean {
     if (!this.#known && !this.#ownerOf) return false;
     if (performance.now() > this.#knownUntil) this.#known = this.#ownerOf = undefined;
-    if (this.#known?.has(idOf(event))) return true;
+    if (this.#known?.has(nameOf(event))) return true;
     const cursor = this.#ownerOf;
     return event.type === "message.created" && cursor !== undefined && isCovered(event.message, cursor);
   }
@@ -154,8 +155,8 @@ export class ReaderPast {
 
   /** The next messages of a history. */
   async #nextPart(topic: string, rest: Rest, maxBytes: number): Promise<Past<PastEvent>> {
-    const part = firstOf(rest.messages, (message) => rest.held.bytesOf(message), maxBytes);
-    const messages = await onBehalfOf(this.#origin, () => rest.held.whole(part));
+    const part = firstOf(rest.messages, bytesOf, maxBytes);
+    const messages = await onBehalfOf(this.#origin, () => rest.held.whole(part, rest.messages));
     rest.messages = rest.messages.slice(part.length);
     const isPartial = rest.messages.length > 0;
     if (isPartial) (this.#rests ??= new Map()).set(topic, rest);
@@ -198,17 +199,18 @@ export class ReaderPast {
     const isWanted: IsWanted = (message, position) =>
       position === undefined || isByCreation ? isCandidate(message) : position > after;
     const held = new HeldMessages(maxBytes);
+    const wanted = { isWanted, limit, held, hadAt: cursor?.createdAt };
     const messages = await onBehalfOf(this.#origin, () =>
-      readMessages({ log, history, limit, held }, this.#session, chatId, isWanted),
+      readMessages({ log, history }, this.#session, chatId, wanted),
     );
-    const found = messages.map(({ message, position }) => ({ event: createdEvent(chatId, message), position }));
-    const unknown = found.flatMap(({ event, position }) => {
-      if (this.hasDelivered(event)) return [];
+    const unknown = messages.filter(({ message, position }) => {
+      const event = createdEvent(chatId, message);
+      if (this.hasDelivered(event)) return false;
       // Where no position is known the instant of its creation says roughly whether a message was published after it.
-      if (position === undefined ? isNewer(event.message) : position > after) return [event];
+      if (position === undefined ? isNewer(message) : position > after) return true;
       // Should this process receive it late, the reader has it all the same.
       if (position !== undefined) this.noteDelivered(event);
-      return [];
+      return false;
     });
     return {
       messages: unknown.map(({ message }) => message),
@@ -231,12 +233,6 @@ export class ReaderPast {
     const count = [...this.#counts.values()].reduce((sum, of) => sum + of, 0);
     if (count > this.#sources.limit) throw new GatewayError("CURSOR_EXPIRED");
   }
-
-  #know(ids: readonly string[]): void {
-    this.#known ??= new Set();
-    for (const id of ids) this.#known.add(id);
-    this.#knownUntil = performance.now() + OVERLAP_MS;
-  }
 }
 
 /** Whether a cursor names a message, as its own or as one that its owner has too. */
@@ -244,13 +240,18 @@ function isCovered(message: Message, cursor: CursorPosition): boolean {
   return cursor.isOf(message) || cursor.hasSeen(message);
 }
 
+/** What a reader knows an event by: one of a message by the id that the message has anyway. */
+function nameOf(event: DurableChatEvent): string {
+  return event.type === "message.created" ? event.message.id : idOf(event);
+}
+
 function createdEvent(chatId: string, message: Message): MessageCreated {
   return { type: "message.created", chatId, message };
 }
 
 /** The first ones that have so many bytes together, one at least. */
-function firstOf<T>(all: readonly T[], bytesOf: (each: T) => number, maxBytes: number): readonly T[] {
+function firstOf<T>(all: readonly T[], sizeOf: (each: T) => number, maxBytes: number): readonly T[] {
   let bytes = 0;
-  const end = all.findIndex((each, index) => (bytes += bytesOf(each)) > maxBytes && index > 0);
+  const end = all.findIndex((each, index) => (bytes += sizeOf(each)) > maxBytes && index > 0);
   return end === -1 ? all : all.slice(0, end);
 }

@@ -23,6 +23,7 @@ export function toMilliseconds(instant: string): string {
 /** Negative where `a` is earlier; both are instants of {@link normaliseInstant}. */
 export function compareInstants(a: string, b: string): number {
   if (a === b) return 0;
+  if (a.length === b.length) return a < b ? -1 : 1;
   // Without the Z a text that has more digits is greater than its own beginning.
   return a.slice(0, -1) < b.slice(0, -1) ? -1 : 1;
 }

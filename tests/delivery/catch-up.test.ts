@@ -490,7 +490,7 @@ describe("where the log does not reach back", () => {
   /** A history of what was sent to chat a, and of nothing else. */
   function historyOf(contents: readonly string[]): PastSources["history"] & { readonly asked: string[] } {
     const asked: string[] = [];
-    const history: PastSources["history"]["select"] = async (_identity, chatId, isWanted) => {
+    const history: PastSources["history"]["select"] = async (_identity, chatId, { isWanted }) => {
       asked.push(chatId);
       const messages = contents.map((content): Message => message(chatId, content).message);
       return messages.filter(isWanted);
@@ -501,7 +501,7 @@ describe("where the log does not reach back", () => {
   test("a slow sink is given the messages of the history", async () => {
     const bus = createTestBus();
     const created = new Date().toISOString();
-    const select: PastSources["history"]["select"] = async (_identity, chatId, isWanted) =>
+    const select: PastSources["history"]["select"] = async (_identity, chatId, { isWanted }) =>
       BEYOND.map((content, n) => ({
         ...message(chatId, content).message,
         createdAt: new Date(Date.parse(created) + n).toISOString(),

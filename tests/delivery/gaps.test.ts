@@ -82,7 +82,7 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
     ...createPresence(bus, directory),
     reads: new KnownReads(),
     history: {
-      select: async ({ user }, chatId, isWanted, limit) => {
+      select: async ({ user }, chatId, { isWanted, limit }) => {
         asked.push({ user: user.id, chatId, limit });
         return (await answer()).filter(isWanted);
       },

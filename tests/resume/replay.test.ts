@@ -9,6 +9,7 @@ import { Directory } from "../../src/chat/directory.ts";
 import { idOf } from "../../src/chat/events/registry.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
+import type { HistoryQuestion } from "../../src/chat/history-scans.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
@@ -107,8 +108,7 @@ function createScene({
   const select = async (
     _session: unknown,
     chatId: string,
-    isWanted: (message: Message) => boolean,
-    max: number,
+    { isWanted, limit: max }: HistoryQuestion,
   ): Promise<readonly Message[]> => {
     asked.push(chatId);
     if (history === undefined) throw new Error("the history was asked");

@@ -12,6 +12,9 @@ const PAGE: TypedDocumentNode<{ chat: { messages: Page } }, { last?: number; bef
   chat(id: "c1") { messages(last: $last, before: $before) { nodes { id createdAt } pageInfo { startCursor hasPreviousPage } } }
 }`);
 
+const CURSORS: TypedDocumentNode<{ chat: { messages: { nodes: readonly { id: string; cursor: string }[] } } }, {}> =
+  parse(`{ chat(id: "c1") { messages(last: 50) { nodes { id cursor } } } }`);
+
 interface Page {
   readonly nodes: readonly { readonly id: string; readonly createdAt: string }[];
   readonly pageInfo: { readonly startCursor: string | null; readonly hasPreviousPage: boolean };
@@ -96,6 +99,37 @@ describe("messages of one instant", () => {
     await using gateway = await startGateway({ HTTP_API_URL: api.url });
     await using client = connect(gateway.wsUrl, "token");
     for (const last of [1, 2, 50]) expect(await walk(client, last)).toEqual(["9", "10", "8", "7"]);
+  });
+});
+
+const REPLAY: TypedDocumentNode<{ messageAdded: { id: string; cursor: string } }, { after: string }> = parse(
+  `subscription ($after: String!) { messageAdded(chatId: "c1", after: $after) { id cursor } }`,
+);
+
+describe("a replay that begins within an instant", () => {
+  test.each([
+    ["oldest first", ["a", "b", "c", "d", "e"]],
+    ["newest first", ["f", "e", "d", "c", "b", "a"]],
+  ])("goes on from the cursor of each of its messages, on a page that is %s", async (_order, ids) => {
+    const rows = ids.map((id) => at(id, second(id === "f" ? 2 : 1)));
+    await using api = await startPaged([rows]);
+    await using gateway = await startGateway({ HTTP_API_URL: api.url });
+    await using client = connect(gateway.wsUrl, "token");
+    const { chat } = await client.run(CURSORS);
+    const expected = chat.messages.nodes.map(({ id }) => id);
+    /** What comes after a cursor, with the cursors of its own. */
+    async function replay(after: string, count: number): Promise<readonly { id: string; cursor: string }[]> {
+      await using received = client.subscribe(REPLAY, { after });
+      const messages: { id: string; cursor: string }[] = [];
+      while (messages.length < count) messages.push((await received.next()).messageAdded);
+      return messages;
+    }
+    let [{ cursor } = { cursor: "" }] = chat.messages.nodes;
+    for (let count = expected.length - 1; count > 0; count--) {
+      const messages = await replay(cursor, count);
+      expect(messages.map(({ id }) => id)).toEqual(expected.slice(-count));
+      cursor = messages[0]?.cursor ?? "";
+    }
   });
 });
 
