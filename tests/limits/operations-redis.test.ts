@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
-import { connect } from "../support/client.ts";
+import { connect, type TestClient } from "../support/client.ts";
 import { refusal } from "../support/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -16,6 +16,25 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis[Symbol.asyncDispose]());
+
+/** How many scripts Redis has run. */
+async function scripts(): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.control.info("commandstats"))?.[1] ?? 0);
+}
+
+/** Whether an operation is done; false where it is refused for the limit. */
+async function isDone(client: TestClient | undefined): Promise<boolean> {
+  const outcome = client?.run(MeDocument) ?? Promise.resolve();
+  if (
+    await outcome.then(
+      () => true,
+      () => false,
+    )
+  )
+    return true;
+  expect(await refusal(outcome)).toMatchObject({ code: "RATE_LIMITED" });
+  return false;
+}
 
 /** Two instances that are one. */
 async function startPair(stack: AsyncDisposableStack, rate: string): Promise<readonly [TestGateway, TestGateway]> {
@@ -42,12 +61,23 @@ test("a user's operations are counted over all instances", async () => {
   expect((await other.run(MeDocument)).me.id).toBe(bob.id);
 });
 
+test("of a large allowance each instance takes a little in advance, and together they use no more than all of it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateways = await startPair(stack, "300/1m");
+  const clients = gateways.map(({ wsUrl }) => stack.use(connect(wsUrl, alice.token)));
+  const before = await scripts();
+  let done = 0;
+  for (let n = 0; n < 340; n++) if (await isDone(clients[n % 7 < 2 ? 0 : 1])) done++;
+  expect(done).toBeLessThanOrEqual(300);
+  expect(done).toBeGreaterThanOrEqual(297);
+  // One for four operations, but near the end.
+  expect((await scripts()) - before).toBeLessThan(150);
+});
+
 test("who is over the limit is refused without asking Redis", async () => {
   await using stack = new AsyncDisposableStack();
   const [gateway] = await startPair(stack, "20/1m");
   const client = stack.use(connect(gateway.wsUrl, alice.token));
-  const scripts = async (): Promise<number> =>
-    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.control.info("commandstats"))?.[1]);
   for (let count = 0; count < 20; count++) await client.run(MeDocument);
   const before = await scripts();
   for (let count = 0; count < 15; count++) {

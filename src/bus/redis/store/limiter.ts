@@ -15,7 +15,7 @@ const PATIENCE_MS = 1000;
 export function createRedisLimiter(connection: RedisConnection, keys: RedisKeys, rate: AllowedRate): RateLimiter {
   const { count, windowMs } = rate;
   const counter = new SharedCounter((key, points) =>
-    connection.script(COUNT, [keys.rate(`${count}/${windowMs}:${key}`)], [points, windowMs, count]),
+    connection.script(COUNT, [keys.rate(`${count}/${windowMs}:${key}`)], [points, windowMs]),
   );
   const limiter = new RateLimiterRedis({
     // All that the library asks of its client.
