@@ -600,6 +600,35 @@ describe("where the log does not reach back", () => {
     expect(reader.all).toEqual(["a 1", "a 2", "(live, resumed)", "a 3"]);
   });
 
+  test("nothing of a history that is given in parts is lost where the log of another chat cannot be read for a moment", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const long = "x".repeat(100_000);
+    const contents = Array.from({ length: 9 }, (_, n) => `${n} ${long}`);
+    const bus = createTestBus();
+    const history = historyOf(contents);
+    let failures = 2;
+    const log: EventLog<BusEvent> = {
+      ...slowLog(bus.log),
+      async read(topic, after) {
+        if (topic === chatTopic("b") && failures-- > 0) throw new BusUnavailable();
+        return topic === chatTopic("b") ? [] : bus.log.read(topic, after);
+      },
+    };
+    const scene = createScene({ history, log }, bus);
+    const start: StreamStart = { start: "resumed", position: { base: positionAt(Date.parse(at), 0), topics: {} } };
+    const stream = await scene.open({ start });
+    const reader = new Reader();
+    stream.pipe(reader);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await settled();
+      await vi.advanceTimersByTimeAsync(LONG_MS);
+    }
+    await settled();
+    expect(reader.events.filter((text) => text.startsWith("a ")).map((text) => text.slice(2, 3))).toEqual(
+      contents.map((content) => content.slice(0, 1)),
+    );
+  });
+
   test("a client is at no position before it has all of the history", async () => {
     const scene = createScene({ history: historyOf(["1", "2"]) });
     const start: StreamStart = { start: "resumed", position: { base: positionAt(Date.parse(at), 0), topics: {} } };
