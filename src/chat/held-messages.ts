@@ -79,7 +79,8 @@ export class HeldMessages {
       if (!isLeftOut(message)) return message;
       const read = whole.get(message.id);
       if (!read) return [];
-      return message.seen ? { ...read, seen: message.seen } : read;
+      const { position, seen } = message;
+      return position === undefined && !seen ? read : { ...read, position, seen };
     });
   }
 

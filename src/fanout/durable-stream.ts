@@ -132,11 +132,13 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   protected async prepare(): Promise<void> {
     const findStart = this.#findStart;
     this.#findStart = undefined;
+    // Before the bus is asked for anything.
+    const since = this.#sources.log.position(this.#topics());
     const start = (await findStart?.()) ?? { start: "new" };
     this.#start = start.start;
     this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;
-    this.#reader.begin(start.start === "after" ? start.cursor : undefined);
+    this.#reader.begin(start.start === "after" ? start.cursor : undefined, since);
     const catchUp = (this.#catchUp = this.#createCatchUp());
     for (const topic of this.#topics()) {
       const after =
@@ -159,7 +161,8 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   get #reader(): ReaderPast {
-    return (this.#past ??= new ReaderPast(this.#sources, this.session, this.type, this.#origin));
+    const options = { isOfOneChat: this.chatId !== undefined, origin: this.#origin };
+    return (this.#past ??= new ReaderPast(this.#sources, this.session, this.type, options));
   }
 
   *#topics(): Generator<string> {

@@ -1,7 +1,7 @@
 /** Messages that the log does not have any more: the REST API has them, and the log has what was published last. */
 import { type EventLog, type LogEntry } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
-import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
+import { compareByCreation, MAX_SEEN, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
@@ -14,6 +14,7 @@ export type IsWanted = (message: Message, position?: Position) => boolean;
 
 /** A message, and its position in the log, whether or not the log has it still; undefined where nobody remembers one. */
 export interface FoundMessage {
+  /** As its cursor is made of it. */
   readonly message: Message;
   readonly position: Position | undefined;
 }
@@ -21,6 +22,8 @@ export interface FoundMessage {
 /** What is wanted of both. */
 export interface Wanted extends HistoryQuestion {
   readonly isWanted: IsWanted;
+  /** Whether the cursors of messages may be places in the log. They are not in the order of instants, which joins several chats. */
+  readonly areInLog: boolean;
 }
 
 interface Sources {
@@ -48,7 +51,8 @@ export async function readMessages(
   // Also of what the log has lost: positions are remembered for longer.
   const ids = all.map(({ message }) => idOf({ type: "message.created", chatId, message }));
   const positions = await log.positionsOf(chatTopic(chatId), ids);
-  return inOrder(all.map(({ message, place }, index) => ({ message, position: positions[index] ?? place, place })));
+  const placed = all.map(({ message, place }, index) => ({ message, position: positions[index] ?? place, place }));
+  return forCursors(inOrder(placed), wanted.areInLog);
 }
 
 interface Placed extends FoundMessage {
@@ -72,36 +76,61 @@ export function withLogged(
   return [...logged, ...messages.filter(({ id }) => !ids.has(id)).map((message) => ({ message, place: undefined }))];
 }
 
+/**
+ * Of messages in order, each as its cursor is made of it: one with a place in the log is at that, whatever the instants say; any other names
+ * those before it that have the same instant, and none that come after it.
+ */
+function forCursors(messages: readonly Placed[], areInLog: boolean): readonly FoundMessage[] {
+  // As the history has named them.
+  if (messages.every(isUnknown)) return messages;
+  const ahead = new Set(messages.map(({ message }) => message.id));
+  const before = new Map<string, readonly string[]>();
+  return messages.map(({ message, position, place = position }) => {
+    const { id, createdAt, seen = [] } = message;
+    const ofInstant = before.get(createdAt) ?? [];
+    before.set(createdAt, [...ofInstant, id].slice(-MAX_SEEN));
+    ahead.delete(id);
+    // One that was recovered has another place in the order than in the log.
+    if (areInLog && position !== undefined && position === place)
+      return { message: { ...message, position }, position };
+    const names = [...new Set([...seen.filter((name) => !ahead.has(name)), ...ofInstant])].slice(-MAX_SEEN);
+    return { message: names.length > 0 || seen.length > 0 ? { ...message, seen: names } : message, position };
+  });
+}
+
 /** In the order of listeners. What was not published, as far as anybody remembers, comes behind everything created before it. */
-export function inOrder(messages: readonly Placed[]): readonly FoundMessage[] {
+export function inOrder(messages: readonly Placed[]): readonly Placed[] {
   // As the history has them.
-  if (messages.every(({ position, place }) => position === undefined && place === undefined)) return messages;
+  if (messages.every(isUnknown)) return messages;
   const published = messages
     .flatMap(({ message, position, place = position }) => (place === undefined ? [] : [{ message, position, place }]))
     .toSorted((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
   // Of a log that was begun anew the positions say nothing about when: what is behind an entry there is not before it elsewhere.
   let firstMs = Infinity;
-  const placed = published.map(({ message, position }) => ({ message, position, orderMs: 0 }));
+  const placed = published.map((found) => ({ ...found, orderMs: 0 }));
   for (const entry of placed.toReversed()) {
     entry.orderMs = firstMs = Math.min(firstMs, Date.parse(entry.message.createdAt));
   }
-  const unknown = messages
-    .filter(({ position, place }) => position === undefined && place === undefined)
-    .toSorted((a, b) => compareByCreation(a.message, b.message));
+  const unknown = messages.filter(isUnknown).toSorted((a, b) => compareByCreation(a.message, b.message));
   return mergeByOrder(
-    unknown.map(({ message, position }) => ({ message, position, orderMs: Date.parse(message.createdAt) })),
+    unknown.map((found) => ({ ...found, orderMs: Date.parse(found.message.createdAt) })),
     placed,
   );
 }
 
-interface Ordered extends FoundMessage {
+/** Whether nobody remembers that it was published. */
+function isUnknown({ position, place }: Placed): boolean {
+  return position === undefined && place === undefined;
+}
+
+interface Ordered extends Placed {
   /** Milliseconds since the epoch. */
   readonly orderMs: number;
 }
 
 /** Keeps the order within each list. */
-function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): readonly FoundMessage[] {
-  const merged: FoundMessage[] = [];
+function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): readonly Placed[] {
+  const merged: Placed[] = [];
   let next = 0;
   for (const entry of logged) {
     for (let first = created[next]; first && first.orderMs < entry.orderMs; first = created[++next]) merged.push(first);

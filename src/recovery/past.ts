@@ -2,7 +2,7 @@
  * The past of a chat for one subscription: out of the log, and out of the REST API's history where the log does not reach.
  */
 import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
-import { EVENT_ID_TTL_MS, type EventLog } from "../bus/bus.ts";
+import { EVENT_ID_TTL_MS, type EventLog, type StreamPosition } from "../bus/bus.ts";
 import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
 import { earlier, latest, type Position } from "../bus/position.ts";
 import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat/cursor.ts";
@@ -65,13 +65,22 @@ interface Rest {
   order: Position;
 }
 
+interface ReaderOptions {
+  readonly isOfOneChat?: boolean;
+  /** Of the operation that subscribed. A read may be caused by somebody else's message. */
+  readonly origin?: CallOrigin | undefined;
+}
+
 export class ReaderPast {
   readonly #sources: PastSources;
   readonly #session: Session;
   readonly #origin: CallOrigin | undefined;
   readonly #type: DurableChatEvent["type"];
+  readonly #isOfOneChat: boolean;
   /** Where the client asked to continue, until it has caught up. */
   #cursor: CursorPosition | undefined;
+  /** What was published after it is new, whenever it was created. As long as `#cursor`. */
+  #since: StreamPosition | undefined;
   /** Events that the reader has although the log may bring them again. */
   #known: Set<string> | undefined;
   /** Its owner has the messages that it names. As long as `#known`. */
@@ -82,22 +91,27 @@ export class ReaderPast {
   /** By topic, while a history is read in parts. */
   #rests: Map<string, Rest> | undefined;
 
-  /** @param origin of the operation that subscribed. A read may be caused by somebody else's message. */
   constructor(
     sources: PastSources,
     session: Session,
     type: DurableChatEvent["type"],
-    origin: CallOrigin | undefined = callOrigin(),
+    { isOfOneChat = false, origin = callOrigin() }: ReaderOptions = {},
   ) {
+    this.#isOfOneChat = isOfOneChat;
     this.#origin = origin;
     this.#sources = sources;
     this.#session = session;
     this.#type = type;
   }
 
-  /** The client is given what is after a cursor, or what it missed: not more than the limit. */
-  begin(cursor: CursorPosition | undefined): void {
+  /**
+   * The client is given what is after a cursor, or what it missed: not more than the limit.
+   *
+   * @param since what is published after it would be delivered live.
+   */
+  begin(cursor: CursorPosition | undefined, since?: StreamPosition): void {
     this.#cursor = cursor;
+    this.#since = since;
     this.#counts = new Map();
     if (!cursor) return;
     this.#ownerOf = cursor;
@@ -106,7 +120,7 @@ export class ReaderPast {
 
   /** The reader has everything up to now. */
   caughtUp(): void {
-    this.#cursor = undefined;
+    this.#cursor = this.#since = undefined;
     this.#counts = undefined;
   }
 
@@ -177,7 +191,9 @@ export class ReaderPast {
 
   #fromLog(topic: string, entries: readonly { readonly event: BusEvent; readonly position: Position }[]): PastEvent[] {
     return entries.flatMap(({ event, position }) =>
-      isDurableChatEvent(event) && this.#isWanted(event) ? [{ topic, event, position, order: position }] : [],
+      isDurableChatEvent(event) && this.#isWanted(topic, event, position)
+        ? [{ topic, event, position, order: position }]
+        : [],
     );
   }
 
@@ -197,9 +213,11 @@ export class ReaderPast {
     const isLate = isCreatedSince(earlier(after, delayMs));
     const isCandidate = (message: Message): boolean => isNewer(message) || (delayMs > 0 && isLate(message));
     const isWanted: IsWanted = (message, position) =>
-      position === undefined || isByCreation ? isCandidate(message) : position > after;
+      position === undefined || isByCreation
+        ? isCandidate(message) || this.#isSince(topic, position)
+        : position > after;
     const held = new HeldMessages(maxBytes);
-    const wanted = { isWanted, limit, held, hadAt: cursor?.createdAt };
+    const wanted = { isWanted, limit, held, hadAt: cursor?.createdAt, areInLog: this.#isOfOneChat };
     const messages = await onBehalfOf(this.#origin, () =>
       readMessages({ log, history }, this.#session, chatId, wanted),
     );
@@ -220,11 +238,17 @@ export class ReaderPast {
     };
   }
 
-  #isWanted(event: DurableChatEvent): boolean {
+  #isWanted(topic: string, event: DurableChatEvent, position: Position): boolean {
     if (event.type !== this.#type) return false;
     const cursor = this.#cursor;
     if (!cursor || cursor.position !== undefined || event.type !== "message.created") return true;
-    return isCreatedAfter(event.message, cursor);
+    return isCreatedAfter(event.message, cursor) || this.#isSince(topic, position);
+  }
+
+  #isSince(topic: string, position: Position | undefined): boolean {
+    if (!this.#since || position === undefined) return false;
+    const { base, topics } = this.#since;
+    return position > (topics[topic] ?? base);
   }
 
   #count(topic: string, events: number): void {

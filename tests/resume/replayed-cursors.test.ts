@@ -1,0 +1,112 @@
+/** Cursors of messages that came in a replay: wherever its reader was interrupted, the rest comes after the last one that it has. */
+import { expect, test } from "vitest";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { follow, page, send } from "../support/chatting.ts";
+import { connect, type TestClient } from "../support/client.ts";
+import { EVENTS_SECRET, tell } from "../support/events.ts";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
+
+const [alice, bob] = DEMO_USERS;
+const { team } = DEMO_CHATS;
+
+interface Written {
+  readonly content: string;
+  /** Seconds before now. */
+  readonly age: number;
+  /** What the REST API orders messages of one instant by. */
+  readonly id: string;
+}
+
+interface Replayed {
+  readonly content: string;
+  readonly cursor: string;
+}
+
+const NOW_MS = Math.floor(Date.now() / 1000) * 1000;
+
+/** Messages of the history alone, and then others that are published. */
+async function write(gateway: TestGateway, chatId: string, published: readonly Written[]): Promise<void> {
+  const { data } = gateway.api;
+  for (const n of [1, 2, 3]) {
+    const createdAt = new Date(Date.UTC(2026, 0, 1)).toISOString();
+    data.addMessage({ chatId, senderId: bob.id, content: `old${n}`, createdAt, id: `old${n}` });
+  }
+  for (const { content, age, id } of published) {
+    const createdAt = new Date(NOW_MS - age * 1000).toISOString();
+    const message = data.addMessage({ chatId, senderId: bob.id, content, createdAt, id });
+    await tell(gateway, { type: "message.created", data: { message } });
+  }
+}
+
+/** So many messages of a chat after a cursor. @param isOfAll whether all chats are subscribed to. */
+async function replay(
+  client: TestClient,
+  { chatId, after, isOfAll }: { readonly chatId: string; readonly after: string; readonly isOfAll: boolean },
+  count: number,
+): Promise<readonly Replayed[]> {
+  await using received = client.subscribe(MessageAddedDocument, isOfAll ? { after } : { chatId, after });
+  const messages: Replayed[] = [];
+  while (messages.length < count) {
+    const { messageAdded } = await received.next();
+    if (messageAdded.chatId === chatId) messages.push(messageAdded);
+  }
+  return messages;
+}
+
+const IN_ONE_INSTANT: readonly Written[] = [
+  { content: "a", age: 1, id: "3" },
+  { content: "b", age: 1, id: "2" },
+  { content: "c", age: 1, id: "1" },
+  { content: "d", age: 1, id: "4" },
+];
+
+test.each<[string, boolean, readonly Written[]]>([
+  [
+    "in another order than they were created",
+    false,
+    [
+      { content: "a", age: 2, id: "1" },
+      { content: "b", age: 4, id: "2" },
+      { content: "c", age: 3, id: "3" },
+      { content: "d", age: 1, id: "4" },
+    ],
+  ],
+  ["in one instant, in another order than the REST API has them", false, IN_ONE_INSTANT],
+  ["in one instant, to a subscription to all chats", true, IN_ONE_INSTANT],
+])("messages that were published %s", async (_how, isOfAll, published) => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { id: chatId } = gateway.api.data.createChat({ participants: [alice.id, bob.id] });
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.run(ChatsDocument);
+  await write(gateway, chatId, published);
+  const { cursors, contents } = await page(client, chatId);
+  expect(contents[0]).toBe("old1");
+  let after = cursors[0] ?? "";
+  const expected = ["old2", "old3", "a", "b", "c", "d"];
+  while (expected.length > 0) {
+    const replayed = await replay(client, { chatId, after, isOfAll }, expected.length);
+    expect(replayed.map(({ content }) => content)).toEqual(expected);
+    expected.shift();
+    after = replayed[0]?.cursor ?? "";
+  }
+});
+
+test("what is published during a replay comes, whenever it was created", async () => {
+  await using gateway = await startGateway({ EVENTS_SECRET });
+  const { data, faults } = gateway.api;
+  await using client = connect(gateway.wsUrl, alice.token);
+  const { endCursor } = await page(client, team);
+  await send(client, team, "a1");
+  using asked = faults.hold({ method: "GET", path: `/chats/${team}/messages`, when: "processed" });
+  const transcript = follow(client, { chatId: team, after: endCursor });
+  await asked.arrived(1);
+  // Its transaction began long before the page was read.
+  const createdAt = new Date(Date.UTC(2026, 0, 1)).toISOString();
+  const message = data.addMessage({ chatId: team, senderId: bob.id, content: "a2", createdAt });
+  await tell(gateway, { type: "message.created", data: { message } });
+  asked.lift();
+  await send(client, team, "a3");
+  await transcript.has("a3");
+  expect(transcript.all).toEqual(["a1", "a2", "a3"]);
+});
