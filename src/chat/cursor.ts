@@ -42,7 +42,7 @@ const SIGNATURE_BYTES = 8;
 const MAX_LENGTH = 10_000;
 
 type Instant = Pick<Message, "createdAt">;
-type Identified = Pick<Message, "createdAt" | "id">;
+type Identified = Pick<Message, "chatId" | "createdAt" | "id">;
 
 /** The position that a cursor holds. Messages of a chat are ordered by creation, equal instants as the REST API has them. */
 export class CursorPosition {
@@ -68,13 +68,15 @@ export class CursorPosition {
   }
 
   /** Whether it is the message's. */
-  isOf({ createdAt, id }: Identified): boolean {
-    return createdAt === this.createdAt && hashOf(id) === this.#id;
+  isOf({ chatId, createdAt, id }: Identified): boolean {
+    // Two chats may have messages of one id.
+    return createdAt === this.createdAt && hashOf(id) === this.#id && this.isOfChat(chatId);
   }
 
   /** Whether it names the message among those before its own. */
-  hasSeen({ createdAt, id }: Identified): boolean {
-    return this.#seen.length > 0 && createdAt <= this.createdAt && this.#seen.includes(hashOf(id));
+  hasSeen({ chatId, createdAt, id }: Identified): boolean {
+    if (this.#seen.length === 0 || createdAt > this.createdAt) return false;
+    return this.#seen.includes(hashOf(id)) && this.isOfChat(chatId);
   }
 }
 

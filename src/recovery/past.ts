@@ -81,8 +81,8 @@ export class ReaderPast {
   #cursor: CursorPosition | undefined;
   /** What was published after it is new, whenever it was created. As long as `#cursor`. */
   #since: StreamPosition | undefined;
-  /** Events that the reader has although the log may bring them again. */
-  #known: Set<string> | undefined;
+  /** By chat, since two may have messages of one id: events that the reader has although the log may bring them again. */
+  #known: Map<string, Set<string>> | undefined;
   /** Its owner has the messages that it names. As long as `#known`. */
   #ownerOf: CursorPosition | undefined;
   #knownUntil = 0;
@@ -126,7 +126,9 @@ export class ReaderPast {
 
   /** The reader is given an event of the history, which may still arrive live. */
   noteDelivered(event: DurableChatEvent): void {
-    (this.#known ??= new Set()).add(nameOf(event));
+    this.#known ??= new Map();
+    const known = this.#known.get(event.chatId) ?? new Set();
+    this.#known.set(event.chatId, known.add(nameOf(event)));
     this.#knownUntil = performance.now() + OVERLAP_MS;
   }
 
@@ -134,7 +136,7 @@ export class ReaderPast {
   hasDelivered(event: DurableChatEvent): boolean {
     if (!this.#known && !this.#ownerOf) return false;
     if (performance.now() > this.#knownUntil) this.#known = this.#ownerOf = undefined;
-    if (this.#known?.has(nameOf(event))) return true;
+    if (this.#known?.get(event.chatId)?.has(nameOf(event))) return true;
     const cursor = this.#ownerOf;
     return event.type === "message.created" && cursor !== undefined && isCovered(event.message, cursor);
   }
@@ -264,7 +266,7 @@ function isCovered(message: Message, cursor: CursorPosition): boolean {
   return cursor.isOf(message) || cursor.hasSeen(message);
 }
 
-/** What a reader knows an event by: one of a message by the id that the message has anyway. */
+/** What a reader knows an event of a chat by: one of a message by the id that the message has anyway. */
 function nameOf(event: DurableChatEvent): string {
   return event.type === "message.created" ? event.message.id : idOf(event);
 }

@@ -71,8 +71,9 @@ describe("a cursor", () => {
           false,
           false,
         ]);
+        expect(parsed.isOf({ ...fields, chatId: `${fields.chatId}.` })).toBe(false);
         const seen = "seen" in where ? where.seen : [];
-        expect(seen.every((id) => parsed.hasSeen({ id, createdAt: fields.createdAt }))).toBe(true);
+        expect(seen.every((id) => parsed.hasSeen({ ...fields, id }))).toBe(true);
       }),
     );
   });
@@ -92,14 +93,14 @@ describe("a cursor", () => {
   test("names the last messages of its instant, where they are too many", () => {
     const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n + 2}`);
     const place = reparsed({ seen });
-    expect(seen.filter((id) => place.hasSeen({ id, createdAt: at }))).toEqual(seen.slice(10));
+    expect(seen.filter((id) => place.hasSeen(message({ id })))).toEqual(seen.slice(10));
   });
 
   test("with a position in the log names no messages", () => {
     const where = positionAt(1, 2);
     const place = reparsed({ position: where, seen: ["m0"] });
     expect(place.position).toBe(where);
-    expect(place.hasSeen({ id: "m0", createdAt: at })).toBe(false);
+    expect(place.hasSeen(message({ id: "m0" }))).toBe(false);
   });
 
   test("that was changed anywhere is not read", () => {
@@ -152,7 +153,7 @@ function pickPosition(where: object): object {
 describe("what is newer than a cursor", () => {
   test("is what was created later, or at its instant and not seen", () => {
     const place = reparsed({ id: "m2", seen: ["m1"] });
-    const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter({ id, createdAt }, place);
+    const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter(message({ id, createdAt }), place);
     expect(["m0", "m1", "m2", "m3"].filter((id) => isNewer(id, at))).toEqual(["m0", "m3"]);
     expect(isNewer("m0", "2026-01-31T09:30:00.001Z")).toBe(true);
     expect(isNewer("m9", "2026-01-31T09:29:59.999Z")).toBe(false);

@@ -1,10 +1,12 @@
 /** Cursors of messages that came in a replay: wherever its reader was interrupted, the rest comes after the last one that it has. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import type { WireMessage } from "../../src/upstream/chat-api.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { chatRecord, messageRecord, startSmallApi } from "../support/small-api.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -109,4 +111,37 @@ test("what is published during a replay comes, whenever it was created", async (
   await send(client, team, "a3");
   await transcript.has("a3");
   expect(transcript.all).toEqual(["a1", "a2", "a3"]);
+});
+
+test("a message is not taken for one of another chat that has its id", async () => {
+  const second = (n: number): string => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
+  const record = (chatId: string, n: number): Record<string, unknown> =>
+    messageRecord(String(n), chatId, { createdAt: second(n) });
+  await using api = await startSmallApi({
+    chats: [chatRecord("c1"), chatRecord("c2")],
+    messages: {
+      c1: { messages: [record("c1", 1), record("c1", 2), record("c1", 3)] },
+      c2: { messages: [record("c2", 1), record("c2", 2)] },
+    },
+  });
+  await using gateway = await startGateway({ HTTP_API_URL: api.url, EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, "token");
+  const { cursors } = await page(client, "c1");
+  await using received = client.subscribe(MessageAddedDocument, { after: cursors[0] ?? "" });
+  const had: string[] = [];
+  const take = async (count: number): Promise<void> => {
+    while (had.length < count) {
+      const { chatId, id } = (await received.next()).messageAdded;
+      had.push(`${chatId} ${id}`);
+    }
+  };
+  await take(4);
+  for (const n of [3, 4]) await tell(gateway, { type: "message.created", data: { message: written("c2", n) } });
+  await take(6);
+  expect(had.toSorted()).toEqual(["c1 2", "c1 3", "c2 1", "c2 2", "c2 3", "c2 4"]);
+
+  function written(chatId: string, n: number): WireMessage {
+    const sender = { senderId: "u2", senderName: "Ben" };
+    return { id: String(n), chatId, ...sender, content: `content of ${n}`, createdAt: second(n) };
+  }
 });
