@@ -21,9 +21,10 @@ const LATER = -1;
 /** Made for one reading of a history, which tells it of each page. */
 export class CreationOrder {
   #pages = 0;
-  #first: Span | undefined;
-  /** Whether each page is older than the one before it. */
-  #isBackwards = false;
+  /** Of the first page that has messages. */
+  #first: (Span & { readonly ids: ReadonlySet<string> }) | undefined;
+  /** Whether each page is older than the one before it, as far as is known. */
+  #isBackwards: boolean | undefined;
   /** Whether each page has its newest message first, as far as is known. */
   #isNewestFirst: boolean | undefined;
 
@@ -55,12 +56,15 @@ export class CreationOrder {
     return this.#isBackwards ? b.page - a.page : a.page - b.page;
   }
 
-  /** The first two pages tell: in a history that goes back in time nothing on the second is newer than anything on the first. */
+  /**
+   * The first page that has other instants than the first one tells: in a history that goes back in time nothing on it is newer than anything
+   * there. While somebody writes messages move to the next page, and are on both.
+   */
   #learnDirection(messages: readonly WireMessage[]): void {
-    const span = spanOf(messages);
-    if (!span) return;
-    if (!this.#first) this.#first = span;
-    else if (this.#pages === 2) this.#isBackwards = isBefore(span, this.#first);
+    if (this.#isBackwards !== undefined) return;
+    const span = spanOf(this.#first ? messages.filter(({ id }) => !this.#first?.ids.has(id)) : messages);
+    if (!this.#first) this.#first = span && { ...span, ids: new Set(messages.map(({ id }) => id)) };
+    else if (span && !isOneInstant(span, this.#first)) this.#isBackwards = isBefore(span, this.#first);
   }
 }
 
@@ -80,6 +84,11 @@ function spanOf(messages: readonly WireMessage[]): Span | undefined {
 
 function isBefore(span: Span, other: Span): boolean {
   return compareInstants(span.newest, other.oldest) <= 0 && compareInstants(span.oldest, other.newest) < 0;
+}
+
+function isOneInstant(span: Span, other: Span): boolean {
+  const { oldest } = span;
+  return [span.newest, other.oldest, other.newest].every((instant) => compareInstants(instant, oldest) === 0);
 }
 
 /** Undefined where the page does not tell: it has no two instants. */

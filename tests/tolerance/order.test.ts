@@ -91,6 +91,30 @@ describe("messages of one instant", () => {
     for (const last of [1, 2, 3, 50]) expect(await walk(client, last)).toEqual(["8", "9", "10", "11", "12"]);
   });
 
+  test.each<[string, readonly (readonly object[])[]]>([
+    [
+      "the first of which is empty",
+      [[], [at("12", second(2)), at("11", second(1))], [at("10", second(1)), at("9", second(1))], [at("8", second(0))]],
+    ],
+    [
+      "the first two of which have one instant",
+      [[at("12", second(1)), at("11", second(1))], [at("10", second(1)), at("9", second(1))], [at("8", second(0))]],
+    ],
+    [
+      "each of which has messages of the one before, too",
+      [
+        [at("12", second(3)), at("11", second(2)), at("10", second(1))],
+        [at("11", second(2)), at("10", second(1)), at("9", second(1))],
+        [at("8", second(1))],
+      ],
+    ],
+  ])("keep the order of pages that go back in time, %s", async (_how, pages) => {
+    await using api = await startPaged(pages);
+    await using gateway = await startGateway({ HTTP_API_URL: api.url });
+    await using client = connect(gateway.wsUrl, "token");
+    for (const last of [1, 2, 3, 50]) expect(await walk(client, last)).toEqual(["8", "9", "10", "11", "12"]);
+  });
+
   test("keep the order of pages that go forward in time", async () => {
     await using api = await startPaged([
       [at("9", second(1)), at("10", second(1))],
