@@ -184,9 +184,13 @@ class ChatPages implements HistoryPages {
   }
 }
 
-/** Those of the place's own instant that stand before it; where the message is gone, those that its cursor names. */
+/**
+ * Those of the place's own instant that stand before it; where the message is gone, those that its cursor names. A place in the log names none:
+ * all of them may be before it.
+ */
 function beforePlace(ofInstant: readonly Ordered[], cursor: CursorPosition): readonly Ordered[] {
   const index = ofInstant.findIndex(({ message }) => cursor.isOf(message));
+  if (index === -1 && cursor.position !== undefined) return ofInstant;
   return index === -1 ? ofInstant.filter(({ message }) => cursor.hasSeen(message)) : ofInstant.slice(0, index);
 }
 

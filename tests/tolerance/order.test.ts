@@ -3,6 +3,7 @@ import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { parse } from "graphql";
 import { describe, expect, test } from "vitest";
 import { connect, type TestClient } from "../support/client.ts";
+import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { json } from "../support/scripted-server.ts";
 import { chatRecord, messageRecord, startSmallApi, type SmallApi } from "../support/small-api.ts";
@@ -155,6 +156,19 @@ describe("a replay that begins within an instant", () => {
       cursor = messages[0]?.cursor ?? "";
     }
   });
+});
+
+test("before the cursor of a message of the log that is gone comes what has its instant", async () => {
+  const rows = ["a", "b"].map((id) => at(id, second(1)));
+  await using api = await startPaged([rows]);
+  await using gateway = await startGateway({ HTTP_API_URL: api.url, EVENTS_SECRET });
+  await using client = connect(gateway.wsUrl, "token");
+  const after = (await client.run(CURSORS)).chat.messages.nodes.at(-1)?.cursor ?? "";
+  const message = { id: "c", chatId: "c1", senderId: "u2", senderName: "Ben", content: "gone", createdAt: second(1) };
+  await tell(gateway, { type: "message.created", data: { message } });
+  await using received = client.subscribe(REPLAY, { after });
+  const { cursor } = (await received.next()).messageAdded;
+  expect((await pageOf(client, { before: cursor })).nodes.map(({ id }) => id)).toEqual(["a", "b"]);
 });
 
 test("microseconds count, and are not shown", async () => {
