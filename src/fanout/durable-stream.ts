@@ -21,14 +21,26 @@ const RETRY_MS = 1000;
 export type StreamStart =
   | { readonly start: "new" }
   | { readonly start: "resumed"; readonly position: StreamPosition }
-  | { readonly start: "after"; readonly cursor: CursorPosition; readonly position: Position | undefined };
+  | {
+      readonly start: "after";
+      readonly cursor: CursorPosition;
+      readonly position: Position | undefined;
+      /** Where it was live when it began: what is published after it is new to the client, whenever it was created. */
+      readonly since: StreamPosition | undefined;
+    };
+
+/**
+ * Finds where a stream begins. Called when it receives live events: what the client had before it is in the log then.
+ *
+ * @param position where the stream is live.
+ */
+type FindStart = (position: () => StreamPosition) => Promise<StreamStart>;
 
 interface DurableStreamParts<Type extends DurableChatEvent["type"]> {
   readonly subscribers: SubscriberSet;
   readonly spec: StreamSpec<Type>;
   readonly sources: PastSources;
-  /** Called when the stream receives live events: what the client had before it is in the log then. */
-  readonly start: () => Promise<StreamStart>;
+  readonly start: FindStart;
 }
 
 export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream<Type> {
@@ -38,7 +50,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   /** Undefined until it has missed something. */
   #past: ReaderPast | undefined;
   /** Until it was called. */
-  #findStart: (() => Promise<StreamStart>) | undefined;
+  #findStart: FindStart | undefined;
   #start: StreamStart["start"] = "new";
   /** While the reader is behind, and a little longer. */
   #catchUp: CatchUp<PastEvent> | undefined;
@@ -132,13 +144,12 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   protected async prepare(): Promise<void> {
     const findStart = this.#findStart;
     this.#findStart = undefined;
-    // Before the bus is asked for anything.
-    const since = this.#sources.log.position(this.#topics());
-    const start = (await findStart?.()) ?? { start: "new" };
+    const start = (await findStart?.(() => this.#sources.log.position(this.#topics()))) ?? { start: "new" };
     this.#start = start.start;
     this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;
-    this.#reader.begin(start.start === "after" ? start.cursor : undefined, since);
+    if (start.start === "after") this.#reader.begin(start.cursor, start.since);
+    else this.#reader.begin(undefined);
     const catchUp = (this.#catchUp = this.#createCatchUp());
     for (const topic of this.#topics()) {
       const after =

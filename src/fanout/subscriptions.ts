@@ -1,5 +1,5 @@
 /** Admission: who may subscribe to what, and where a subscription begins. */
-import { whereReachable, type EventLog } from "../bus/bus.ts";
+import { whereReachable, type EventLog, type StreamPosition } from "../bus/bus.ts";
 import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
 import type { Chats } from "../chat/chats.ts";
@@ -148,11 +148,13 @@ export class Subscriptions {
     const { fanout, sources, resumePoints } = this.#options;
     await this.#admit(session, chatId);
     let point: ResumePoint | undefined;
-    const start = async (): Promise<StreamStart> => {
+    const start = async (position: () => StreamPosition): Promise<StreamStart> => {
+      // Before the bus is asked for anything: what is published from now on would come live.
+      const since = cursor && position();
       // Taken over in any case: the former connection must not move it any more.
       point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
       // What the client says itself counts for more than what is remembered.
-      if (cursor) return { start: "after", cursor, position: await this.#positionOf(cursor, session) };
+      if (cursor) return { start: "after", cursor, since, position: await this.#positionOf(cursor, session) };
       if (point?.isExpired && resumable?.knowsExpiry === false) {
         resumable.noteExpiry();
         sources.starts.add("expired");

@@ -342,7 +342,7 @@ describe("a sink is told", () => {
     const { position } = await scene.publish(message("a", "1"));
     await scene.say("a", "2");
     const cursor = positionOfCursor({ id: "a 1", chatId: "a", createdAt: at, position });
-    const stream = await scene.open({ start: { start: "after", cursor, position } });
+    const stream = await scene.open({ start: { start: "after", cursor, position, since: undefined } });
     const reader = new Reader();
     stream.pipe(reader);
     await settled();
