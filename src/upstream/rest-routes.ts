@@ -31,12 +31,19 @@ const OF_A_CHAT = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PAR
 /** There is no list that could be missing: a 404 tells of a wrong base URL. */
 const OF_A_USER = { 400: "BAD_USER_INPUT", 401: "UNAUTHENTICATED", 403: "NOT_PARTICIPANT" } as const;
 
+/**
+ * Statuses that are final for a token, however often it is asked about: it is malformed (400 and 422 of many JWT libraries), refused, too
+ * long, or of no account or a locked one.
+ */
+const OF_A_TOKEN = Object.fromEntries(
+  [400, 401, 402, 403, 404, 410, 422, 423, 431, 451].map((status) => [status, "UNAUTHENTICATED" as const]),
+);
+
 export const PROFILE: Route<z.output<typeof wireProfile>> = {
   method: "GET",
   template: "/auth/profile",
   answer: wireProfile,
-  // Nothing to be a participant of; and a valid token without an account is nobody's, however often it is asked about.
-  refusals: { ...OF_A_USER, 403: "UNAUTHENTICATED", 404: "UNAUTHENTICATED", 410: "UNAUTHENTICATED" },
+  refusals: OF_A_TOKEN,
   isAuthentication: true,
 };
 

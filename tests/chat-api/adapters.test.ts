@@ -22,6 +22,7 @@ import {
   SendMessageDocument,
 } from "../support/generated/graphql.ts";
 import { adaptedChatApi, errorOf, TOKEN } from "../support/rest-chat-api.ts";
+import { raw } from "../support/scripted-server.ts";
 import { documentStore, envelope, sql } from "./shapes.ts";
 import { startWorld, World } from "./world.ts";
 
@@ -63,6 +64,15 @@ test("marking as read is NOT_SUPPORTED where the API keeps no receipts", async (
     message: "The chat service keeps no read receipts.",
     extensions: { code: "NOT_SUPPORTED" },
   });
+});
+
+test.each([400, 401, 403, 404, 410, 422])("a profile that answers %i is UNAUTHENTICATED", async (status) => {
+  const world = new World();
+  await using server = await startWorld(world, envelope);
+  server.faults.push({ path: /./, answer: raw(status, "") });
+  await using gateway = await startGateway({ HTTP_API_URL: server.url }, { api: envelopeAdapter });
+  await using ann = connect(gateway.wsUrl, world.ann.token);
+  expect((await ann.closed).code).toBe(4403);
 });
 
 test("the members of many rooms are asked for once", async () => {

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { ChatsDocument } from "../support/generated/graphql.ts";
+import { codesOf, postOperation } from "../support/http.ts";
+import { raw } from "../support/scripted-server.ts";
 import { chatRecord, messageRecord, startSmallApi, type SmallApi } from "../support/small-api.ts";
 
 const gatewayOf = (api: SmallApi): Promise<TestGateway> => startGateway({ HTTP_API_URL: api.url });
@@ -102,11 +104,25 @@ test("an unread count that is missing is counted in the history", async () => {
   expect(shown.map(({ unreadCount }) => unreadCount)).toEqual([2, 5]);
 });
 
-test("a profile that answers 404 closes with 4403", async () => {
-  await using api = await startSmallApi({
-    answer: ({ url }) => (url === "/auth/profile" ? (response) => void response.writeHead(404).end() : undefined),
+describe("a profile that answers", () => {
+  test.each([400, 401, 402, 403, 404, 410, 422, 423, 431, 451])("%i closes with 4403", async (status) => {
+    await using api = await startSmallApi({
+      answer: ({ url }) => (url === "/auth/profile" ? raw(status, "") : undefined),
+    });
+    await using gateway = await gatewayOf(api);
+    await using client = connect(gateway.wsUrl, "token");
+    expect((await client.closed).code).toBe(4403);
+    expect(codesOf((await postOperation(gateway.url, { query: "{ me { id } }" }, "token")).errors)).toEqual([
+      "UNAUTHENTICATED",
+    ]);
   });
-  await using gateway = await gatewayOf(api);
-  await using client = connect(gateway.wsUrl, "token");
-  expect((await client.closed).code).toBe(4403);
+
+  test.each([302, 405, 407, 408, 425, 429, 500])("%i closes with 1013", async (status) => {
+    await using api = await startSmallApi({
+      answer: ({ url }) => (url === "/auth/profile" ? raw(status, "") : undefined),
+    });
+    await using gateway = await gatewayOf(api);
+    await using client = connect(gateway.wsUrl, "token");
+    expect((await client.closed).code).toBe(1013);
+  });
 });

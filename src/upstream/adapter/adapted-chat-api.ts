@@ -32,7 +32,10 @@ interface CallKind {
 }
 
 const KINDS: Readonly<Record<CallName, CallKind>> = {
-  profile: { codes: { NOT_FOUND: "UNAUTHENTICATED", NOT_PARTICIPANT: "UNAUTHENTICATED" } },
+  // Whatever is wrong with a token stays wrong with it.
+  profile: {
+    codes: { BAD_USER_INPUT: "UNAUTHENTICATED", NOT_FOUND: "UNAUTHENTICATED", NOT_PARTICIPANT: "UNAUTHENTICATED" },
+  },
   // There is no list that could be missing: the address is wrong.
   chats: { codes: { NOT_FOUND: "UPSTREAM_UNAVAILABLE" } },
   chat: { argument: "chatId" },
