@@ -72,6 +72,6 @@ export class Chats {
 
   /** The embedded copy of a message, with what is known of it that the copy lacks. */
   complete(copy: Message): Message {
-    return this.#reads.withReaders(this.#reads.complete(copy));
+    return this.#reads.complete(copy);
   }
 }

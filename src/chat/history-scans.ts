@@ -191,7 +191,7 @@ export class HistoryScans {
       if (!wanted.has(wire.id)) return [];
       const message = toMessage(wire);
       this.#reads.learn(message);
-      return [this.#reads.withReaders(message)];
+      return [this.#reads.complete(message)];
     });
   }
 

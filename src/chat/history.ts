@@ -91,7 +91,7 @@ export class History {
     return {
       messages: withSeen(all, pending)
         .slice(-last)
-        .map((message) => this.#reads.withReaders(message)),
+        .map((message) => this.#reads.complete(message)),
       hasNextPage,
       hasPreviousPage: all.length > last,
     };
@@ -146,7 +146,7 @@ export class History {
     question.held?.begin(new ChatPages(this, this.#scans, identity, chatId));
     const { wanted, had } = await this.#scans.select(identity, chatId, question);
     const messages = withSeen(wanted, NOTHING_RECENT.pending, question.hadAt, had);
-    return messages.map((message) => (isLeftOut(message) ? message : this.#reads.withReaders(message)));
+    return messages.map((message) => (isLeftOut(message) ? message : this.#reads.complete(message)));
   }
 
   /**

@@ -46,15 +46,21 @@ export class KnownReads {
     this.#receipts.set(key, [receipt, ...others.slice(0, READERS - 1)]);
   }
 
-  /** An embedded copy, with what it lacks. */
-  complete(copy: Message): Message {
-    if (copy.readAt !== null) return copy;
-    const readAt = this.#messages.get(keyOf(copy.chatId, copy.id)) ?? this.#ofWholeChat(copy)[0]?.readAt;
-    return readAt === undefined ? copy : { ...copy, readAt };
+  /**
+   * A message, or an embedded copy, with what it lacks of who has read it, and everybody who has: whom the REST API names, and whose
+   * receipt this process has seen.
+   */
+  complete(message: Message): Message {
+    return this.#withReaders(this.#withReadAt(message));
   }
 
-  /** A message with everybody who has read it: whom the REST API names, and whose receipt this process has seen. */
-  withReaders(message: Message): Message {
+  #withReadAt(message: Message): Message {
+    if (message.readAt !== null) return message;
+    const readAt = this.#messages.get(keyOf(message.chatId, message.id)) ?? this.#ofWholeChat(message)[0]?.readAt;
+    return readAt === undefined ? message : { ...message, readAt };
+  }
+
+  #withReaders(message: Message): Message {
     const { chatId, id, sender, readBy = NOBODY } = message;
     const ofMessage = this.#receipts.get(keyOf(chatId, id)) ?? NONE;
     const ofChat = this.#ofWholeChat(message);

@@ -93,15 +93,16 @@ export function toChat(wire: WireChat): Chat {
     participants: [
       ...new Map(wire.participants.map((id, index) => [id, { id, name: wire.participantNames[index] ?? id }])).values(),
     ],
-    lastMessage: toLastMessage(wire.lastMessage),
+    lastMessage: toLastMessage(wire.id, wire.lastMessage),
     unreadCount: wire.unreadCount ?? undefined,
     createdAt: wire.createdAt,
     updatedAt: wire.updatedAt,
   };
 }
 
-function toLastMessage(value: unknown): Chat["lastMessage"] {
+/** A message of another chat is for that chat's members. */
+function toLastMessage(chatId: string, value: unknown): Chat["lastMessage"] {
   if (value === undefined || value === null) return null;
-  const parsed = wireMessage.safeParse(value);
-  return parsed.success ? toMessage(parsed.data) : "history";
+  const { data } = wireMessage.safeParse(value);
+  return data?.chatId === chatId ? toMessage(data) : "history";
 }

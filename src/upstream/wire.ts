@@ -38,6 +38,12 @@ export const id = z.string().min(1);
 /** What is shown of somebody; undefined where the API has nothing to show. */
 const displayName = z.string().min(1).optional().catch(undefined);
 
+/** Somebody who has read a message, and when. */
+const reader = z.object({ userId: id, readAt: instant });
+
+/** Those that can be read: one that cannot hides no other. */
+const readers = transformed(z.array(reader.nullable().catch(null)), (list) => list.filter((each) => each !== null));
+
 export const wireMessage = transformed(
   z.object({
     id,
@@ -48,10 +54,7 @@ export const wireMessage = transformed(
     createdAt: preciseInstant,
     readAt: instant.nullish().catch(undefined),
     /** Who has read it and when, where the deployment sends it. */
-    readBy: z
-      .array(z.object({ userId: id, readAt: instant }))
-      .nullish()
-      .catch(undefined),
+    readBy: readers.nullish().catch(undefined),
   }),
   ({ senderName, readBy, ...message }) => {
     const readAt = message.readAt ?? firstRead(message.senderId, readBy ?? []);
@@ -104,10 +107,10 @@ export const wireChats = z.object({ chats: z.array(wireChat) });
 export const wireChatAnswer = z.object({ chat: wireChat });
 export const wireMessageAnswer = z.object({ message: wireMessage });
 
-/** One page of history. Two paging dialects exist; a page has the continuation of one of them, or is the last. */
+/** One page of history. Two paging dialects exist; a page has the continuation of one of them, or is the last. An empty one is none. */
 export const wirePage = z.object({
   messages: z.array(wireMessage),
-  nextToken: z.string().min(1).nullish(),
+  nextToken: z.string().nullish(),
   lastEvaluatedKey: z.object({ id }).nullish(),
 });
 

@@ -123,7 +123,7 @@ test("instants come out in one form, and are ordered by time, however the API wr
   await client.acknowledged;
   const lastMessage = {
     id: "m",
-    chatId: "one",
+    chatId: "later",
     senderId: alice.id,
     senderName: alice.name,
     content: "c",

@@ -83,6 +83,29 @@ test("an embedded last message has the readAt that the history has", async () =>
   expect(await client.run(LAST)).toEqual({ chats: [{ lastMessage: { id: "m1", readAt: READ_AT } }] });
 });
 
+test("an embedded last message of another chat is not shown", async () => {
+  const chats = [chatRecord("c1", { lastMessage: messageRecord("secret", "c2") })];
+  const messages = { c1: { messages: [messageRecord("m1", "c1")] } };
+  await using api = await startSmallApi({ chats, messages });
+  await using gateway = await startGateway({ HTTP_API_URL: api.url });
+  await using client = connect(gateway.wsUrl, "token");
+  expect(await client.run(LAST)).toEqual({ chats: [{ lastMessage: { id: "m1", readAt: null } }] });
+});
+
+test("a message of the history has the readAt of a receipt, as its embedded copy has", async () => {
+  const lastMessage = messageRecord("m1", "c1");
+  await using api = await startSmallApi({
+    chats: [chatRecord("c1", { lastMessage })],
+    messages: { c1: { messages: [lastMessage] } },
+    answer: ({ method }) => (method === "PUT" ? json(200, {}) : undefined),
+  });
+  await using gateway = await startGateway({ HTTP_API_URL: api.url });
+  await using client = connect(gateway.wsUrl, "token");
+  const { markChatRead } = await client.run(MarkChatReadDocument, { chatId: "c1" });
+  const read = { id: "m1", readAt: markChatRead.readAt };
+  expect(await client.run(LIST)).toMatchObject({ chats: [{ lastMessage: read, messages: { nodes: [read] } }] });
+});
+
 test("an embedded last message has the readAt of a receipt", async () => {
   const chats = [chatRecord("c1", { lastMessage: messageRecord("m1", "c1") })];
   await using api = await startSmallApi({

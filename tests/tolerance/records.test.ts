@@ -88,6 +88,28 @@ test("a message without readAt was read when the first of the others did", async
   });
 });
 
+test("a reader that cannot be read hides no other", async () => {
+  const readBy = [null, { userId: "u1" }, { userId: "u2", readAt: "2026-01-01T01:00:00Z" }, { userId: 3, readAt: "x" }];
+  const messages = [messageRecord("m1", "c1", { senderId: "u1", readBy })];
+  await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: { messages } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const query = parse(`{ chat(id: "c1") { messages { nodes { readAt readBy { reader { id } readAt } } } } }`);
+  const readAt = "2026-01-01T01:00:00.000Z";
+  expect(await client.run(query)).toEqual({
+    chat: { messages: { nodes: [{ readAt, readBy: [{ reader: { id: "u2" }, readAt }] }] } },
+  });
+});
+
+test("an empty nextToken is the end of a history", async () => {
+  const page = { messages: [messageRecord("m1", "c1")], nextToken: "" };
+  await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: page } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  expect(await client.run(MESSAGES, { id: "c1" })).toMatchObject({ chat: { messages: { nodes: [{ id: "m1" }] } } });
+  expect(api.count("/chats/c1/messages")).toBe(1);
+});
+
 test("an unread count that is missing is counted in the history", async () => {
   const read = { readAt: "2026-01-02T00:00:00.000Z" };
   const messages = [
