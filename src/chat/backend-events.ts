@@ -40,8 +40,8 @@ const EVENT_ID_TTL_MS = 24 * 3_600_000;
 /** How long an instance may be at publishing one before it is taken for dead. */
 const PUBLISHING_MS = 10_000;
 
-/** How long a report of a message waits for its publication, which goes on however long that takes. */
-const MESSAGE_WAIT_MS = 1000;
+/** How long a report of a chat's event waits for its publication, which goes on however long that takes. */
+const PUBLICATION_WAIT_MS = 1000;
 
 /** How far the clocks of two logs may be apart. */
 const CLOCK_SKEW_MS = 10;
@@ -54,14 +54,14 @@ interface BackendEventsOptions {
   readonly directory: Directory;
   readonly messages: Messages;
   readonly receipts: Receipts;
-  /** How long after a message a user who learns of its chat is still sent it, in milliseconds: not longer than the log reaches back. */
+  /** How long after an event a user who learns of its chat is still sent it, in milliseconds: not longer than the log reaches back. */
   readonly expectMs: number;
 }
 
 export class BackendEvents {
   readonly #options: BackendEventsOptions;
   readonly #bus: Bus<BusEvent>;
-  /** The unknown chats that the other instances know of: one event serves all messages that are published soon after it. */
+  /** The unknown chats that the other instances know of: one event serves all that are published soon after it. */
   readonly #announced: LRUCache<string, true>;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -109,34 +109,39 @@ export class BackendEvents {
     return known && sender.name === sender.id ? { ...message, sender: known } : message;
   }
 
-  /** Delivers to the known members. A user who learns of the chat soon is sent the message then, on whichever instance. */
-  async #deliver(message: Message): Promise<void> {
-    const { chatId } = message;
-    const { directory, messages } = this.#options;
-    if (directory.chat(chatId) || this.#announced.has(chatId)) {
-      await messages.deliver(message);
+  /**
+   * Delivers to the known members. A user who learns of the chat soon is sent the event then, on whichever instance.
+   *
+   * @param eventId tells it from others.
+   */
+  async #deliver(chatId: string, eventId: string, publish: () => Promise<unknown>): Promise<void> {
+    if (this.#options.directory.chat(chatId) || this.#announced.has(chatId)) {
+      await publish();
       return;
     }
-    const published = this.#announce(message).then(() => messages.deliver(message));
-    await boundedWait(this.#bus.isConnected ? MESSAGE_WAIT_MS : 0, published, undefined);
+    const published = this.#announce(chatId, eventId).then(publish);
+    await boundedWait(this.#bus.isConnected ? PUBLICATION_WAIT_MS : 0, published, undefined);
   }
 
-  /** Resolves when the log has the event: the message's position is then a later one. */
-  async #announce({ id: messageId, chatId }: Message): Promise<void> {
+  /** Resolves when the log has the announcement: the position of what is published then is a later one. */
+  async #announce(chatId: string, messageId: string): Promise<void> {
     const event: BusEvent = { type: "chat.unknown", chatId, messageId };
     await this.#bus.publish(topicOf(event), event);
     this.#announced.set(chatId, true);
   }
 
   async #publish(event: BackendEvent): Promise<void> {
-    const { announcements, directory, receipts } = this.#options;
+    const { announcements, directory, messages, receipts } = this.#options;
     switch (event.type) {
-      case "message.created":
-        return this.#deliver(this.#named(toMessage(event.data.message)));
+      case "message.created": {
+        const message = this.#named(toMessage(event.data.message));
+        return this.#deliver(message.chatId, message.id, () => messages.deliver(message));
+      }
       case "message.read": {
         const { chatId, messageId, userId, readAt } = event.data;
         const name = directory.chat(chatId)?.participants.get(userId)?.name ?? userId;
-        return receipts.deliver({ chatId, messageId: messageId ?? null, reader: { id: userId, name }, readAt });
+        const receipt = { chatId, messageId: messageId ?? null, reader: { id: userId, name }, readAt };
+        return this.#deliver(chatId, JSON.stringify([messageId, userId, readAt]), () => receipts.deliver(receipt));
       }
       case "chat.created":
       case "chat.updated": {

@@ -5,7 +5,12 @@ import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
-import { ChatsDocument, MarkChatReadDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
+import {
+  ChatsDocument,
+  MarkChatReadDocument,
+  MessageAddedDocument,
+  ReadReceiptDocument,
+} from "../support/generated/graphql.ts";
 import { json } from "../support/scripted-server.ts";
 import { chatRecord, messageRecord, startSmallApi } from "../support/small-api.ts";
 
@@ -147,6 +152,26 @@ test("a message that is told of before its chat is delivered with the chat", asy
   await tell(gateway, { type: "chat.created", data: { chat: chatRecord("new") as never } });
   expect((await received.next()).messageAdded.id).toBe("m1");
 });
+
+test.each(["message.created", "message.read"] as const)(
+  "a receipt of a chat that nobody knows is delivered once the chat is learnt, after %s",
+  async (first) => {
+    await using api = await startSmallApi({ chats: [] });
+    await using gateway = await startGateway({ HTTP_API_URL: api.url, EVENTS_SECRET });
+    await using client = connect(gateway.wsUrl, "token");
+    await using received = client.subscribe(ReadReceiptDocument);
+    await client.run(ChatsDocument);
+    if (first === "message.created") await postMessage(gateway, "m1");
+    for (const messageId of ["m1", "m2"]) {
+      await tell(gateway, { type: "message.read", data: { chatId: "new", messageId, userId: "u2", readAt: READ_AT } });
+    }
+    api.data.chats = [chatRecord("new")];
+    await client.run(ChatsDocument);
+    await tell(gateway, { type: "message.read", data: { chatId: "new", userId: "u1", readAt: READ_AT } });
+    const receipts = [await received.next(), await received.next(), await received.next()];
+    expect(receipts.map(({ readReceipt }) => readReceipt.messageId)).toEqual(["m1", "m2", null]);
+  },
+);
 
 async function postMessage(gateway: { readonly url: string }, id: string, chatId = "new"): Promise<void> {
   await tell(gateway, { type: "message.created", data: { message: messageRecord(id, chatId) as never } });
