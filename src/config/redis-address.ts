@@ -45,7 +45,8 @@ export class RedisAddressError extends Error {
   }
 }
 
-const SCHEME = /^redis(?<secure>s)?(?:\+(?<kind>sentinel|cluster))?:\/\//;
+/** A scheme's case is of no meaning, RFC 3986, section 3.1. */
+const SCHEME = /^redis(?<secure>s)?(?:\+(?<kind>sentinel|cluster))?:\/\//i;
 const HOST = /^(?:\[(?<ipv6>[^\]]*)\]|(?<name>[^:[\]]+))(?::(?<port>\d{1,5}))?$/;
 const PARAMETERS = ["name", "sentinelUsername", "sentinelPassword"] as const;
 
@@ -66,9 +67,10 @@ export function parseRedisAddress(text: string): RedisAddress {
     throw new RedisAddressError("an address with a ? too many: in a password write it as %3F");
   }
   const { userinfo, hosts, path } = splitAuthority(before ?? "");
-  const isSentinel = scheme.groups?.["kind"] === "sentinel";
+  const kind = scheme.groups?.["kind"]?.toLowerCase();
+  const isSentinel = kind === "sentinel";
   const nodes = parseHosts(hosts, isSentinel ? 26_379 : 6379);
-  const isCluster = scheme.groups?.["kind"] === "cluster" || (!isSentinel && nodes.length > 1);
+  const isCluster = kind === "cluster" || (!isSentinel && nodes.length > 1);
   const { name, sentinelUsername, sentinelPassword } = parseQuery(query, isSentinel);
   const hasOwnCredentials = sentinelUsername !== undefined || sentinelPassword !== undefined;
   return {
@@ -110,7 +112,8 @@ function parseHosts(text: string, defaultPort: number): readonly [RedisNode, ...
 function parseHost(text: string, defaultPort: number): RedisNode {
   if (text === "") throw new RedisAddressError("an address without a host");
   const parts = HOST.exec(text)?.groups;
-  const host = parts?.["ipv6"] ?? parts?.["name"];
+  // The % before a zone is escaped in an address, RFC 6874.
+  const host = parts?.["ipv6"]?.replace("%25", "%") ?? parts?.["name"];
   const port = Number(parts?.["port"] ?? defaultPort);
   if (!host || (parts?.["ipv6"] !== undefined && !isIPv6(host)) || port < 1 || port > 65_535) {
     throw new RedisAddressError("a host or a port that is none: an IPv6 address needs brackets");
