@@ -10,12 +10,15 @@ const MAX_WAITING_BYTES = 256 * 1024;
  */
 export class LogOutput {
   readonly #stream: Writable;
+  readonly #format: (line: string) => string;
   #isBroken = false;
   /** Lines that nobody will read. */
   dropped = 0;
 
-  constructor(stream: Writable) {
+  /** @param format is applied to each line before it is written. */
+  constructor(stream: Writable, format = (line: string): string => line) {
     this.#stream = stream;
+    this.#format = format;
     // A stream without a listener would end the process.
     if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
   }
@@ -25,7 +28,7 @@ export class LogOutput {
       this.dropped++;
       return;
     }
-    this.#stream.write(line, (error) => {
+    this.#stream.write(this.#format(line), (error) => {
       if (!error) return;
       this.#isBroken = true;
       this.dropped++;

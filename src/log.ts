@@ -98,6 +98,14 @@ function briefly(error: unknown, level: number): unknown {
 export async function standardOutput(): Promise<DestinationStream> {
   if (!process.stdout.isTTY) return new LogOutput(process.stdout);
   // Loaded for a terminal alone.
-  const { default: pretty } = await import("pino-pretty");
-  return pretty({ colorize: true, translateTime: "HH:MM:ss.l", sync: true });
+  const { prettyFactory } = await import("pino-pretty");
+  doNotBlock(process.stdout);
+  return new LogOutput(process.stdout, prettyFactory({ colorize: true, translateTime: "HH:MM:ss.l" }));
+}
+
+/** Node.js writes to a terminal synchronously: one that is paused with Ctrl+S would stop the process. It has no public way to change that. */
+function doNotBlock(stream: NodeJS.WriteStream): void {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- looked at before it is used
+  const { _handle: handle } = stream as { _handle?: { setBlocking?: (isBlocking: boolean) => void } };
+  handle?.setBlocking?.(false);
 }

@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { print } from "graphql";
 import { expect, onTestFinished, test } from "vitest";
 import { startDevApi } from "../../src/dev/api.ts";
@@ -126,6 +129,57 @@ test.each(["stands still", "has gone"])("a process whose log reader %s goes on, 
   child.kill("SIGTERM");
   expect(await exited).toEqual([0, null]);
 });
+
+test("a process whose terminal is paused goes on, and stops", async () => {
+  await using api = await startDevApi({ file: ":memory:" });
+  await using directory = await temporaryDirectory();
+  const command = START_COMMAND.map((word) => `'${word}'`).join(" ");
+  // `script` of util-linux gives what it runs a terminal, and passes on what is written there while somebody reads it.
+  const child = spawn("script", ["-qec", `exec ${command}`, "/dev/null"], {
+    cwd: directory.path,
+    env: {
+      PATH: process.env["PATH"],
+      PORT: "0",
+      HOST: "127.0.0.1",
+      ADMIN_PORT: "0",
+      HTTP_API_URL: api.url,
+      LOG_LEVEL: "debug",
+      DRAIN_WINDOW: "0",
+      RATE_LIMIT_OPERATIONS: "100000/1s",
+    },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    output += stripVTControlCharacters(String(chunk));
+    if (/api: ".*"/.test(output)) break;
+  }
+  child.stdout.pause();
+  const pid = Number(await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
+  onTestFinished(() => void (isRunning(pid) && process.kill(pid, "SIGKILL")));
+  const url = /url: "(.*)"/.exec(output)?.[1] ?? "";
+  const adminUrl = /admin: "(.*)"/.exec(output)?.[1] ?? "";
+  const dropped = async (): Promise<number> =>
+    (await scrape(adminUrl)).value("chat_gateway_log_lines_dropped_total") ?? 0;
+  const operation = { query: "subscription { messageAdded { id } }" };
+  while ((await dropped()) === 0) {
+    const streams = Array.from({ length: 40 }, () => openEventStream(url, operation, api.users[0]?.token));
+    for (const stream of await Promise.all(streams)) stream.abort();
+  }
+  expect((await fetch(new URL("/health", url))).status).toBe(200);
+  process.kill(pid, "SIGTERM");
+  await expect.poll(() => isRunning(pid)).toBe(false);
+});
+
+/** A process that has ended, but that its parent has not asked about, does not run any more. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
 
 test("without the REST API and Redis, any number of clients make fewer than ten lines a second", async () => {
   await using redis = await startRedis();
