@@ -83,11 +83,13 @@ async function writeDraft(path: string, { samples, report }: Examination): Promi
 async function runChecks(examination: Examination): Promise<void> {
   if (!(await isWorthwhile(examination))) return;
   const { userId, name } = await checkProfile(examination);
-  const chats = await checkChats(examination, userId);
+  const { chats, isRead } = await checkChats(examination, userId);
   const listed = chats.find(({ lastMessage }) => (lastMessage ?? undefined) !== undefined) ?? chats[0];
   const chatId = examination.options.chatId ?? listed?.id;
   if (chatId === undefined) {
-    const why = "there is no chat in GET /chats; give the --token of somebody who is in one.";
+    const why = isRead
+      ? "there is no chat in GET /chats; give the --token of somebody who is in one."
+      : "no chat was found in what GET /chats answers, for the reason above; name one with --chat.";
     for (const endpoint of [CHAT, MESSAGES, SEND, MARK_READ, MARK_CHAT_READ]) examination.unchecked(endpoint, why);
     return checkPace(examination, undefined);
   }

@@ -80,7 +80,11 @@ function listedChat(chat: object): readonly ListedChat[] {
 }
 
 /** Answers with those chats of the user that have an id, wherever they are in the answer. */
-export async function checkChats(examination: Examination, userId: string | undefined): Promise<readonly ListedChat[]> {
+/** @returns the chats, and whether the list could be read. */
+export async function checkChats(
+  examination: Examination,
+  userId: string | undefined,
+): Promise<{ readonly chats: readonly ListedChat[]; readonly isRead: boolean }> {
   const expectation = examination.lacks("unreadCounts") ? uncountedChatsAnswer : chatsAnswer;
   const { problems: faults, json } = await examination.read(CHATS, expectation);
   const chats = readableChats(json);
@@ -91,7 +95,7 @@ export async function checkChats(examination: Examination, userId: string | unde
     examination.check(CHATS, `200 with ${counted(ids.length, "chat")}, each complete`, distinct(problems));
   else for (const problem of distinct(problems)) examination.wrong(CHATS, problem);
   await checkUnauthenticated(examination, CHATS);
-  return recordsIn("chat", json).flatMap((chat) => listedChat(chat));
+  return { chats: recordsIn("chat", json).flatMap((chat) => listedChat(chat)), isRead: faults.length === 0 };
 }
 
 /** Chats whose own records are looked at. */

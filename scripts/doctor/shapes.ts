@@ -65,7 +65,7 @@ export const chatAnswer = {
 export const page = {
   shape: z.object({
     messages: z.array(message),
-    nextToken: z.string().min(1).nullish(),
+    nextToken: z.string().nullish(),
     lastEvaluatedKey: z.object({ id }).nullish(),
   }),
   of: { kind: "message", container: "messages", record: message },
@@ -119,8 +119,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   senderName: "Send the name of who wrote the message: it is what the others see.",
   content: "Send the message's text, which may be empty but not absent.",
   readAt: "Send an instant like 2026-01-31T09:30:00.000Z, null or nothing: it is when the message was read.",
-  nextToken:
-    "Send a text that is not empty, or, on the last page, null or nothing: the next page is asked for with it.",
+  nextToken: "Send a text, or, on the last page, an empty one, null or nothing: the next page is asked for with it.",
   lastEvaluatedKey:
     'Send { "id": "…" }, or, on the last page, null or nothing: the next page is asked for with that id.',
 };
@@ -166,10 +165,26 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
+/** At most so many fields are named. */
+const MAX_FIELDS = 5;
+
+/** What an object has in the place of what was looked for. */
+function presentIn(value: unknown): string | undefined {
+  const fields = typeof value === "object" && value !== null ? Object.keys(value) : [];
+  if (fields.length === 0) return undefined;
+  const named = fields.slice(0, MAX_FIELDS).map((name) => `\`${name}\``);
+  return `There is ${named.join(", ")}${fields.length > MAX_FIELDS ? " and more" : ""} instead.`;
+}
+
 function adviceOf(path: readonly PropertyKey[], of: Records | undefined, body: unknown): string {
   const field = path.findLast((key) => typeof key === "string");
   // An object in the place of a page's key has its own id.
   const name = path.includes("lastEvaluatedKey") ? "lastEvaluatedKey" : field;
-  const found = of && name !== undefined ? adviceFor(of.kind, name, body) : undefined;
+  const found =
+    of && path.length <= 1 && name === of.container
+      ? presentIn(path.length === 0 ? body : (valueAt(body, path) ?? body))
+      : of && name !== undefined
+        ? adviceFor(of.kind, name, body)
+        : undefined;
   return `${(name === undefined ? undefined : ADVICE[name]) ?? OTHERWISE}${found === undefined ? "" : ` ${found}`}`;
 }

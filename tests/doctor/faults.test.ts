@@ -437,6 +437,34 @@ test.each(scenarios)("✗ $line", async ({ line, fault, args }) => {
   expect(diagnosis.exitCode).toBe(1);
 });
 
+test("an API that answers the first message again, but stores another, does not honour Idempotency-Key", async () => {
+  await using api = await startApi();
+  let first: WireMessage | undefined;
+  api.faults.change(
+    changeBody((body) => {
+      const { chatId, senderId, content, ...rest } = body["message"] as WireMessage;
+      if (first) api.data.addMessage({ chatId, senderId, content });
+      first ??= { chatId, senderId, content, ...rest };
+      return { message: first };
+    }),
+    { method: "POST" },
+  );
+  const diagnosis = await diagnose(api, "--write", "--idempotent");
+  expect(lines(diagnosis, "✗")).toEqual([
+    "✗ POST /chats/:chatId/messages: Idempotency-Key is not honoured: the second POST with one key stored the message again",
+  ]);
+  expect(diagnosis.exitCode).toBe(1);
+});
+
+test("an API that answers 200 and does not mark the message is named", async () => {
+  await using api = await startApi();
+  api.faults.answer({ status: 200, body: { message: "read" } }, { method: "PUT", path: /\/messages\/[^/]+\/read$/ });
+  const diagnosis = await diagnose(api, "--write");
+  expect(lines(diagnosis, "✗")).toContain(
+    "✗ PUT /chats/:chatId/messages/:messageId/read: the message has no readAt in the history afterwards",
+  );
+});
+
 test("an Idempotency-Key that is not honoured is no fault where the gateway is not to rely on it", async () => {
   await using api = await startApi();
   storeAgain(api);

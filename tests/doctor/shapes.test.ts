@@ -123,6 +123,21 @@ describe("an API of another shape", () => {
   });
 });
 
+test.each([
+  ["null", { chats: null }, []],
+  ["an error", { success: false, error: "no" }, ["There is `success`, `error` instead."]],
+  ["records in envelopes of their own", { data: [{ node: { id: "c1" } }] }, ["There is `data` instead."]],
+  ["edges", { chats: { edges: [{ node: { id: "c1" } }] } }, ["There is `edges` instead."]],
+])("a list that is not found, %s, is not taken for one without chats", async (_what, body, said) => {
+  await using server = await startWorld(new World(), contract);
+  server.faults.push({ path: /^\/chats$/, answer: json(200, body) });
+  const { output } = await diagnoseAt(server.url);
+  for (const text of ["no chat was found in what GET /chats answers, for the reason above", ...said]) {
+    expect(output).toContain(text);
+  }
+  expect(output).not.toContain("there is no chat in GET /chats");
+});
+
 test("an adapter that throws is named with its call", async () => {
   await using directory = await mkdtempDisposable(join(import.meta.dirname, ".draft-"));
   const path = join(directory.path, "my-adapter.ts");
