@@ -58,13 +58,20 @@ function clientError(
   at: GraphQLError | undefined,
   extensions: Readonly<Record<string, unknown>>,
 ): GraphQLError {
-  return new GraphQLError(message, {
+  return new GraphQLError(shortened(message), {
     nodes: at?.nodes ?? null,
     source: at?.source ?? null,
     positions: at?.positions ?? null,
     path: at?.path ?? null,
     extensions: { code, ...extensions },
   });
+}
+
+/** graphql-js quotes the values that it refuses, however long they are, some of them twice. */
+const MAX_MESSAGE_LENGTH = 1000;
+
+function shortened(message: string): string {
+  return message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : message;
 }
 
 /** An operation that is refused for a while: its user's allowance is used up, or there is another limit, which `message` names. */

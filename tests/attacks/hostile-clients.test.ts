@@ -1,4 +1,5 @@
 /** What a hostile client, or a REST API that lies, must not bring about. */
+import { parse } from "graphql";
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { startBystanders } from "../support/bystanders.ts";
@@ -12,6 +13,7 @@ import {
   SendMessageDocument,
   SetTypingDocument,
 } from "../support/generated/graphql.ts";
+import { postOperation } from "../support/http.ts";
 import { openAcknowledged, openRaw } from "../support/raw-socket.ts";
 import { rawConnection, rawRequest } from "../support/tcp.ts";
 
@@ -20,6 +22,20 @@ const { shop, team } = DEMO_CHATS;
 
 const NOT_PARTICIPANT = [{ extensions: { code: "NOT_PARTICIPANT" } }];
 const MESSAGES = "subscription M($chatId: ID) { messageAdded(chatId: $chatId) { content } }";
+
+test.each([
+  ["a variable", "query ($v: Int!) { chats { messages(last: $v) { nodes { id } } } }", "x".repeat(60_000)],
+  ["a part of a variable", "query ($v: ID!) { chat(id: $v) { id } }", { a: "x".repeat(60_000) }],
+  ["an argument", `{ chats { messages(last: "${"x".repeat(40_000)}") { nodes { id } } } }`, undefined],
+])("%s that is refused is not repeated at length", async (_what, query, v) => {
+  await using gateway = await startGateway();
+  const { errors } = await postOperation(gateway.url, { query, variables: { v } }, alice.token);
+  expect(errors).toHaveLength(1);
+  expect(JSON.stringify(errors).length).toBeLessThan(1500);
+  await using client = connect(gateway.wsUrl, alice.token);
+  const error = await errorIn(client.run(parse(query), { v }));
+  expect(JSON.stringify(error).length).toBeLessThan(1500);
+});
 
 test("somebody removed is not admitted again on the strength of an earlier answer", async () => {
   await using gateway = await startGateway();
