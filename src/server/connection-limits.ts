@@ -66,6 +66,8 @@ export class ConnectionLimits {
     const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = this.#options.config;
     const network = address === undefined ? "unknown" : networkOf(address);
     if (perAddress !== undefined && this.#addresses.get(network) >= perAddress) {
+      const told = { address: network, connections: perAddress };
+      this.#options.log.warn(told, "MAX_CONNECTIONS_PER_ADDRESS is reached: a further connection is refused");
       return this.#refuse("Too many connections from this address");
     }
     const maxUnidentified = max - Math.floor(max * RESERVED);
@@ -96,7 +98,13 @@ export class ConnectionLimits {
 
   /** @internal */
   identify(userId: string): Refusal | undefined {
-    if (this.#users.get(userId) >= this.#options.config.MAX_CONNECTIONS_PER_USER) {
+    const { config, log } = this.#options;
+    const { MAX_CONNECTIONS_PER_USER: perUser } = config;
+    if (this.#users.get(userId) >= perUser) {
+      log.warn(
+        { userId, connections: perUser },
+        "MAX_CONNECTIONS_PER_USER is reached: a further connection is refused",
+      );
       return this.#refuse("Too many connections of this user");
     }
     this.#users.add(userId);
