@@ -86,7 +86,7 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
     questions,
     directory,
     clock,
-    guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH, rateLimited),
+    guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH, rateLimited, log),
     recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
     // A backend that says what has changed need not be asked so often.
     recheckBudget: config.SESSION_RECHECK_BUDGET / (config.EVENTS_SECRET === undefined ? 1 : EVENTS_STRETCH),

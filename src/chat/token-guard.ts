@@ -4,6 +4,7 @@ import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { hasCode } from "../errors.ts";
 import { networkOf } from "../ip-address.ts";
+import type { Log } from "../log.ts";
 import type { Counts } from "../measures.ts";
 import { Unauthenticated } from "./unauthenticated.ts";
 
@@ -31,6 +32,8 @@ interface Attempts {
   windowEndsAt: number;
   /** Tokens that the REST API is being asked about. */
   asking: number;
+  /** Whether the log has, of the present window, that the allowance is used up. */
+  isReported: boolean;
   readonly waiting: (() => void)[];
 }
 
@@ -38,6 +41,7 @@ export class TokenGuard {
   readonly #rate: Rate;
   readonly #take: RateLimiter;
   readonly #limited: Counts;
+  readonly #log: Log;
   readonly #attempts = new Map<string, Attempts>();
   readonly #known = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: KNOWN_TTL_MS, updateAgeOnGet: true });
   readonly #refused = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: REFUSED_TTL_MS });
@@ -46,8 +50,9 @@ export class TokenGuard {
    * @param rate how many refused tokens a source may bring: counted over all instances.
    * @param limited counts tokens that are refused without asking.
    */
-  constructor(bus: Pick<Bus<unknown>, "limiter">, rate: Rate, limited: Counts) {
+  constructor(bus: Pick<Bus<unknown>, "limiter">, rate: Rate, limited: Counts, log: Log) {
     this.#limited = limited;
+    this.#log = log;
     this.#rate = rate;
     this.#take = bus.limiter(rate);
   }
@@ -109,6 +114,7 @@ export class TokenGuard {
       const left = this.#rate.count - attempts.refused;
       if (left <= 0) {
         this.#limited.add("failed_auth");
+        this.#report(key, attempts);
         const retryAfterMs = Math.max(1, Math.ceil(attempts.windowEndsAt - performance.now()));
         throw new Unauthenticated("Token refused", { message: REFUSAL, retryAfterMs });
       }
@@ -118,6 +124,16 @@ export class TokenGuard {
       }
       await new Promise<void>((resolve) => attempts.waiting.push(resolve));
     }
+  }
+
+  /** Once a window: behind a proxy that is not believed all clients have one address, and are refused together. */
+  #report(source: string, attempts: Attempts): void {
+    if (attempts.isReported) return;
+    attempts.isReported = true;
+    this.#log.warn(
+      { source },
+      "RATE_LIMIT_FAILED_AUTH is reached: unknown tokens are refused without asking the REST API",
+    );
   }
 
   #leave(key: string): void {
@@ -142,11 +158,12 @@ export class TokenGuard {
     const now = performance.now();
     let attempts = this.#attempts.get(key);
     if (!attempts) {
-      attempts = { refused: 0, windowEndsAt: now + this.#rate.windowMs, asking: 0, waiting: [] };
+      attempts = { refused: 0, windowEndsAt: now + this.#rate.windowMs, asking: 0, isReported: false, waiting: [] };
       this.#attempts.set(key, attempts);
     }
     if (now >= attempts.windowEndsAt) {
       attempts.refused = 0;
+      attempts.isReported = false;
       attempts.windowEndsAt = now + this.#rate.windowMs;
     }
     return attempts;

@@ -74,6 +74,13 @@ test("over the allowance a token says when to come back, and known tokens of the
   expect((await known.run(MeDocument)).me.id).toBe(alice.id);
 });
 
+test("the log has once that an address has used up its allowance", async () => {
+  await using gateway = await startGateway({ RATE_LIMIT_FAILED_AUTH: "2/1m" });
+  for (let count = 0; count < 6; count++) await postOperation(gateway.url, ME, randomUUID());
+  const lines = gateway.logged.filter(({ msg }) => String(msg).startsWith("RATE_LIMIT_FAILED_AUTH is reached"));
+  expect(lines).toMatchObject([{ level: 40, source: "address:127.0.0.1" }]);
+});
+
 test("a token that was refused is not asked about again for a moment, and does not count twice", async () => {
   await using gateway = await startGateway({ RATE_LIMIT_FAILED_AUTH: "2/1m" });
   const begunAt = performance.now();
