@@ -15,7 +15,9 @@ import {
 import { GatewayError } from "../errors.ts";
 
 /** Characters of a document. A full introspection query has about 2,000. */
-export const MAX_DOCUMENT_LENGTH = 51_200;
+const MAX_DOCUMENT_LENGTH = 51_200;
+/** Lines of a document: graphql-js counts them from the beginning for each place that an error names. */
+const MAX_LINES = 2000;
 /** Tokens of a document. */
 export const MAX_TOKENS = 2000;
 /** Levels of fields in one operation. The deepest sensible one here has seven. */
@@ -39,6 +41,13 @@ export class TooDeep extends GatewayError {
   constructor(maxDepth: number) {
     super("OPERATION_LIMIT", { message: `The operation is too deep; ${maxDepth} levels are allowed.` });
   }
+}
+
+/** Why a text is too large to be parsed; undefined where it is not. */
+export function tooLarge(text: string): string | undefined {
+  if (text.length > MAX_DOCUMENT_LENGTH) return `The document has over ${MAX_DOCUMENT_LENGTH} characters.`;
+  const lines = text.split(/\r\n|[\n\r]/, MAX_LINES + 1).length;
+  return lines > MAX_LINES ? `The document has over ${MAX_LINES} lines.` : undefined;
 }
 
 /**

@@ -19,13 +19,7 @@ import {
 } from "graphql";
 import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
-import {
-  MAX_DOCUMENT_LENGTH,
-  MAX_TOKENS,
-  requireFewParts,
-  requireSmallOperations,
-  TooDeep,
-} from "./document-limits.ts";
+import { MAX_TOKENS, requireFewParts, requireSmallOperations, TooDeep, tooLarge } from "./document-limits.ts";
 import { documentError, formattedError } from "./errors.ts";
 import { unconditionalSubscriptionRule } from "./subscription-rule.ts";
 
@@ -72,10 +66,8 @@ export class Documents {
   read(text: string): Parsed {
     const cached = this.#cache.get(text);
     if (cached) return cached;
-    if (text.length > MAX_DOCUMENT_LENGTH) {
-      const message = `The document has over ${MAX_DOCUMENT_LENGTH} characters.`;
-      return { errors: [documentError("OPERATION_LIMIT", message)] };
-    }
+    const excess = tooLarge(text);
+    if (excess !== undefined) return { errors: [documentError("OPERATION_LIMIT", excess)] };
     const key = hash("sha256", text, "base64url");
     const refusal = this.#refusals.get(key);
     if (refusal) return { errors: refusal.map(formattedError) };
@@ -94,7 +86,7 @@ export class Documents {
    */
   asksForSchemaAlone(text: string): boolean {
     const cached = this.#cache.get(text);
-    const parsed = cached ?? (text.length > MAX_DOCUMENT_LENGTH ? { errors: [] } : this.#parse(text));
+    const parsed = cached ?? (tooLarge(text) === undefined ? this.#parse(text) : { errors: [] });
     if ("errors" in parsed) return true;
     return parsed.document.definitions.every(
       (definition) =>

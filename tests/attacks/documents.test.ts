@@ -23,6 +23,7 @@ const EXPENSIVE: Readonly<Record<string, (nonce: number) => string>> = {
   "long arguments of one field": (nonce) =>
     `{ ${times(60, () => `chat(id: "${"x".repeat(700)}") { id }`)} } # ${nonce}`,
   "60,000 characters": (nonce) => `{ me { id } } #${"x".repeat(60_000)}${nonce}`,
+  "2,001 lines": (nonce) => `{ me { ${times(25, (index) => `unknown${index}`)} } }${"\n".repeat(2000)}# ${nonce}`,
   "2,100 tokens": (nonce) => `{ ${times(700, () => "a: a")} } # ${nonce}`,
   "101 root fields": (nonce) => `{ ${times(101, () => "__typename")} } # ${nonce}`,
   "101 aliases": (nonce) => `{ chats { ${times(101, (index) => `a${index}: id`)} } } # ${nonce}`,
@@ -43,6 +44,8 @@ const WRONG: Readonly<Record<string, (nonce: number) => string>> = {
   "unknown fields": (nonce) => `{ chats { ${times(1900, (index) => `unknown${index}`)} } } # ${nonce}`,
   "unknown arguments": (nonce) =>
     `{ ${times(99, (index) => `a${index}: chat(id: ${index}, x: 1) { idd }`)} } # ${nonce}`,
+  "errors at the end of many lines": (nonce) =>
+    `{ chats { ${"\r\n".repeat(1990)} ${times(25, (index) => `unknown${index}`)} } } # ${nonce}`,
   "unknown directives": (nonce) => `{ me { id ${times(900, (index) => `@d${index}`)} } } # ${nonce}`,
   "unused variables": (nonce) => `query (${times(490, (index) => `$v${index}: ID`)}) { me { id } } # ${nonce}`,
   "an object for an id": (nonce) => `{ chat(id: {${times(600, (index) => `a${index}: 1`)}}) { id } } # ${nonce}`,
