@@ -48,5 +48,5 @@ test("an answer that only a defect gives is found, with a small input that bring
   const name = "INTERNAL_SERVER_ERROR";
   const { token } = gateway.api.data.createUser({ name });
   const fuzz = await fuzzOf(gateway, false, [token, token]);
-  await expect(fuzz.run(SEED, 24)).rejects.toThrow(/INTERNAL_SERVER_ERROR[^]*\nfrom seed \d+: \{/);
+  await expect(fuzz.run(SEED, 100)).rejects.toThrow(/INTERNAL_SERVER_ERROR[^]*\nfrom seed \d+: \{/);
 });

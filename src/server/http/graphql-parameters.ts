@@ -2,6 +2,7 @@
 import type { GraphQLParams, Plugin } from "graphql-yoga";
 import { documentError } from "../../graphql/errors.ts";
 import { documentHash } from "../../graphql/persisted-documents.ts";
+import { parseClientJson } from "../client-json.ts";
 import { NOT_JSON, notAnOperation, withHttp } from "./refusals.ts";
 
 /** What may name a document by its hash, in the place of `query`, beside `extensions`. */
@@ -32,9 +33,7 @@ export function useParameters(): Plugin {
 function parseUrlRequest({ url }: Request): GraphQLParams {
   const given = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
   const texts = [...given].filter(([name, value]) => PARAMETERS.has(name) && value !== "");
-  return Object.fromEntries(
-    texts.map(([name, value]) => [name, JSON_PARAMETERS.has(name) ? JSON.parse(value) : value]),
-  );
+  return Object.fromEntries(texts.map(([name, value]) => [name, JSON_PARAMETERS.has(name) ? parse(value) : value]));
 }
 
 async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
@@ -52,9 +51,17 @@ async function parseJsonRequest(request: Request): Promise<GraphQLParams> {
 /** What the client has cut off, or was too slow with, is its own fault. */
 async function readBody(request: Request): Promise<unknown> {
   try {
-    return await request.json();
+    return parse(await request.text());
   } catch (error) {
     const isCutOff = error instanceof Error && "code" in error && error.code === "ECONNRESET";
     throw isCutOff ? notAnOperation("The request's body has not arrived.") : error;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return parseClientJson(text);
+  } catch (error) {
+    throw error instanceof RangeError ? notAnOperation("The request is nested too deeply.") : error;
   }
 }

@@ -2,6 +2,7 @@
 
 import { MessageType } from "graphql-ws";
 import { documentHash } from "../../graphql/persisted-documents.ts";
+import { parseClientJson } from "../client-json.ts";
 
 /** A message of graphql-transport-ws, parsed; undefined where the text is none. */
 export type ParsedMessage = { readonly type?: unknown; readonly id?: unknown; readonly payload?: unknown } | undefined;
@@ -9,11 +10,11 @@ export type ParsedMessage = { readonly type?: unknown; readonly id?: unknown; re
 /** Characters of an operation's id: it comes back with every event. */
 const MAX_ID_LENGTH = 128;
 
-/** Undefined where the text is no JSON object, or its id is too long: both are no messages of the protocol. */
+/** Undefined where the text is no JSON object, is nested too deeply, or its id is too long: these are no messages of the protocol. */
 export function readMessage(text: string): ParsedMessage {
   let message: unknown;
   try {
-    message = JSON.parse(text);
+    message = parseClientJson(text);
   } catch {
     return undefined;
   }
