@@ -1,4 +1,5 @@
 /** What a user may do in a while, over all instances. */
+import { LRUCache } from "lru-cache";
 import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
@@ -22,10 +23,14 @@ export function createMessageLimiter(bus: RateLimits, rate: Rate, limited: Count
   };
 }
 
+const REMEMBERED_USERS = 20_000;
+
 /** The operations of each user, by what they cost. */
 export class OperationLimit {
   readonly #take: RateLimiter;
   readonly #limited: Counts;
+  /** When the users whose allowance is used up have another one. */
+  readonly #resumeAt = new LRUCache<string, number>({ max: REMEMBERED_USERS });
 
   /** @param limited counts those that may not run. */
   constructor(bus: RateLimits, rate: Rate, limited: Counts) {
@@ -36,7 +41,15 @@ export class OperationLimit {
   /** Resolves to 0, or to the milliseconds until the user may go on. Never rejects. */
   async take(userId: string, cost: number): Promise<number> {
     const retryAfterMs = await this.#take(`operations:${userId}`, cost);
-    if (retryAfterMs > 0) this.#limited.add("operations");
+    if (retryAfterMs > 0) {
+      this.#limited.add("operations");
+      this.#resumeAt.set(userId, performance.now() + retryAfterMs);
+    } else this.#resumeAt.delete(userId);
     return retryAfterMs;
+  }
+
+  /** Milliseconds until the user may go on, where {@link take} has said so already; otherwise 0. Takes nothing. */
+  waitMs(userId: string): number {
+    return Math.max(0, (this.#resumeAt.get(userId) ?? 0) - performance.now());
   }
 }

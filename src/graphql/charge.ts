@@ -1,7 +1,9 @@
 /** What operations take from their user's allowance. */
 import { Kind, type DocumentNode, type OperationDefinitionNode, type SelectionSetNode } from "graphql";
+import type { ClientOrigin } from "../call-origin.ts";
 import type { OperationLimit } from "../chat/rate-limit.ts";
 import { GatewayError } from "../errors.ts";
+import { networkOf } from "../ip-address.ts";
 import type { Caller } from "./caller.ts";
 
 /** Requests to the REST API that cost as much as a root field. */
@@ -32,13 +34,27 @@ export function costOf(document: DocumentNode, { selectionSet }: OperationDefini
 }
 
 /** Takes `cost` from the caller's allowance. Resolves to the milliseconds to wait where it is used up, else to 0. Never rejects. */
-export async function charge(limit: OperationLimit, caller: Pick<Caller, "identity">, cost: number): Promise<number> {
+export async function charge(
+  limit: OperationLimit,
+  caller: Pick<Caller, "client" | "identity">,
+  cost: number,
+): Promise<number> {
+  return limit.take(await payerOf(caller), cost);
+}
+
+/** Whose allowance it is. */
+async function payerOf(caller: Pick<Caller, "client" | "identity">): Promise<string> {
   try {
     const { user } = await caller.identity();
-    return await limit.take(user.id, cost);
+    return user.id;
   } catch (error) {
-    // Whoever cannot be identified is told so by the operation itself.
-    if (error instanceof GatewayError) return 0;
+    // The operation itself tells them so.
+    if (error instanceof GatewayError) return unknownPayer(caller.client);
     throw error;
   }
+}
+
+/** All callers of one address whom nobody knows share an allowance. */
+export function unknownPayer(client: ClientOrigin | undefined): string {
+  return `address:${client?.address === undefined ? "unknown" : networkOf(client.address)}`;
 }

@@ -62,6 +62,11 @@ export class Documents {
     this.#introspection = introspection;
   }
 
+  /** Whether the document of a text is known. */
+  has(text: string): boolean {
+    return this.#cache.has(text);
+  }
+
   /** The document of a text, or what is wrong with it. Never throws. */
   read(text: string): Parsed {
     const cached = this.#cache.get(text);

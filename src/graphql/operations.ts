@@ -21,9 +21,9 @@ import type { Caller } from "./caller.ts";
 import type { Context, Operation } from "./context.ts";
 import type { Services } from "./services.ts";
 import { variablesOfStart } from "./viewer.ts";
-import { charge, costOf } from "./charge.ts";
+import { charge, costOf, unknownPayer } from "./charge.ts";
 import { Documents } from "./documents.ts";
-import { documentError, toClientError, toClientErrors } from "./errors.ts";
+import { documentError, rateLimited, toClientError, toClientErrors } from "./errors.ts";
 import { Limits } from "./limits.ts";
 import { PersistedDocuments, type DocumentRequest } from "./persisted-documents.ts";
 import { OperationContext } from "./operation-context.ts";
@@ -121,9 +121,23 @@ export class Operations {
     }
   }
 
-  /** Reads a request: the operation, or what is wrong with it. Never throws. */
-  prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
-    const prepared = this.#prepare(request);
+  /** Whether reading a request costs as much as parsing and validating its document does. */
+  isNew(request: DocumentRequest): boolean {
+    const text = this.#persisted.textOf(request);
+    return typeof text === "string" && !this.#documents.has(text);
+  }
+
+  /**
+   * Reads a request: the operation, or what is wrong with it. For a caller whose allowance is used up nothing is read. Never throws.
+   *
+   * @param caller who asks, identified or not.
+   */
+  prepare(
+    request: OperationRequest,
+    { userId, client }: Pick<Caller, "client" | "userId">,
+  ): Operation | readonly GraphQLError[] {
+    const retryAfterMs = this.#services.operationLimit.waitMs(userId ?? unknownPayer(client));
+    const prepared = retryAfterMs > 0 ? [rateLimited(retryAfterMs)] : this.#prepare(request);
     if (!("type" in prepared)) this.statistics.count("unknown", codeOf(prepared));
     return prepared;
   }
@@ -157,9 +171,9 @@ export class Operations {
 
   /**
    * Takes the cost of an operation from its user's allowance. Resolves to the milliseconds after which the user may go on where it is used
-   * up: the operation may not run then. Otherwise to 0, as for a caller that cannot be identified, whom the operation itself refuses.
+   * up: the operation may not run then. Otherwise to 0. Of callers that cannot be identified it is the allowance of their address.
    */
-  admit(caller: Pick<Caller, "identity">, cost: number): Promise<number> {
+  admit(caller: Pick<Caller, "client" | "identity">, cost: number): Promise<number> {
     return charge(this.#services.operationLimit, caller, cost);
   }
 

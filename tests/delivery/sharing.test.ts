@@ -22,6 +22,7 @@ import { DurableStream } from "../../src/fanout/durable-stream.ts";
 import type { Caller } from "../../src/graphql/caller.ts";
 import type { Operation } from "../../src/graphql/context.ts";
 import type { Services } from "../../src/graphql/services.ts";
+import { unlimitedOperations } from "../support/unlimited-operations.ts";
 import { OperationContext } from "../../src/graphql/operation-context.ts";
 import { Operations, type OperationRequest, type SharedSubscription } from "../../src/graphql/operations.ts";
 import { buildSchema } from "../../src/graphql/schema.ts";
@@ -223,12 +224,10 @@ test("a hundred equal subscriptions of the real schema are executed once an even
   const subscriptions = {
     messageAdded: async (_session: Session, { chatId }: { readonly chatId: string | undefined }) => messages(chatId),
   };
-  const services = { subscriptions } as unknown as Services;
+  const services = { subscriptions, operationLimit: unlimitedOperations() } as unknown as Services;
   const operations = new Operations({ schema, introspection: true, services, log });
 
   async function subscribe(request: OperationRequest): Promise<SharedSubscription> {
-    const operation = operations.prepare(request);
-    if (!("type" in operation)) throw new Error(JSON.stringify(operation));
     const caller: Caller = {
       identity: async () => session,
       session: async () => session,
@@ -239,6 +238,8 @@ test("a hundred equal subscriptions of the real schema are executed once an even
       userId: undefined,
       release() {},
     };
+    const operation = operations.prepare(request, caller);
+    if (!("type" in operation)) throw new Error(JSON.stringify(operation));
     const shared = await operations.subscribeShared(operations.context(operation, caller));
     if (!("stream" in shared)) throw new Error("this subscription is not shared");
     return shared;

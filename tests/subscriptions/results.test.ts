@@ -2,6 +2,7 @@ import { GraphQLInt, GraphQLObjectType, GraphQLSchema } from "graphql";
 import { describe, expect, test } from "vitest";
 import { ERROR_CATALOGUE, GatewayError } from "../../src/errors.ts";
 import type { Services } from "../../src/graphql/services.ts";
+import { unlimitedOperations } from "../support/unlimited-operations.ts";
 import { Operations } from "../../src/graphql/operations.ts";
 import { recordingLog } from "../support/rest-chat-api.ts";
 
@@ -51,7 +52,8 @@ function setUp(subscribe: () => unknown) {
       fields: { number: { type: GraphQLInt, subscribe, resolve } },
     }),
   });
-  const operations = new Operations({ schema, introspection: true, services: {} as Services, log });
+  const services = { operationLimit: unlimitedOperations() } as Services;
+  const operations = new Operations({ schema, introspection: true, services, log });
   let released = 0;
   const nobody = (): Promise<never> => Promise.reject(new GatewayError("UNAUTHENTICATED"));
   const caller = {
@@ -65,7 +67,7 @@ function setUp(subscribe: () => unknown) {
     release: () => void released++,
   };
   const contextOf = (query: string) => {
-    const operation = operations.prepare({ query });
+    const operation = operations.prepare({ query }, caller);
     if (!("type" in operation)) throw new Error(`the document is wrong: ${String(operation[0]?.message)}`);
     return operations.context(operation, caller);
   };

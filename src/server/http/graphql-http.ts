@@ -11,6 +11,7 @@ import type { Results } from "../../graphql/result-stream.ts";
 import type { Log } from "../../log.ts";
 import { AnswersAtOnce } from "./answers-at-once.ts";
 import { HASH_PARAMETERS, useParameters } from "./graphql-parameters.ts";
+import { ReadingTurns } from "./reading-turns.ts";
 import { BARE_REFUSALS, notAnOperation, withHttp } from "./refusals.ts";
 import type { EventStreams } from "./event-streams.ts";
 import { EVENT_STREAM_HEADERS, eventStream } from "./event-stream.ts";
@@ -103,6 +104,7 @@ function usePipeline({
   log,
 }: GraphQLHttpOptions): Plugin<object, NodeContext> {
   const answers = new AnswersAtOnce();
+  const readings = new ReadingTurns();
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context: { req, res } }): Promise<Result> => {
@@ -118,7 +120,10 @@ function usePipeline({
           operations.statistics.count("unknown", unknown.extensions["code"]);
           return { data: null, errors: [unknown] };
         }
-        const operation = operations.prepare(operationRequest);
+        if (operations.isNew(operationRequest)) await readings.begin(keyOf(caller));
+        const begunAt = performance.now();
+        const operation = operations.prepare(operationRequest, caller);
+        readings.spend(performance.now() - begunAt);
         const retryAfterMs = await operations.admit(caller, "type" in operation ? operation.cost : 1);
         if (retryAfterMs > 0) return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
         if (!("type" in operation)) return { errors: operation.map(asBadRequest) };

@@ -44,7 +44,7 @@ export class Admission {
   /** What is refused for another reason is charged too: it has been read. */
   async #charge(
     connection: Connection,
-    caller: Pick<Caller, "identity">,
+    caller: Pick<Caller, "client" | "identity">,
     cost: number,
   ): Promise<readonly GraphQLError[] | undefined> {
     const retryAfterMs = await this.#operations.admit(caller, cost);

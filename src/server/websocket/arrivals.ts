@@ -5,24 +5,51 @@ import { MessageBudget } from "./message-budget.ts";
 /** Messages of one connection that are handled in one turn of the event loop: then it is the others' turn. */
 const MESSAGES_PER_TURN = 20;
 
+/** How long they may take, unless the first one takes longer. */
+const SHARE_MS = 5;
+
 /** Bytes that wait to be handled. What was read in one piece may hold as much; compressed, it may hold more than that. */
 const MAX_WAITING_BYTES = 262_144;
 
 /** A client that is slowed for so many windows goes on far above its limit. */
 const PATIENCE_WINDOWS = 1;
 
-/** Calls what is added at the end of the turn of the event loop. */
+/** How long the messages of all connections may take in one turn: deliveries and answers wait meanwhile. */
+const TURN_MS = 30;
+
+/** Calls what is added at the end of the turn of the event loop, in this order, and says when the messages of a turn have taken its time. */
 export class Turns {
   #waiting: { nextTurn(): void }[] = [];
+  #spentMs = 0;
+
+  /** Whether further messages are for the next turn. */
+  get isOver(): boolean {
+    return this.#spentMs >= TURN_MS;
+  }
+
+  /** A message took so long. */
+  spend(ms: number): void {
+    this.#spentMs += ms;
+  }
 
   add(arrivals: { nextTurn(): void }): void {
-    if (this.#waiting.push(arrivals) > 1) return;
-    const next = (): void => {
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const each of waiting) each.nextTurn();
-    };
-    setImmediate(next);
+    if (this.#waiting.push(arrivals) === 1) this.#schedule();
+  }
+
+  #schedule(): void {
+    setImmediate(() => this.#next());
+  }
+
+  #next(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#spentMs = 0;
+    let next = 0;
+    while (next < waiting.length && !this.isOver) waiting[next++]?.nextTurn();
+    if (next === waiting.length) return;
+    // Those that had no turn come before those that go on.
+    if (this.#waiting.length === 0) this.#schedule();
+    this.#waiting = [...waiting.slice(next), ...this.#waiting];
   }
 }
 
@@ -53,6 +80,8 @@ export class Arrivals {
   readonly #rate: Rate;
   readonly #budget: MessageBudget;
   #handled = 0;
+  /** What those took. */
+  #spentMs = 0;
   #waiting: string[] | undefined;
   #waitingBytes = 0;
   #ping: Buffer | undefined;
@@ -101,6 +130,7 @@ export class Arrivals {
   nextTurn(): void {
     this.#isInTurn = false;
     this.#handled = 0;
+    this.#spentMs = 0;
     if (!this.#receiver.isReceiving) return;
     if (this.#ping) this.#receiver.pong(this.#ping);
     this.#ping = undefined;
@@ -119,7 +149,8 @@ export class Arrivals {
   }
 
   get #mayHandle(): boolean {
-    return !this.#receiver.isThrottled && this.#handled < MESSAGES_PER_TURN && this.#budget.waitMs === 0;
+    const isTurn = this.#handled < MESSAGES_PER_TURN && this.#spentMs < SHARE_MS && !this.#turns.isOver;
+    return isTurn && !this.#receiver.isThrottled && this.#budget.waitMs === 0;
   }
 
   #goOn(): void {
@@ -155,7 +186,11 @@ export class Arrivals {
     this.#handled++;
     // In bytes as good as: what is not ASCII takes more of them.
     this.#budget.take(text.length);
+    const begunAt = performance.now();
     this.#receiver.read(text);
+    const ms = performance.now() - begunAt;
+    this.#spentMs += ms;
+    this.#turns.spend(ms);
   }
 
   #slow(): void {

@@ -37,7 +37,7 @@ export class SubscriptionRuns {
   take(connection: Connection, id: string, message: ParsedMessage): boolean {
     const payload = connection.session && payloadOf(message);
     if (!payload) return false;
-    const prepared = this.#operations.prepare(payload);
+    const prepared = this.#prepare(connection, payload);
     if (!("type" in prepared) || prepared.type !== OperationTypeNode.SUBSCRIPTION) {
       this.#others.set(payload, prepared);
       return false;
@@ -51,8 +51,12 @@ export class SubscriptionRuns {
   }
 
   /** What the payload of a message that was not taken asks for. */
-  prepared(payload: SubscribePayload): Prepared {
-    return this.#others.get(payload) ?? this.#operations.prepare(payload);
+  prepared(connection: Connection, payload: SubscribePayload): Prepared {
+    return this.#others.get(payload) ?? this.#prepare(connection, payload);
+  }
+
+  #prepare({ session, client }: Connection, payload: SubscribePayload): Prepared {
+    return this.#operations.prepare(payload, { userId: session?.user.id, client });
   }
 
   async #run(connection: Connection, id: string, prepared: Operation): Promise<void> {

@@ -241,7 +241,7 @@ export class WebSockets {
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { operations } = this.#options;
-    const prepared = this.#subscriptions.prepared(payload);
+    const prepared = this.#subscriptions.prepared(connection, payload);
     discard(payload);
     const admitted = await this.#admission.admit(
       connection,
