@@ -24,6 +24,14 @@ export const MAX_TOKENS = 2000;
 export const MAX_DEPTH = 12;
 /** Levels of an introspection query: the types of types are nested. */
 const MAX_INTROSPECTION_DEPTH = 30;
+/** Fields that an introspection query is answered with: of the whole schema, as stock tools ask for it, there are about 14,000. */
+const MAX_INTROSPECTED_FIELDS = 25_000;
+/** How many the lists of introspection have, about. Those of other fields have few. */
+const INTROSPECTED_LISTS: ReadonlyMap<string, number> = new Map([
+  ["types", 30],
+  ["fields", 5],
+  ["directives", 5],
+]);
 /** Fields at the root of one operation. */
 const MAX_ROOT_FIELDS = 100;
 const MAX_ALIASES = 100;
@@ -99,6 +107,7 @@ interface Merged {
 class OperationCount {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   #fields = 0;
+  #introspectedFields = 0;
   #comparisons = 0;
 
   constructor({ definitions }: DocumentNode) {
@@ -113,15 +122,20 @@ class OperationCount {
     requireAtMost("root fields", rootFields, MAX_ROOT_FIELDS);
     for (const { fields } of merged.values()) {
       const isIntrospection = fields[0]?.name.value.startsWith("__") === true;
-      this.#descend(fields, 1, isIntrospection ? MAX_INTROSPECTION_DEPTH : MAX_DEPTH);
+      if (isIntrospection) this.#descend(fields, 1, MAX_INTROSPECTION_DEPTH, 1);
+      else this.#descend(fields, 1, MAX_DEPTH, 0);
     }
   }
 
-  #descend(parents: readonly FieldNode[], depth: number, maxDepth: number): void {
+  /** @param times how often these fields are in the result, where they are introspection's; else 0. */
+  #descend(parents: readonly FieldNode[], depth: number, maxDepth: number, times: number): void {
     if (depth > maxDepth) throw new TooDeep(maxDepth);
+    this.#introspectedFields += times;
+    requireAtMost("fields of introspection", this.#introspectedFields, MAX_INTROSPECTED_FIELDS);
     const sets = parents.flatMap(({ selectionSet }) => (selectionSet ? [selectionSet.selections] : []));
     if (sets.length === 0) return;
-    for (const { fields } of this.#merge(sets).values()) this.#descend(fields, depth + 1, maxDepth);
+    const each = times * (INTROSPECTED_LISTS.get(parents[0]?.name.value ?? "") ?? 1);
+    for (const { fields } of this.#merge(sets).values()) this.#descend(fields, depth + 1, maxDepth, each);
   }
 
   /** The fields of selections, by their names in the result. */

@@ -35,6 +35,8 @@ const EXPENSIVE: Readonly<Record<string, (nonce: number) => string>> = {
   "a type with a long name": (nonce) => `query ($v: ${"X".repeat(50_000)}) { me { id } } # ${nonce}`,
   "a long enum value": (nonce) => `{ chat(id: ${"X".repeat(50_000)}) { id } } # ${nonce}`,
   "33 levels": (nonce) => `{ __schema { types { ${"ofType { ".repeat(30)} name ${"}".repeat(30)} } } } # ${nonce}`,
+  "the schema, many times": (nonce) =>
+    `{ ${times(30, (index) => `a${index}: __schema { types { name fields { name type { name fields { name } } } } }`)} } # ${nonce}`,
   "fragments that double at each level": (nonce) =>
     `{ __schema { types { ...F0 } } } ${times(12, (index) => `fragment F${index} on __Type { a: ofType { ...F${index + 1} } b: ofType { ...F${index + 1} } }`)} fragment F12 on __Type { name } # ${nonce}`,
 };
@@ -142,6 +144,17 @@ test("the introspection query of stock tools is answered where it is allowed, wi
     expect(errors).toBeUndefined();
     expect(data).toHaveProperty("__schema");
   }
+});
+
+test("who has no valid token may ask for the schema as often as anybody at the same address", async () => {
+  await using gateway = await startGateway({ INTROSPECTION: "true", RATE_LIMIT_OPERATIONS: "2/1m" });
+  const ask = (token?: string): ReturnType<typeof postOperation> =>
+    postOperation(gateway.url, { query: "{ __schema { queryType { name } } }" }, token);
+  for (const token of [undefined, "made-up"]) expect((await ask(token)).errors).toBeUndefined();
+  for (const token of [undefined, "made-up"]) {
+    expect(await ask(token)).toMatchObject({ status: 429, errors: [{ extensions: { code: "RATE_LIMITED" } }] });
+  }
+  expect((await ask(alice.token)).errors).toBeUndefined();
 });
 
 test.each([
