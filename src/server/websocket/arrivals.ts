@@ -5,8 +5,9 @@ import { MessageBudget } from "./message-budget.ts";
 /** Messages of one connection that are handled in one turn of the event loop: then it is the others' turn. */
 const MESSAGES_PER_TURN = 20;
 
-/** How long they may take, unless the first one takes longer. */
+/** How long they may take, but for the first two: what is sent together is seen together, an id that is used twice for instance. */
 const SHARE_MS = 5;
+const MESSAGES_AT_LEAST = 2;
 
 /** Bytes that wait to be handled. What was read in one piece may hold as much; compressed, it may hold more than that. */
 const MAX_WAITING_BYTES = 262_144;
@@ -149,7 +150,8 @@ export class Arrivals {
   }
 
   get #mayHandle(): boolean {
-    const isTurn = this.#handled < MESSAGES_PER_TURN && this.#spentMs < SHARE_MS && !this.#turns.isOver;
+    const hasTime = this.#spentMs < SHARE_MS && !this.#turns.isOver;
+    const isTurn = this.#handled < (hasTime ? MESSAGES_PER_TURN : MESSAGES_AT_LEAST);
     return isTurn && !this.#receiver.isThrottled && this.#budget.waitMs === 0;
   }
 
