@@ -58,13 +58,9 @@ function clientError(
   at: GraphQLError | undefined,
   extensions: Readonly<Record<string, unknown>>,
 ): GraphQLError {
-  return new GraphQLError(shortened(message), {
-    nodes: at?.nodes ?? null,
-    source: at?.source ?? null,
-    positions: at?.positions ?? null,
-    path: at?.path ?? null,
-    extensions: { code, ...extensions },
-  });
+  const error = new GraphQLError(shortened(message), { path: at?.path ?? null, extensions: { code, ...extensions } });
+  // From the nodes they would be counted again, from the beginning of the document.
+  return at?.locations ? Object.assign(error, { locations: at.locations }) : error;
 }
 
 /** graphql-js quotes the values that it refuses, however long they are, some of them twice. */
