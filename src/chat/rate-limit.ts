@@ -44,12 +44,13 @@ export class OperationLimit {
     if (retryAfterMs > 0) {
       this.#limited.add("operations");
       this.#resumeAt.set(userId, performance.now() + retryAfterMs);
-    } else this.#resumeAt.delete(userId);
+    } else if (this.#resumeAt.size > 0) this.#resumeAt.delete(userId);
     return retryAfterMs;
   }
 
   /** Milliseconds until the user may go on, where {@link take} has said so already; otherwise 0. Takes nothing. */
   waitMs(userId: string): number {
-    return Math.max(0, (this.#resumeAt.get(userId) ?? 0) - performance.now());
+    const resumeAt = this.#resumeAt.size > 0 ? this.#resumeAt.get(userId) : undefined;
+    return resumeAt === undefined ? 0 : Math.max(0, resumeAt - performance.now());
   }
 }

@@ -424,9 +424,9 @@ describe("a sink is told", () => {
 /** Longer than several attempts to read a log. */
 const LONG_MS = 10_000;
 
-describe("a log that cannot be read", () => {
-  afterEach(() => vi.useRealTimers());
+afterEach(() => vi.useRealTimers());
 
+describe("a log that cannot be read", () => {
   async function openBehind() {
     const bus = createTestBus();
     const log = brokenLog(bus.log);
