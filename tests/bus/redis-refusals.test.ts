@@ -1,8 +1,6 @@
 /** A Redis that takes connections and refuses what is asked over them: the refusal is the reason of the outage. */
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createRedisClients } from "../../src/bus/redis/connection/clients.ts";
 import { parseRedisAddress } from "../../src/config/redis-address.ts";
 import { startDiscreetGateway } from "../support/discreet.ts";
@@ -43,18 +41,6 @@ describe("the reason of an outage, once, is", () => {
     await using server = await startRedis({ password: "s3cret" });
     const reasons = await reasonsAt(server.url.replace(":s3cret@", ""));
     expect(reasons).toEqual([expect.stringContaining("NOAUTH")]);
-  });
-
-  test("that the server closes connections without an answer, as one does that expects TLS", async () => {
-    const server = createServer(
-      (socket) => void socket.on("error", () => undefined).once("data", () => socket.destroy()),
-    );
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const reasons = await reasonsAt(`redis://127.0.0.1:${port}`);
-    expect(reasons).toEqual([expect.stringContaining("closes the connection without an answer")]);
   });
 
   test("that the server is a replica", async () => {

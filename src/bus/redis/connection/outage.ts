@@ -5,10 +5,7 @@ const FRESH_MS = 3000;
 
 /** Failures that follow from another one, and do not say why. */
 const CONSEQUENCE =
-  /^(Connection is closed|Command timed out|Stream isn't writeable|Reached the max retries per request|None of startup nodes|Cluster isn't ready|no answer in time|the bus cannot be reached|failed to connect to sentinel \S+ because Connection is closed|All sentinels are unreachable(?!.*Last error: (?!Connection is closed)))/;
-
-/** Said of a connection that the other side has closed. */
-const CLOSED = /^(Connection is closed|Reached the max retries per request)/;
+  /^(Connection is closed|Command timed out|Stream isn't writeable|None of startup nodes|Cluster isn't ready|no answer in time|the bus cannot be reached|failed to connect to sentinel \S+ because Connection is closed|All sentinels are unreachable(?!.*Last error: (?!Connection is closed)))/;
 
 export interface OutageListeners {
   readonly onOutage?: ((error: unknown) => void) | undefined;
@@ -56,21 +53,13 @@ export class Outage {
 
   #tell(reason: unknown): void {
     this.#isExplained = isRefusal(reason);
-    const isSilent = this.#isUnexplainedStart && reason instanceof Error && CLOSED.test(reason.message);
-    if (reason !== undefined && !isConsequence(reason)) this.#isUnexplainedStart = false;
-    this.#listeners.onOutage?.(isSilent ? closedWithoutAnswer(reason) : reason);
+    if (reason !== undefined) this.#isUnexplainedStart = false;
+    this.#listeners.onOutage?.(reason);
   }
 
   #freshReason(): unknown {
     return this.#reason && performance.now() - this.#reason.at < FRESH_MS ? this.#reason.error : undefined;
   }
-}
-
-/** Nothing else is known of a server that has never answered. */
-function closedWithoutAnswer(cause: Error): Error {
-  return new Error("Redis closes the connection without an answer, as one does that expects TLS (rediss://)", {
-    cause,
-  });
 }
 
 /** The error as a log may show it: the library's errors carry the command with its arguments, of which one may be the password. */
