@@ -1,6 +1,7 @@
 /** What an outage of Redis reports to the log. */
 import { expect, test } from "vitest";
 import { Outage } from "../../src/bus/redis/connection/outage.ts";
+import { Refusals } from "../../src/bus/redis/connection/refusals.ts";
 
 const UNREACHABLE = new Error("connect ECONNREFUSED 127.0.0.1:6379");
 const REFUSED = new Error("WRONGPASS invalid username-password pair or user is disabled.");
@@ -8,11 +9,15 @@ const CONSEQUENCE = new Error("Connection is closed.");
 
 function watchedOutage() {
   const told: unknown[] = [];
-  const outage = new Outage({
-    onOutage: (error) => void told.push(error),
-    onReturn: () => void told.push("connected"),
-  });
-  return { outage, told };
+  const refusals = new Refusals({ onRefused: (error) => void told.push(error) });
+  const outage = new Outage(
+    {
+      onOutage: (error) => void told.push(error),
+      onReturn: () => void told.push("connected"),
+    },
+    refusals,
+  );
+  return { outage, refusals, told };
 }
 
 test("is the reason, where it is known", () => {
@@ -39,4 +44,13 @@ test("is the first reason that comes to light, where there has been no connectio
   outage.begin();
   outage.failed(UNREACHABLE);
   expect(told).toEqual([undefined, UNREACHABLE, REFUSED, "connected", undefined]);
+});
+
+test("does not repeat why Redis refuses to write, where its connection is given up for that", () => {
+  const { outage, refusals, told } = watchedOutage();
+  const first = new Error("READONLY You can't write against a read only replica.");
+  refusals.add("event", first);
+  outage.failed(new Error("READONLY You can't write against a read only replica. script: 1"));
+  outage.begin();
+  expect(told).toEqual([first, undefined]);
 });

@@ -80,8 +80,8 @@ class RedisBus<Event> implements Bus<Event> {
     const { url, prefix, tls, presenceTtlMs: ttlMs, presenceGraceMs: graceMs, onListenerError } = options;
     const instanceId = randomUUID();
     const address = parseRedisAddress(url);
-    this.#outage = new Outage(options);
     this.#refusals = new Refusals(options);
+    this.#outage = new Outage(options, this.#refusals);
     const clients = createRedisClients(address, { tls, onError: (error) => this.#outage.failed(error) });
     const keys = redisKeys(prefix, { database: address.database, isCluster: address.kind === "cluster" });
     const connection = (this.#connection = new RedisConnection(clients, keys, instanceId, () => this.#topics.floor));

@@ -14,6 +14,7 @@ export interface OutageListeners {
 
 export class Outage {
   readonly #listeners: OutageListeners;
+  readonly #refusals: { includes(error: unknown): boolean };
   #isOn = false;
   #reason: { readonly error: unknown; readonly at: number } | undefined;
   /** Whether a refusal has been passed on since the outage began. */
@@ -21,8 +22,10 @@ export class Outage {
   /** Whether there has been no connection yet, nor a reason for that. */
   #isUnexplainedStart = true;
 
-  constructor(listeners: OutageListeners) {
+  /** @param refusals of which the listener has been told. */
+  constructor(listeners: OutageListeners, refusals: { includes(error: unknown): boolean }) {
     this.#listeners = listeners;
+    this.#refusals = refusals;
   }
 
   /**
@@ -54,7 +57,8 @@ export class Outage {
   #tell(reason: unknown): void {
     this.#isExplained = isRefusal(reason);
     if (reason !== undefined) this.#isUnexplainedStart = false;
-    this.#listeners.onOutage?.(reason);
+    // A connection may be given up since the server refuses to write.
+    this.#listeners.onOutage?.(this.#refusals.includes(reason) ? undefined : reason);
   }
 
   #freshReason(): unknown {

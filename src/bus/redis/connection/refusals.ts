@@ -22,11 +22,14 @@ export class Refusals {
     return this.#kinds.size > 0;
   }
 
+  /** Whether the listener has been told of a reason of this kind, and something is still refused for it. */
+  includes(error: unknown): boolean {
+    return [...this.#kinds.values()].includes(kindOf(error));
+  }
+
   add(what: Refused, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    // The first word is the kind of reason; the rest may differ each time.
-    const kind = reason.split(" ", 1)[0] ?? reason;
-    const isNew = ![...this.#kinds.values()].includes(kind);
+    const kind = kindOf(error);
+    const isNew = !this.includes(error);
     this.#kinds.set(what, kind);
     if (isNew) this.#listeners.onRefused?.(reasonOf(error));
   }
@@ -34,4 +37,10 @@ export class Refusals {
   remove(what: Refused): void {
     if (this.#kinds.delete(what) && this.#kinds.size === 0) this.#listeners.onAccepted?.();
   }
+}
+
+/** The first word of a reason; the rest may differ each time. */
+function kindOf(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return reason.split(" ", 1)[0] ?? reason;
 }
