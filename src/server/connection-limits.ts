@@ -1,4 +1,5 @@
 /** How many connections this instance takes, WebSocket and SSE together: in all, of one address and of one user. */
+import { LRUCache } from "lru-cache";
 import type { Config } from "../config/config.ts";
 import { networkOf } from "../ip-address.ts";
 import type { Log } from "../log.ts";
@@ -39,12 +40,17 @@ interface ConnectionLimitsOptions {
   readonly log: Log;
 }
 
+const REPORTED = 1000;
+const REPORT_INTERVAL_MS = 60_000;
+
 export class ConnectionLimits {
   readonly #options: ConnectionLimitsOptions;
   readonly #users = new Tally();
   readonly #addresses = new Tally();
   /** Those that have not said who they are, the oldest first. */
   readonly #idle = new Map<Slot, Evictable>();
+  /** Of whom the log has said lately that they are refused. */
+  readonly #reported = new LRUCache<string, true>({ max: REPORTED, ttl: REPORT_INTERVAL_MS });
   #open = 0;
   #unidentified = 0;
   #isFull = false;
@@ -66,8 +72,7 @@ export class ConnectionLimits {
     const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = this.#options.config;
     const network = address === undefined ? "unknown" : networkOf(address);
     if (perAddress !== undefined && this.#addresses.get(network) >= perAddress) {
-      const told = { address: network, connections: perAddress };
-      this.#options.log.warn(told, "MAX_CONNECTIONS_PER_ADDRESS is reached: a further connection is refused");
+      this.#report("MAX_CONNECTIONS_PER_ADDRESS", { address: network, connections: perAddress });
       return this.#refuse("Too many connections from this address");
     }
     const maxUnidentified = max - Math.floor(max * RESERVED);
@@ -98,13 +103,9 @@ export class ConnectionLimits {
 
   /** @internal */
   identify(userId: string): Refusal | undefined {
-    const { config, log } = this.#options;
-    const { MAX_CONNECTIONS_PER_USER: perUser } = config;
+    const { MAX_CONNECTIONS_PER_USER: perUser } = this.#options.config;
     if (this.#users.get(userId) >= perUser) {
-      log.warn(
-        { userId, connections: perUser },
-        "MAX_CONNECTIONS_PER_USER is reached: a further connection is refused",
-      );
+      this.#report("MAX_CONNECTIONS_PER_USER", { userId, connections: perUser });
       return this.#refuse("Too many connections of this user");
     }
     this.#users.add(userId);
@@ -120,6 +121,17 @@ export class ConnectionLimits {
     if (userId === undefined) this.#unidentified--;
     else this.#users.remove(userId);
     this.#update();
+  }
+
+  /** Once in a while for each who is refused: whoever goes on trying does not fill the log. */
+  #report(
+    limit: string,
+    who: { readonly address?: string; readonly userId?: string; readonly connections: number },
+  ): void {
+    const key = JSON.stringify([who.address, who.userId]);
+    if (this.#reported.has(key)) return;
+    this.#reported.set(key, true);
+    this.#options.log.warn(who, `${limit} is reached: further connections are refused`);
   }
 
   #evictOne(): boolean {

@@ -49,11 +49,13 @@ test("a user has so many connections, WebSocket and SSE together, whatever their
   expect((await again.run(MeDocument)).me.id).toBe(alice.id);
 });
 
-test.each(["MAX_CONNECTIONS_PER_USER", "MAX_CONNECTIONS_PER_ADDRESS"])("%s is named in the log", async (name) => {
+test.each(["MAX_CONNECTIONS_PER_USER", "MAX_CONNECTIONS_PER_ADDRESS"])("%s is named in the log, once", async (name) => {
   await using gateway = await startGateway({ [name]: "1" });
   await using first = await openAcknowledged(gateway.wsUrl, alice.token);
-  await using second = connect(gateway.wsUrl, alice.token);
-  expect((await second.closed).code).toBe(1013);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await using refused = connect(gateway.wsUrl, alice.token);
+    expect((await refused.closed).code).toBe(1013);
+  }
   const lines = gateway.logged.filter(({ msg }) => String(msg).startsWith(`${name} is reached`));
   expect(lines).toMatchObject([{ level: 40, connections: 1 }]);
   expect(lines[0]).toMatchObject(name.endsWith("USER") ? { userId: alice.id } : { address: "127.0.0.1" });
