@@ -18,7 +18,7 @@ const expensive = (nonce: string): string =>
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-describe("another client is answered while they are still being read", () => {
+describe("another client is answered while they are still being read", { timeout: 180_000 }, () => {
   test("over 30 WebSockets", async () => {
     await using gateway = await startGatewayProcess({}, NPM_START_COMMAND);
     await using stack = new AsyncDisposableStack();
