@@ -79,8 +79,7 @@ function listedChat(chat: object): readonly ListedChat[] {
   return id === undefined ? [] : [{ id, participants: participantIds.parse(participants), lastMessage }];
 }
 
-/** Answers with those chats of the user that have an id, wherever they are in the answer. */
-/** @returns the chats, and whether the list could be read. */
+/** @returns those chats of the user that have an id, wherever they are in the answer, and whether the list could be read. */
 export async function checkChats(
   examination: Examination,
   userId: string | undefined,

@@ -252,14 +252,15 @@ export class CatchUp<Entry extends CatchUpEntry> {
     for (const [, behind] of topics) behind.readTo = undefined;
     const attempt = (this.#attempt = {});
     const request = topics.length;
-    const read = await allOrNone(topics.map(([topic, behind]) => this.#readTopic(topic, behind, attempt, request)));
-    if (!read.isWhole) {
-      // Nothing of it is delivered, so that nothing is to be continued.
+    const reads = topics.map(([topic, behind]) => this.#readTopic(topic, behind, attempt, request));
+    const read = await Promise.all(reads).catch(async (error: unknown) => {
+      // Nothing of it is under way any more, nor is delivered, so that nothing is to be continued.
+      await Promise.allSettled(reads);
       for (const [, behind] of topics) Object.assign(behind, { readTo: undefined, isPartial: false, pending: 0 });
-      throw read.error;
-    }
+      throw error;
+    });
     // Backwards, so that the next one is taken from the end.
-    const all = [...read.values.flat(), ...this.#read].toSorted((a, b) =>
+    const all = [...read.flat(), ...this.#read].toSorted((a, b) =>
       a.order < b.order ? 1 : a.order > b.order ? -1 : 0,
     );
     this.#read = this.#bounded(all);
@@ -299,20 +300,6 @@ export class CatchUp<Entry extends CatchUpEntry> {
       return false;
     });
   }
-}
-
-type AllOrNone<T> =
-  | { readonly isWhole: true; readonly values: readonly T[] }
-  | { readonly isWhole: false; readonly error: unknown };
-
-/** Resolves when nothing of it is under way any more. */
-async function allOrNone<T>(work: readonly Promise<T>[]): Promise<AllOrNone<T>> {
-  const values: T[] = [];
-  for (const result of await Promise.allSettled(work)) {
-    if (result.status === "rejected") return { isWhole: false, error: result.reason };
-    values.push(result.value);
-  }
-  return { isWhole: true, values };
 }
 
 function isDelivered({ pending }: Behind): boolean {

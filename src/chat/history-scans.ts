@@ -31,7 +31,7 @@ export interface HistoryQuestion {
   readonly isWanted: (message: Message) => boolean;
   /** The maximum number of messages. */
   readonly limit: number;
-  /** Whoever asks has the messages of this instant that are not wanted. */
+  /** An instant: its messages that are not wanted have been delivered already. */
   readonly hadAt?: string | undefined;
   /** Has the texts of the messages that come first; where absent, all messages have theirs. */
   readonly held?: HeldMessages | undefined;
@@ -41,7 +41,7 @@ export interface HistoryQuestion {
 export interface HistoryAnswer {
   /** In order, each once. */
   readonly wanted: readonly Ordered[];
-  /** The ids of those that whoever asked has, of the instant that was named. */
+  /** The ids of the messages of that instant that have been delivered already. */
   readonly had: readonly string[];
 }
 

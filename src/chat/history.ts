@@ -206,7 +206,7 @@ function newestOf(messages: readonly Ordered[], count: number): Ordered[] {
 /**
  * Each with those before it, for its cursor, that its instant does not tell to be: of the same one, or still to come by.
  *
- * @param had of those of the instant `hadAt`, the ids of messages that are not among these, and that whoever asks has.
+ * @param had ids of messages of the instant `hadAt` that are not among these, and have been delivered already.
  */
 function withSeen(
   ordered: readonly Ordered[],

@@ -51,19 +51,19 @@ export class KnownReads {
    * receipt this process has seen.
    */
   complete(message: Message): Message {
-    return this.#withReaders(this.#withReadAt(message));
+    const ofChat = this.#ofWholeChat(message);
+    return this.#withReaders(this.#withReadAt(message, ofChat), ofChat);
   }
 
-  #withReadAt(message: Message): Message {
+  #withReadAt(message: Message, ofChat: readonly ReadReceipt[]): Message {
     if (message.readAt !== null) return message;
-    const readAt = this.#messages.get(keyOf(message.chatId, message.id)) ?? this.#ofWholeChat(message)[0]?.readAt;
+    const readAt = this.#messages.get(keyOf(message.chatId, message.id)) ?? ofChat[0]?.readAt;
     return readAt === undefined ? message : { ...message, readAt };
   }
 
-  #withReaders(message: Message): Message {
+  #withReaders(message: Message, ofChat: readonly ReadReceipt[]): Message {
     const { chatId, id, sender, readBy = NOBODY } = message;
     const ofMessage = this.#receipts.get(keyOf(chatId, id)) ?? NONE;
-    const ofChat = this.#ofWholeChat(message);
     // Most messages of a long history: nothing is made for them.
     if (ofMessage.length === 0 && ofChat.length === 0 && readBy.length === 0) return message;
     const readers = new Map<string, MessageReader>();

@@ -123,7 +123,7 @@ export class ConnectionLimits {
     this.#update();
   }
 
-  /** Once in a while for each who is refused: whoever goes on trying does not fill the log. */
+  /** Once a minute for each user and address: further attempts do not fill the log. */
   #report(
     limit: string,
     who: { readonly address?: string; readonly userId?: string; readonly connections: number },

@@ -83,23 +83,25 @@ test("a reader that stands still costs bounded memory, and what is dropped is co
   expect(output.dropped).toBe(10_000 - stuck.writableLength / line.length);
 });
 
+/** The environment of a process that logs much, and stops at once. */
+const talkative = (apiUrl: string): NodeJS.ProcessEnv => ({
+  PATH: process.env["PATH"],
+  PORT: "0",
+  HOST: "127.0.0.1",
+  ADMIN_PORT: "0",
+  HTTP_API_URL: apiUrl,
+  LOG_LEVEL: "debug",
+  DRAIN_WINDOW: "0",
+  RATE_LIMIT_OPERATIONS: "100000/1s",
+});
+
 test.each(["stands still", "has gone"])("a process whose log reader %s goes on, and stops", async (what) => {
   await using api = await startDevApi({ file: ":memory:" });
   await using directory = await temporaryDirectory();
   const [program, ...args] = START_COMMAND;
   const child = spawn(program, args, {
     cwd: directory.path,
-    env: {
-      PATH: process.env["PATH"],
-      PORT: "0",
-      HOST: "127.0.0.1",
-      ADMIN_PORT: "0",
-      HTTP_API_URL: api.url,
-      HTTP_API_RETRIES: "1",
-      LOG_LEVEL: "debug",
-      DRAIN_WINDOW: "0",
-      RATE_LIMIT_OPERATIONS: "100000/1s",
-    },
+    env: { ...talkative(api.url), HTTP_API_RETRIES: "1" },
     stdio: ["ignore", "pipe", "ignore"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -137,16 +139,7 @@ test("a process whose terminal is paused goes on, and stops", async () => {
   // `script` of util-linux gives what it runs a terminal, and passes on what is written there while somebody reads it.
   const child = spawn("script", ["-qec", `exec ${command}`, "/dev/null"], {
     cwd: directory.path,
-    env: {
-      PATH: process.env["PATH"],
-      PORT: "0",
-      HOST: "127.0.0.1",
-      ADMIN_PORT: "0",
-      HTTP_API_URL: api.url,
-      LOG_LEVEL: "debug",
-      DRAIN_WINDOW: "0",
-      RATE_LIMIT_OPERATIONS: "100000/1s",
-    },
+    env: talkative(api.url),
     stdio: ["ignore", "pipe", "ignore"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
