@@ -101,7 +101,7 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
   const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
   const cursorKey = new SharedCursorKey(bus, ownCursorKey(config), log);
-  const history = new History({ api, access, log: bus.log, reads, rateLimited, cursors: cursorKey.cursors });
+  const history = new History({ api, access, reads, rateLimited, cursors: cursorKey.cursors });
   const expectMs = config.RESUME_WINDOW;
   const backendEvents = new BackendEvents({ bus, announcements, directory, messages, receipts, expectMs });
   return {

@@ -3,7 +3,7 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { firstAt, isPosition, parsePosition, positionAt, type Position } from "../bus/position.ts";
 import { badInput, GatewayError } from "../errors.ts";
-import type { Message } from "./model.ts";
+import type { Message, MessageName } from "./model.ts";
 
 /**
  * How long a message may take from its creation to the log, and how far the clocks of the REST API and of the bus may be apart: what
@@ -22,10 +22,13 @@ export const MAX_SEEN = 50;
 
 /**
  * The form of a cursor. Bytes: the form; the instant of creation; the hashes of the chat's id and of the message's; then the position in the
- * log, its instant relative to that of creation, or the hashes of the ids that were seen; the signature of all of that.
+ * log, its instant relative to that of creation; or how long before its creation its reader may lack messages, and the names of those that it
+ * has all the same; the signature of all of that.
  */
 const IN_LOG = 2;
-const IN_HISTORY = 3;
+const IN_HISTORY = 4;
+/** Of a former version: its names are ids of messages of its own chat and instant. */
+const AT_INSTANT = 3;
 
 /** A cursor of a former version, which did not sign. */
 const unsignedCursor = z.tuple([
@@ -42,20 +45,32 @@ const SIGNATURE_BYTES = 8;
 const MAX_LENGTH = 10_000;
 
 type Instant = Pick<Message, "createdAt">;
-type Identified = Pick<Message, "chatId" | "createdAt" | "id">;
+
+/** What a cursor holds. */
+interface CursorParts {
+  readonly createdAtMs: number;
+  readonly chat: number;
+  readonly id: number;
+  readonly position?: Position;
+  readonly sinceMs?: number;
+  readonly seen?: readonly number[];
+}
 
 /** The position that a cursor holds. Messages of a chat are ordered by creation, equal instants as the REST API has them. */
 export class CursorPosition {
   readonly createdAt: string;
   /** Where the log has the message, if the cursor comes from there: its owner has everything before it in the log. */
   readonly position: Position | undefined;
+  /** An instant. By creation, its owner has everything before it. */
+  readonly lacksSince: string;
   readonly #chat: number;
   readonly #id: number;
-  /** Messages that its owner has too although the instant does not tell: of the same instant, or not published yet. */
+  /** Names of what its owner has beside that. */
   readonly #seen: readonly number[];
 
-  constructor(createdAtMs: number, position: Position | undefined, chat: number, [id = 0, ...seen]: readonly number[]) {
+  constructor({ createdAtMs, chat, id, position, sinceMs = createdAtMs, seen = [] }: CursorParts) {
     this.createdAt = new Date(createdAtMs).toISOString();
+    this.lacksSince = new Date(sinceMs).toISOString();
     this.position = position;
     this.#chat = chat;
     this.#id = id;
@@ -68,15 +83,15 @@ export class CursorPosition {
   }
 
   /** Whether it is the message's. */
-  isOf({ chatId, createdAt, id }: Identified): boolean {
+  isOf({ chatId, createdAt, id }: MessageName): boolean {
     // Two chats may have messages of one id.
     return createdAt === this.createdAt && hashOf(id) === this.#id && this.isOfChat(chatId);
   }
 
-  /** Whether it names the message among those before its own. */
-  hasSeen({ chatId, createdAt, id }: Identified): boolean {
-    if (this.#seen.length === 0 || createdAt > this.createdAt) return false;
-    return this.#seen.includes(hashOf(id)) && this.isOfChat(chatId);
+  /** Whether it names the message among those that its owner has. */
+  hasSeen({ chatId, createdAt, id }: MessageName): boolean {
+    if (this.#seen.length === 0 || createdAt < this.lacksSince) return false;
+    return this.#seen.includes(nameOf(hashOf(chatId), hashOf(id)));
   }
 }
 
@@ -102,14 +117,16 @@ export class Cursors {
    * A message that came over the bus has the log's order, one out of the history the order of creation; the two differ where somebody
    * else's message was created first and published last. The cursor says in which of them it is a place.
    */
-  of({ chatId, createdAt, id, position, seen = [] }: Message): string {
+  of({ chatId, createdAt, id, position, lacksSince = createdAt, seen = [] }: Message): string {
     const createdAtMs = Date.parse(createdAt);
     const bytes = [position === undefined ? IN_HISTORY : IN_LOG];
     pushNumber(bytes, zigzag(createdAtMs));
-    pushHash(bytes, chatId);
-    pushHash(bytes, id);
-    if (position === undefined) for (const each of seen.slice(-MAX_SEEN)) pushHash(bytes, each);
-    else {
+    pushHash(bytes, hashOf(chatId));
+    pushHash(bytes, hashOf(id));
+    if (position === undefined) {
+      pushNumber(bytes, createdAtMs - Date.parse(lacksSince));
+      for (const each of seen.slice(-MAX_SEEN)) pushHash(bytes, nameOf(hashOf(each.chatId), hashOf(each.id)));
+    } else {
       const { ms, sequence } = parsePosition(position);
       pushNumber(bytes, zigzag(ms - createdAtMs));
       pushNumber(bytes, sequence);
@@ -126,7 +143,7 @@ export class Cursors {
   parse(cursor: string, argument: string): CursorPosition {
     const bytes = cursor.length > MAX_LENGTH ? Buffer.alloc(0) : Buffer.from(cursor, "base64url");
     const form = bytes[0];
-    if (form !== IN_LOG && form !== IN_HISTORY) {
+    if (form !== IN_LOG && form !== IN_HISTORY && form !== AT_INSTANT) {
       if (isUnsigned(bytes)) throw new GatewayError("CURSOR_EXPIRED");
       throw badInput(argument, "This is not a cursor of this API.");
     }
@@ -154,13 +171,15 @@ function read(reader: Reader, form: number): CursorPosition {
   reader.byte();
   const createdAtMs = unzigzag(reader.number());
   const chat = reader.hash();
-  const ids = [reader.hash()];
+  const id = reader.hash();
   if (form === IN_LOG) {
     const position = positionAt(createdAtMs + unzigzag(reader.number()), reader.number());
-    return new CursorPosition(createdAtMs, position, chat, ids);
+    return new CursorPosition({ createdAtMs, chat, id, position });
   }
-  while (!reader.isAtEnd) ids.push(reader.hash());
-  return new CursorPosition(createdAtMs, undefined, chat, ids);
+  const sinceMs = form === IN_HISTORY ? createdAtMs - reader.number() : createdAtMs;
+  const seen: number[] = [];
+  while (!reader.isAtEnd) seen.push(form === IN_HISTORY ? reader.hash() : nameOf(chat, reader.hash()));
+  return new CursorPosition({ createdAtMs, chat, id, sinceMs, seen });
 }
 
 /**
@@ -174,9 +193,9 @@ export function requirePast({ createdAt, position }: CursorPosition, argument: s
   throw badInput(argument, "This cursor is of a time that is still to come.");
 }
 
-/** Where a message would be in the log, had it been published when it was created. */
-export function positionOfCreation({ createdAt }: Instant): Position {
-  return firstAt(Date.parse(createdAt));
+/** Where the log would have what was published at an instant, at the earliest. */
+export function positionOfInstant(instant: string): Position {
+  return firstAt(Date.parse(instant));
 }
 
 /** Negative where `a` was created before `b`; 0 where their instants do not tell: a stable sort keeps the history's order then. */
@@ -186,10 +205,9 @@ export function compareByCreation(a: Instant, b: Instant): number {
   return a.createdAt < b.createdAt ? -1 : 1;
 }
 
-/** Whether a message was created after the one at a place, as far as instants tell; of the same instant what has not been seen is newer. */
-export function isCreatedAfter(message: Identified, cursor: CursorPosition): boolean {
-  if (message.createdAt !== cursor.createdAt) return message.createdAt > cursor.createdAt;
-  return !cursor.isOf(message) && !cursor.hasSeen(message);
+/** Whether the owner of a cursor lacks a message, as far as the instant of its creation tells. */
+export function isCreatedAfter(message: MessageName, cursor: CursorPosition): boolean {
+  return message.createdAt >= cursor.lacksSince && !cursor.isOf(message) && !cursor.hasSeen(message);
 }
 
 function sign(content: Buffer, key: Buffer): Buffer {
@@ -201,8 +219,13 @@ function hashOf(id: string): number {
   return hash("sha256", id, "buffer").readUInt32BE();
 }
 
-function pushHash(bytes: number[], id: string): void {
-  bytes.push(...hash("sha256", id, "buffer").subarray(0, HASH_BYTES));
+/** Of a message, by the hashes of both ids: chats may have messages of one id, and messages the id of a chat. */
+function nameOf(chat: number, id: number): number {
+  return (((chat << 1) | (chat >>> 31)) ^ id) >>> 0;
+}
+
+function pushHash(bytes: number[], hashed: number): void {
+  bytes.push(hashed >>> 24, (hashed >>> 16) & 255, (hashed >>> 8) & 255, hashed & 255);
 }
 
 /** Seven bits a byte, the lowest first; the eighth says that more follow. */

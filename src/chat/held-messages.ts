@@ -5,9 +5,8 @@ import type { Ordered } from "./creation-order.ts";
 import type { BusEvent } from "./events/registry.ts";
 import type { Message, User } from "./model.ts";
 
-/** A message beside its text, and each id that it carries for its cursor. */
+/** A message beside its text. */
 const MESSAGE_BYTES = 500;
-const SEEN_BYTES = 40;
 
 /** How often a history is read anew whose pages have changed while they were read. */
 const MAX_SCANS = 5;
@@ -79,8 +78,8 @@ export class HeldMessages {
       if (!isLeftOut(message)) return message;
       const read = whole.get(message.id);
       if (!read) return [];
-      const { position, seen } = message;
-      return position === undefined && !seen ? read : { ...read, position, seen };
+      const { position } = message;
+      return position === undefined ? read : { ...read, position };
     });
   }
 
@@ -125,7 +124,7 @@ function withoutText(ordered: Ordered): Ordered {
   return ordered.withoutText;
 }
 
-function leaveOut({ id, chatId, createdAt, content, seen }: Message, page: number): LeftOut {
+function leaveOut({ id, chatId, createdAt, content }: Message, page: number): LeftOut {
   return {
     id,
     chatId,
@@ -134,7 +133,7 @@ function leaveOut({ id, chatId, createdAt, content, seen }: Message, page: numbe
     createdAt,
     readAt: null,
     clientMessageId: null,
-    leftOut: { page, bytes: messageBytes({ content, seen }) },
+    leftOut: { page, bytes: messageBytes({ content }) },
   };
 }
 
@@ -143,8 +142,8 @@ export function bytesOf(message: Message): number {
   return isLeftOut(message) ? message.leftOut.bytes : messageBytes(message);
 }
 
-function messageBytes({ content, seen = [] }: Pick<Message, "content" | "seen">): number {
-  return MESSAGE_BYTES + content.length + SEEN_BYTES * seen.length;
+function messageBytes({ content }: Pick<Message, "content">): number {
+  return MESSAGE_BYTES + content.length;
 }
 
 /** How much memory an event takes, roughly. */

@@ -7,7 +7,7 @@ import type { Access } from "./access.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import { bytesOf, isLeftOut, type HeldMessages } from "./held-messages.ts";
 import type { KnownReads } from "./known-reads.ts";
-import { toMessage, type Message } from "./model.ts";
+import { toMessage, type Message, type MessageName } from "./model.ts";
 import { RecentPages } from "./recent-pages.ts";
 import type { Identity } from "./session.ts";
 
@@ -31,8 +31,8 @@ export interface HistoryQuestion {
   readonly isWanted: (message: Message) => boolean;
   /** The maximum number of messages. */
   readonly limit: number;
-  /** An instant: its messages that are not wanted have been delivered already. */
-  readonly hadAt?: string | undefined;
+  /** An instant: of what was created from then on, the reader has what is not wanted. */
+  readonly hadSince?: string | undefined;
   /** Has the texts of the messages that come first; where absent, all messages have theirs. */
   readonly held?: HeldMessages | undefined;
 }
@@ -41,8 +41,8 @@ export interface HistoryQuestion {
 export interface HistoryAnswer {
   /** In order, each once. */
   readonly wanted: readonly Ordered[];
-  /** The ids of the messages of that instant that have been delivered already. */
-  readonly had: readonly string[];
+  /** What is not wanted, of those that were created since the question's `hadSince`. */
+  readonly had: readonly MessageName[];
 }
 
 /** Somebody who wants something of a history. */
@@ -54,7 +54,7 @@ class Selection {
   #wholeBytes = 0;
   /** Wanted as well. There is enough before them: what is read later does not bring them to the front. */
   readonly #leftOut: Ordered[] = [];
-  readonly #had: string[] = [];
+  readonly #had: MessageName[] = [];
   isDone = false;
 
   constructor(question: HistoryQuestion) {
@@ -72,13 +72,16 @@ class Selection {
 
   take(page: readonly Ordered[], order: CreationOrder): void {
     if (this.isDone) return;
-    const { limit, hadAt, held } = this.#question;
+    const { limit, hadSince, held } = this.#question;
     for (const ordered of page) {
       const { message } = ordered;
       if (this.#question.isWanted(message)) {
         this.#whole.push(ordered);
         this.#wholeBytes += bytesOf(message);
-      } else if (message.createdAt === hadAt) this.#had.push(message.id);
+      } else if (hadSince !== undefined && message.createdAt >= hadSince) {
+        const { id, chatId, createdAt } = message;
+        this.#had.push({ id, chatId, createdAt });
+      }
     }
     // Not at each page: to sort them takes its time.
     if (held && this.#wholeBytes > 2 * held.maxBytes) this.#leaveOut(held, order);

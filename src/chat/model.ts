@@ -27,9 +27,14 @@ export interface Message {
   readonly readBy?: readonly MessageReader[] | undefined;
   /** Where the bus's log has it, of one that came over the bus. */
   readonly position?: Position | undefined;
-  /** Of one out of the history: the ids of those before it of which its instant does not tell that they are. */
-  readonly seen?: readonly string[] | undefined;
+  /** An instant, not after its own. Its reader has what was created before that; absent: before its own. */
+  readonly lacksSince?: string | undefined;
+  /** What its reader has of what was created from then on, the message itself apart. */
+  readonly seen?: readonly MessageName[] | undefined;
 }
+
+/** What tells a message from others, and when it was created. */
+export type MessageName = Pick<Message, "chatId" | "createdAt" | "id">;
 
 /** Somebody who has read a message. */
 export interface MessageReader {

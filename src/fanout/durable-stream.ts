@@ -4,7 +4,7 @@ import { BusUnavailable, type StreamPosition } from "../bus/bus.ts";
 import { CatchUp } from "../bus/catch-up.ts";
 import type { Position } from "../bus/position.ts";
 import type { CursorPosition } from "../chat/cursor.ts";
-import { topicOf, withPosition, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
+import { topicOf, type DurableChatEvent, type EventOf } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import { hasCode } from "../errors.ts";
 import { BEFORE_THE_LOG, ReaderPast, type PastEvent, type PastSources, type StartOutcome } from "../recovery/past.ts";
@@ -188,7 +188,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
       isFull: () => this.isDone || (this.sink?.isLagging ?? true),
       read: (topic, after, seen, { topics, isContinued }) =>
         this.#reader.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued }),
-      deliver: ({ event, position }) => this.#deliverPast(event, position),
+      deliver: (entry) => this.#deliverPast(entry),
       onCaughtUp: () => this.#caughtUp(),
     });
   }
@@ -205,17 +205,17 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     this.#isStarting = false;
   }
 
-  #deliverPast(event: DurableChatEvent, position: Position | undefined): void {
+  #deliverPast(entry: PastEvent): void {
+    const { event, position } = entry;
     if (this.isDone || event.type !== this.type) return;
     // The viewer may have left the chat while it was read.
     if (!this.session.viewer.chats.has(event.chatId)) return;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type is the stream's
-    const own = event as EventOf<Type>;
     const past = this.#reader;
     if (position !== undefined && past.hasDelivered(event)) return;
-    if (position === undefined) past.noteDelivered(event);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type is the stream's
+    const own = past.give(event as EventOf<Type>, entry);
     this.#sources.replayed.add(position === undefined ? "history" : "log");
-    this.sink?.write(withPosition(own, position), position);
+    this.sink?.write(own, position);
   }
 
   #run(): void {

@@ -55,7 +55,7 @@ async function recoverMessages(
   const { chatId } = room;
   const isWanted = isCreatedSince(after);
   const messages = await firstAllowed(room.sessions(), (session) =>
-    history.select(session, chatId, { isWanted, limit }),
+    history.select(session, chatId, { isWanted, limit }).then(({ messages: found }) => found),
   );
   return messages.map((message) => ({
     event: { type: "message.created", chatId, message },

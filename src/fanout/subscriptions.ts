@@ -4,7 +4,7 @@ import { earlier, type Position } from "../bus/position.ts";
 import type { Access } from "../chat/access.ts";
 import type { Chats } from "../chat/chats.ts";
 import {
-  positionOfCreation,
+  positionOfInstant,
   PUBLICATION_MARGIN_MS,
   requirePast,
   type CursorPosition,
@@ -201,7 +201,7 @@ export class Subscriptions {
     const entry = tail?.entries.find(({ event }) => event.type === "message.created" && cursor.isOf(event.message));
     if (!entry) return undefined;
     // It may have been published long after it was created, and others that were created meanwhile before it.
-    const created = positionOfCreation(cursor);
+    const created = positionOfInstant(cursor.lacksSince);
     return earlier(created < entry.position ? created : entry.position, PUBLICATION_MARGIN_MS);
   }
 

@@ -1,12 +1,12 @@
 /** Messages that the log does not have any more: the REST API has them, and the log has what was published last. */
 import { type EventLog, type LogEntry } from "../bus/bus.ts";
 import { parsePosition, type Position } from "../bus/position.ts";
-import { compareByCreation, MAX_SEEN, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
+import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
 import type { HistoryQuestion } from "../chat/history-scans.ts";
-import type { Message } from "../chat/model.ts";
+import type { Message, MessageName } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 
 /** Whether a message is wanted; of one in the log, by its position too. */
@@ -14,9 +14,16 @@ export type IsWanted = (message: Message, position?: Position) => boolean;
 
 /** A message, and its position in the log, whether or not the log has it still; undefined where nobody remembers one. */
 export interface FoundMessage {
-  /** As its cursor is made of it. */
+  /** With its position, where that is its place among the others too: a cursor at it has what is before it. */
   readonly message: Message;
   readonly position: Position | undefined;
+}
+
+/** The past of a chat. */
+export interface FoundMessages {
+  readonly found: readonly FoundMessage[];
+  /** What is not wanted, of those that were created since the question's `hadSince`. */
+  readonly had: readonly MessageName[];
 }
 
 /** What is wanted of both. */
@@ -42,9 +49,12 @@ export async function readMessages(
   session: Session,
   chatId: string,
   wanted: Wanted,
-): Promise<readonly FoundMessage[]> {
-  const { isWanted } = wanted;
-  const messages = await history.select(session, chatId, { ...wanted, isWanted: (message) => isWanted(message) });
+): Promise<FoundMessages> {
+  const { isWanted, areInLog } = wanted;
+  const { messages, had } = await history.select(session, chatId, {
+    ...wanted,
+    isWanted: (message) => isWanted(message),
+  });
   // After the history: it is read in pages, and the log has what was written to a page that had been read before.
   const { entries } = await log.tail(chatTopic(chatId));
   const all = withLogged(messages, entries, isWanted);
@@ -52,7 +62,12 @@ export async function readMessages(
   const ids = all.map(({ message }) => idOf({ type: "message.created", chatId, message }));
   const positions = await log.positionsOf(chatTopic(chatId), ids);
   const placed = all.map(({ message, place }, index) => ({ message, position: positions[index] ?? place, place }));
-  return forCursors(inOrder(placed), wanted.areInLog);
+  const found = inOrder(placed).map(({ message, position, place = position }) => {
+    // One that was recovered has another place in the order than in the log.
+    const isAtPosition = position !== undefined && position === place;
+    return { message: areInLog && isAtPosition ? { ...message, position } : message, position };
+  });
+  return { found, had };
 }
 
 interface Placed extends FoundMessage {
@@ -74,28 +89,6 @@ export function withLogged(
   });
   const ids = new Set(logged.map(({ message }) => message.id));
   return [...logged, ...messages.filter(({ id }) => !ids.has(id)).map((message) => ({ message, place: undefined }))];
-}
-
-/**
- * Of messages in order, each as its cursor is made of it: one with a place in the log is at that, whatever the instants say; any other names
- * those before it that have the same instant, and none that come after it.
- */
-function forCursors(messages: readonly Placed[], areInLog: boolean): readonly FoundMessage[] {
-  // As the history has named them.
-  if (messages.every(isUnknown)) return messages;
-  const ahead = new Set(messages.map(({ message }) => message.id));
-  const before = new Map<string, readonly string[]>();
-  return messages.map(({ message, position, place = position }) => {
-    const { id, createdAt, seen = [] } = message;
-    const ofInstant = before.get(createdAt) ?? [];
-    before.set(createdAt, [...ofInstant, id].slice(-MAX_SEEN));
-    ahead.delete(id);
-    // One that was recovered has another place in the order than in the log.
-    if (areInLog && position !== undefined && position === place)
-      return { message: { ...message, position }, position };
-    const names = [...new Set([...seen.filter((name) => !ahead.has(name)), ...ofInstant])].slice(-MAX_SEEN);
-    return { message: names.length > 0 || seen.length > 0 ? { ...message, seen: names } : message, position };
-  });
 }
 
 /** In the order of listeners. What was not published, as far as anybody remembers, comes behind everything created before it. */
@@ -139,10 +132,15 @@ function mergeByOrder(created: readonly Ordered[], logged: readonly Ordered[]): 
   return [...merged, ...created.slice(next)];
 }
 
-/** Whether a message may have been published after a position, as far as the instant of its creation tells. */
-export function isCreatedSince(after: Position): (message: Pick<Message, "createdAt">) => boolean {
+/** The instant from which on messages were created that may have been published after a position. */
+export function createdSince(after: Position): string {
   // A clock that was ahead has made positions that are.
   const ms = Math.min(parsePosition(after).ms, Date.now());
-  const since = new Date(Math.max(0, ms - PUBLICATION_MARGIN_MS)).toISOString();
+  return new Date(Math.max(0, ms - PUBLICATION_MARGIN_MS)).toISOString();
+}
+
+/** Whether a message may have been published after a position, as far as the instant of its creation tells. */
+export function isCreatedSince(after: Position): (message: Pick<Message, "createdAt">) => boolean {
+  const since = createdSince(after);
   return ({ createdAt }) => createdAt >= since;
 }

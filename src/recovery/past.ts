@@ -5,20 +5,30 @@ import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { EVENT_ID_TTL_MS, type EventLog, type StreamPosition } from "../bus/bus.ts";
 import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
 import { earlier, latest, type Position } from "../bus/position.ts";
-import { isCreatedAfter, positionOfCreation, type CursorPosition } from "../chat/cursor.ts";
+import { isCreatedAfter, positionOfInstant, type CursorPosition } from "../chat/cursor.ts";
 import type { MessageCreated } from "../chat/events/message-created.ts";
-import { idOf, isDurableChatEvent, logPartOf, type BusEvent, type DurableChatEvent } from "../chat/events/registry.ts";
+import {
+  idOf,
+  isDurableChatEvent,
+  logPartOf,
+  withPosition,
+  type BusEvent,
+  type DurableChatEvent,
+} from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
+import { HadMessages, uncertainSince } from "../chat/had-messages.ts";
 import { bytesOf, eventBytes, HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
 import type { Counts } from "../measures.ts";
-import { isCreatedSince, readMessages, type IsWanted } from "./history-and-log.ts";
+import { createdSince, isCreatedSince, readMessages, type IsWanted } from "./history-and-log.ts";
 
 export interface PastEvent extends CatchUpEntry {
   readonly event: DurableChatEvent;
+  /** An instant, of an event of a history: it and what comes behind it in its chat was created then or later. */
+  readonly lacksSince?: string;
 }
 
 /** A position before everything that a log has: the history is read. */
@@ -29,6 +39,9 @@ export const BEFORE_THE_LOG: Position = "";
  * has persisted.
  */
 const OVERLAP_MS = EVENT_ID_TTL_MS;
+
+/** Messages of the seconds before a position that are read beside the limit: their reader has nearly all of them. */
+const MAX_LATE = 1000;
 
 export interface PastSources {
   readonly log: EventLog<BusEvent>;
@@ -61,8 +74,8 @@ interface Rest {
   messages: readonly Message[];
   readonly held: HeldMessages;
   readonly readTo: Position;
-  /** Of the last one that was delivered. */
-  order: Position;
+  /** By id, where they are not in the order of creation: the oldest instant of a message and of those behind it. */
+  readonly oldest: ReadonlyMap<string, string> | undefined;
 }
 
 interface ReaderOptions {
@@ -90,6 +103,8 @@ export class ReaderPast {
   #counts: Map<string, number> | undefined;
   /** By topic, while a history is read in parts. */
   #rests: Map<string, Rest> | undefined;
+  /** From the first reading of a history until the reader has caught up. */
+  #had: HadMessages | undefined;
 
   constructor(
     sources: PastSources,
@@ -122,10 +137,22 @@ export class ReaderPast {
   caughtUp(): void {
     this.#cursor = this.#since = undefined;
     this.#counts = undefined;
+    this.#had = undefined;
   }
 
-  /** The reader is given an event of the history, which may still arrive live. */
-  noteDelivered(event: DurableChatEvent): void {
+  /** The reader is given an event. @returns it as its cursor is made of it. */
+  give<Event extends DurableChatEvent>(event: Event, { position, lacksSince }: Omit<PastEvent, "event">): Event {
+    if (position === undefined) this.#noteDelivered(event);
+    if (event.type !== "message.created") return withPosition(event, position);
+    const { message } = event;
+    if (position === undefined && message.position === undefined && this.#had)
+      return { ...event, message: this.#had.give(message, lacksSince ?? message.createdAt) };
+    this.#had?.add(message);
+    return withPosition(event, position);
+  }
+
+  /** The reader has an event of the history, which may still arrive live. */
+  #noteDelivered(event: DurableChatEvent): void {
     this.#known ??= new Map();
     const known = this.#known.get(event.chatId) ?? new Set();
     this.#known.set(event.chatId, known.add(nameOf(event)));
@@ -179,13 +206,12 @@ export class ReaderPast {
     else this.#rests?.delete(topic);
     const chatId = chatOfTopic(topic);
     return {
-      // In the order in which they were read, whatever the instants of their creation.
-      entries: messages.map((message) => ({
-        topic,
-        event: createdEvent(chatId, message),
-        position: undefined,
-        order: (rest.order = latest(rest.order, positionOfCreation(message))),
-      })),
+      entries: messages.map((message) => {
+        const lacksSince = rest.oldest?.get(message.id) ?? message.createdAt;
+        // In the order in which they were read, whatever the instants of their creation.
+        const order = positionOfInstant(lacksSince);
+        return { topic, event: createdEvent(chatId, message), position: undefined, order, lacksSince };
+      }),
       readTo: rest.readTo,
       ...(isPartial && { isPartial }),
     };
@@ -207,37 +233,47 @@ export class ReaderPast {
     const cursor = this.#cursor;
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.position([topic]);
+    const readAtMs = Date.now();
+    const reading = (this.#had ??= new HadMessages(readAtMs));
     const isNewer = cursor ? (message: Message) => isCreatedAfter(message, cursor) : isCreatedSince(after);
     // A cursor of the history says nothing about positions.
     const isByCreation = after === BEFORE_THE_LOG || (cursor !== undefined && cursor.position === undefined);
     // What was published after the position may have been created long before it.
     const delayMs = isByCreation ? 0 : await log.delayAfter(topic, after);
-    const isLate = isCreatedSince(earlier(after, delayMs));
-    const isCandidate = (message: Message): boolean => isNewer(message) || (delayMs > 0 && isLate(message));
+    const lateSince = isByCreation ? undefined : createdSince(earlier(after, delayMs));
+    const isCandidate = (message: Message): boolean =>
+      isNewer(message) || (lateSince !== undefined && message.createdAt >= lateSince);
     const isWanted: IsWanted = (message, position) =>
       position === undefined || isByCreation
         ? isCandidate(message) || this.#isSince(topic, position)
         : position > after;
     const held = new HeldMessages(maxBytes);
-    const wanted = { isWanted, limit, held, hadAt: cursor?.createdAt, areInLog: this.#isOfOneChat };
-    const messages = await onBehalfOf(this.#origin, () =>
+    const sinces = [uncertainSince(readAtMs), cursor?.lacksSince, lateSince];
+    const wanted = {
+      isWanted,
+      limit: isByCreation ? limit : limit + MAX_LATE,
+      held,
+      hadSince: sinces.filter((instant) => instant !== undefined).toSorted()[0],
+      areInLog: this.#isOfOneChat,
+    };
+    const { found, had } = await onBehalfOf(this.#origin, () =>
       readMessages({ log, history }, this.#session, chatId, wanted),
     );
-    const unknown = messages.filter(({ message, position }) => {
+    for (const each of had) reading.add(each);
+    const unknown = found.filter(({ message, position }) => {
       const event = createdEvent(chatId, message);
-      if (this.hasDelivered(event)) return false;
+      const hasDelivered = this.hasDelivered(event);
       // Where no position is known the instant of its creation says roughly whether a message was published after it.
-      if (position === undefined ? isNewer(message) : position > after) return true;
+      if (!hasDelivered && (position === undefined ? isNewer(message) : position > after)) return true;
+      reading.add(message);
       // Should this process receive it late, the reader has it all the same.
-      if (position !== undefined) this.noteDelivered(event);
+      if (!hasDelivered && position !== undefined) this.#noteDelivered(event);
       return false;
     });
-    return {
-      messages: unknown.map(({ message }) => message),
-      held,
-      readTo: latest(seen, latest(topics[topic] ?? base, after)),
-      order: "",
-    };
+    if (unknown.length > limit) throw new GatewayError("CURSOR_EXPIRED");
+    const messages = unknown.map(({ message }) => message);
+    const readTo = latest(seen, latest(topics[topic] ?? base, after));
+    return { messages, held, readTo, oldest: oldestBehind(messages) };
   }
 
   #isWanted(topic: string, event: DurableChatEvent, position: Position): boolean {
@@ -259,6 +295,16 @@ export class ReaderPast {
     const count = [...this.#counts.values()].reduce((sum, of) => sum + of, 0);
     if (count > this.#sources.limit) throw new GatewayError("CURSOR_EXPIRED");
   }
+}
+
+/** By id, the oldest instant of each message and of those behind it. Undefined where that is always its own. */
+function oldestBehind(messages: readonly Message[]): ReadonlyMap<string, string> | undefined {
+  if (messages.every(({ createdAt }, index) => createdAt <= (messages[index + 1]?.createdAt ?? createdAt)))
+    return undefined;
+  let oldest = messages.at(-1)?.createdAt ?? "";
+  return new Map(
+    messages.toReversed().map(({ id, createdAt }) => [id, (oldest = createdAt < oldest ? createdAt : oldest)]),
+  );
 }
 
 /** Whether a cursor names a message, as its own or as one that its owner has too. */

@@ -493,7 +493,7 @@ describe("where the log does not reach back", () => {
     const history: PastSources["history"]["select"] = async (_identity, chatId, { isWanted }) => {
       asked.push(chatId);
       const messages = contents.map((content): Message => message(chatId, content).message);
-      return messages.filter(isWanted);
+      return { messages: messages.filter(isWanted), had: [] };
     };
     return { asked, select: history };
   }
@@ -501,11 +501,13 @@ describe("where the log does not reach back", () => {
   test("a slow sink is given the messages of the history", async () => {
     const bus = createTestBus();
     const created = new Date().toISOString();
-    const select: PastSources["history"]["select"] = async (_identity, chatId, { isWanted }) =>
-      BEYOND.map((content, n) => ({
+    const select: PastSources["history"]["select"] = async (_identity, chatId, { isWanted }) => {
+      const messages = BEYOND.map((content, n) => ({
         ...message(chatId, content).message,
         createdAt: new Date(Date.parse(created) + n).toISOString(),
-      })).filter(isWanted);
+      }));
+      return { messages: messages.filter(isWanted), had: [] };
+    };
     const scene = createScene({ history: { select } }, bus);
     const stream = await scene.open({ chatId: "a" });
     const reader = new Reader(0);
@@ -735,7 +737,7 @@ describe("a reader that has left a chat gets nothing of it any more", () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<never>();
     const select: PastSources["history"]["select"] = (_identity, chatId) => {
-      if (chatId !== "a") return Promise.resolve([]);
+      if (chatId !== "a") return Promise.resolve({ messages: [], had: [] });
       asked.resolve();
       return answer.promise;
     };

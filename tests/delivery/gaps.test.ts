@@ -84,7 +84,7 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
     history: {
       select: async ({ user }, chatId, { isWanted, limit }) => {
         asked.push({ user: user.id, chatId, limit });
-        return (await answer()).filter(isWanted);
+        return { messages: (await answer()).filter(isWanted), had: [] };
       },
     },
     replayLimit: LIMIT,

@@ -4,8 +4,15 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ByteBudget } from "../../src/byte-budget.ts";
 import { earlier, isPosition, justBefore, parsePosition, positionAt } from "../../src/bus/position.ts";
-import { compareByCreation, Cursors, isCreatedAfter, MAX_SEEN, type CursorPosition } from "../../src/chat/cursor.ts";
+import {
+  Cursors,
+  isCreatedAfter,
+  MAX_SEEN,
+  PUBLICATION_MARGIN_MS,
+  type CursorPosition,
+} from "../../src/chat/cursor.ts";
 import type { MessageCreated } from "../../src/chat/events/message-created.ts";
+import { HadMessages } from "../../src/chat/had-messages.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { GatewayError } from "../../src/errors.ts";
@@ -57,7 +64,12 @@ describe("a cursor", () => {
         .map((date) => date.toISOString()),
       where: fc.oneof(
         fc.record({ position }),
-        fc.record({ seen: fc.array(fc.string(), { minLength: 1, maxLength: MAX_SEEN }) }),
+        fc.record({
+          seen: fc
+            .array(fc.record({ id: fc.string(), chatId: fc.string() }), { minLength: 1, maxLength: MAX_SEEN })
+            .map((names) => names.map((name) => ({ ...name, createdAt: at }))),
+          lacksSince: fc.constant("0000-01-01T00:00:00.000Z"),
+        }),
         fc.constant({}),
       ),
     });
@@ -73,32 +85,48 @@ describe("a cursor", () => {
         ]);
         expect(parsed.isOf({ ...fields, chatId: `${fields.chatId}.` })).toBe(false);
         const seen = "seen" in where ? where.seen : [];
-        expect(seen.every((id) => parsed.hasSeen({ ...fields, id }))).toBe(true);
+        expect(seen.every((name) => parsed.hasSeen(name))).toBe(true);
       }),
     );
   });
 
-  test("has at most 60 characters, whatever the ids are, with up to five messages of its instant", () => {
+  test("has at most 60 characters, whatever the ids are, with up to five names of the last seconds", () => {
     const ids = Array.from({ length: 6 }, () => randomUUID());
-    const [id = "", ...seen] = ids;
+    const [id = "", ...others] = ids;
+    const seen = others.map((other) => message({ id: other }));
+    const lacksSince = new Date(Date.parse(at) - PUBLICATION_MARGIN_MS).toISOString();
     const lengths = [
       cursors.of(message({ id: "x".repeat(500), chatId: ids.join(), position: positionAt(Date.parse(at) + 31, 4) })),
       cursors.of(message({ id, position: positionAt(Date.parse(at) + 10 ** 10, 10 ** 12 - 1) })),
       cursors.of(message({ id })),
-      cursors.of(message({ id, seen })),
+      cursors.of(message({ id, seen, lacksSince })),
     ].map(({ length }) => length);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(60);
   });
 
-  test("names the last messages of its instant, where they are too many", () => {
-    const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => `m${n + 2}`);
+  test("names the last messages, where they are too many", () => {
+    const seen = Array.from({ length: MAX_SEEN + 10 }, (_, n) => message({ id: `m${n + 2}` }));
     const place = reparsed({ seen });
-    expect(seen.filter((id) => place.hasSeen(message({ id })))).toEqual(seen.slice(10));
+    expect(seen.filter((name) => place.hasSeen(name))).toEqual(seen.slice(10));
+  });
+
+  test("does not take a message for one of another chat, whose ids are those of a chat and of a message", () => {
+    const place = reparsed({ seen: [message({ chatId: "1", id: "2" })] });
+    const names = [message({ chatId: "1", id: "2" }), message({ chatId: "2", id: "1" }), message({ id: "2" })];
+    expect(names.map((name) => place.hasSeen(name))).toEqual([true, false, false]);
+  });
+
+  test("of the form that named messages of its instant by id is still read", () => {
+    // "m1" of chat "c1", and "m0" before it.
+    const former = "A4CnmraCZ9D2McrKDfLJ5CI-0kcKK2IPqDL5";
+    const place = cursors.parse(former, "after");
+    expect([place.createdAt, place.lacksSince, place.isOf(message())]).toEqual([at, at, true]);
+    expect(["m0", "m2"].map((id) => place.hasSeen(message({ id })))).toEqual([true, false]);
   });
 
   test("with a position in the log names no messages", () => {
     const where = positionAt(1, 2);
-    const place = reparsed({ position: where, seen: ["m0"] });
+    const place = reparsed({ position: where, seen: [message({ id: "m0" })] });
     expect(place.position).toBe(where);
     expect(place.hasSeen(message({ id: "m0" }))).toBe(false);
   });
@@ -152,26 +180,64 @@ function pickPosition(where: object): object {
 
 describe("what is newer than a cursor", () => {
   test("is what was created later, or at its instant and not seen", () => {
-    const place = reparsed({ id: "m2", seen: ["m1"] });
+    const place = reparsed({ id: "m2", seen: [message()] });
     const isNewer = (id: string, createdAt: string): boolean => isCreatedAfter(message({ id, createdAt }), place);
     expect(["m0", "m1", "m2", "m3"].filter((id) => isNewer(id, at))).toEqual(["m0", "m3"]);
     expect(isNewer("m0", "2026-01-31T09:30:00.001Z")).toBe(true);
     expect(isNewer("m9", "2026-01-31T09:29:59.999Z")).toBe(false);
   });
 
-  test("of messages in order is every one behind the cursor's", () => {
-    const instants = fc.array(fc.nat(3), { minLength: 1, maxLength: 20 });
+  test("of messages that are given in any order is every one behind the cursor's, whatever was still under way", () => {
+    const second = (n: number): string => new Date(n * 1000).toISOString();
+    const one = fc.record({ chatId: fc.constantFrom("c1", "c2"), second: fc.nat(40), isUnderWay: fc.boolean() });
     fc.assert(
-      fc.property(instants, fc.nat(), (seconds, index) => {
-        const all = seconds
-          .map((second, n) => message({ id: `m${n}`, createdAt: new Date(second * 1000).toISOString() }))
-          .toSorted(compareByCreation);
-        const k = index % all.length;
-        const seen = all.slice(0, k).flatMap(({ id, createdAt }) => (createdAt === all[k]?.createdAt ? [id] : []));
-        const place = reparsed({ ...all[k], seen });
-        expect(all.filter((other) => isCreatedAfter(other, place))).toEqual(all.slice(k + 1));
+      fc.property(fc.array(one, { minLength: 1, maxLength: 40 }), fc.nat(40), fc.nat(), (written, readAt, index) => {
+        const all = written.map((each, n) => {
+          const of = message({ id: `m${n}`, chatId: each.chatId, createdAt: second(each.second) });
+          // What was created longer ago is in the history.
+          return { of, isMissing: each.isUnderWay && each.second >= readAt - PUBLICATION_MARGIN_MS / 1000 };
+        });
+        const given = all.flatMap(({ of, isMissing }) => (isMissing ? [] : [of]));
+        fc.pre(given.length > 0);
+        const k = index % given.length;
+        const had = new HadMessages(readAt * 1000);
+        const [cursor] = given
+          .slice(0, k + 1)
+          .map((each, n) => {
+            const [lacksSince = each.createdAt] = given
+              .slice(n)
+              .map(({ createdAt }) => createdAt)
+              .toSorted();
+            return reparsed(had.give(each, lacksSince));
+          })
+          .toReversed();
+        const lacked = all.filter(({ of, isMissing }) => isMissing || given.indexOf(of) > k).map(({ of }) => of);
+        expect(cursor && all.map(({ of }) => of).filter((each) => isCreatedAfter(each, cursor))).toEqual(lacked);
       }),
     );
+  });
+
+  test("is all that was created later than the last ones that it can name, where too many are uncertain", () => {
+    const readAtMs = Date.parse(at);
+    const all = Array.from({ length: 2 * MAX_SEEN }, (_, n) =>
+      message({ id: `m${n}`, createdAt: new Date(readAtMs - 2 * MAX_SEEN + n).toISOString() }),
+    );
+    const had = new HadMessages(readAtMs);
+    const given = all.map((each) => had.give(each, each.createdAt));
+    const cursor = reparsed(given.at(-1) ?? {});
+    expect(all.filter((each) => isCreatedAfter(each, cursor))).toEqual([]);
+    expect(cursor.lacksSince).toBe(all.at(-MAX_SEEN - 1)?.createdAt);
+  });
+
+  test("is also what its owner has, where too much of that is newer than what is missing", () => {
+    const all = Array.from({ length: MAX_SEEN + 2 }, (_, n) =>
+      message({ id: `m${n}`, createdAt: new Date(Date.parse(at) + n).toISOString() }),
+    );
+    const had = new HadMessages(Date.parse(at) + 3_600_000);
+    const given = all.map((each) => had.give(each, at));
+    const cursor = reparsed(given.at(-1) ?? {});
+    const late = message({ id: "late" });
+    expect([late, ...all].filter((each) => isCreatedAfter(each, cursor))).toEqual([late, all[0]]);
   });
 });
 

@@ -10,33 +10,46 @@ import { json } from "../support/scripted-server.ts";
 import { chatRecord, startSmallApi } from "../support/small-api.ts";
 import type { WireMessage } from "../../src/upstream/chat-api.ts";
 
-const CHAT = "c1";
+const CHATS = ["c1", "c2"] as const;
+type ChatId = (typeof CHATS)[number];
 
 type Paging = "oldest first" | "newest first" | "by key";
 
-/** What a REST API has, and how it gives it. */
-class Rows {
-  readonly rows: WireMessage[] = [];
-  paging: Paging = "oldest first";
-  size = 3;
+interface Pages {
+  readonly paging: Paging;
+  readonly size: number;
   /** Whether a page is known by its offset, or by the message before it. */
-  isCounted = false;
+  readonly isCounted: boolean;
+}
+
+/** What a REST API has of a chat, and how it gives it. */
+class Rows {
+  readonly chatId: ChatId;
+  readonly rows: WireMessage[] = [];
+  readonly #pages: Pages;
+
+  constructor(chatId: ChatId, pages: Pages) {
+    this.chatId = chatId;
+    this.#pages = pages;
+  }
 
   page(token: string | null): object {
     const rows = this.#inOrder();
-    const start = token === null ? 0 : this.isCounted ? Number(token) : rows.findIndex(({ id }) => id === token) + 1;
-    const messages = rows.slice(start, start + this.size);
+    const { isCounted, size } = this.#pages;
+    const start = token === null ? 0 : isCounted ? Number(token) : rows.findIndex(({ id }) => id === token) + 1;
+    const messages = rows.slice(start, start + size);
     const end = start + messages.length;
     const last = messages.at(-1);
     if (!last || end >= rows.length) return { messages };
-    if (this.isCounted) return { messages, nextToken: String(end) };
-    return { messages, lastEvaluatedKey: { chatId: CHAT, id: last.id } };
+    if (isCounted) return { messages, nextToken: String(end) };
+    return { messages, lastEvaluatedKey: { chatId: this.chatId, id: last.id } };
   }
 
   #inOrder(): readonly WireMessage[] {
-    if (this.paging === "by key") return this.rows.toSorted((a, b) => (hashOf(a.id) < hashOf(b.id) ? -1 : 1));
+    const { paging } = this.#pages;
+    if (paging === "by key") return this.rows.toSorted((a, b) => (hashOf(a.id) < hashOf(b.id) ? -1 : 1));
     const byTime = this.rows.toSorted((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt));
-    return this.paging === "newest first" ? byTime.toReversed() : byTime;
+    return paging === "newest first" ? byTime.toReversed() : byTime;
   }
 }
 
@@ -47,6 +60,7 @@ function hashOf(id: string): number {
 
 interface Replayed {
   readonly id: string;
+  readonly chatId: string;
   readonly cursor: string;
 }
 
@@ -58,14 +72,21 @@ async function replay(client: TestClient, variables: object, last: string): Prom
   return messages;
 }
 
+function byChat(messages: readonly Replayed[]): readonly (readonly string[])[] {
+  return CHATS.map((chatId) => messages.filter((message) => message.chatId === chatId).map(({ id }) => id));
+}
+
+/** Whether a message is of the second chat, and how many seconds after the one before it, by the REST API's clock. */
+const step = (...seconds: number[]): fc.Arbitrary<readonly [boolean, number]> =>
+  fc.tuple(fc.boolean(), fc.constantFrom(...seconds));
+
 const history = fc.record({
   paging: fc.constantFrom<Paging>("oldest first", "newest first", "by key"),
   size: fc.integer({ min: 1, max: 5 }),
   isCounted: fc.boolean(),
-  /** Seconds after the message before, as the REST API's clock has them. */
-  old: fc.array(fc.constantFrom(0, 0, 1), { minLength: 1, maxLength: 6 }),
+  old: fc.array(step(0, 0, 1), { maxLength: 5 }),
   /** Published in this order. */
-  recent: fc.array(fc.constantFrom(0, 0, 0, 1, 2, -1), { maxLength: 6 }),
+  recent: fc.array(step(0, 0, 0, 1, 2, -1), { maxLength: 6 }),
   isOfAll: fc.boolean(),
   /** Whether the gateway has forgotten what it has published. */
   isRestarted: fc.boolean(),
@@ -73,47 +94,57 @@ const history = fc.record({
 
 test("each cursor is a place after which everything comes that its reader had not", async () => {
   await fc.assert(
-    fc.asyncProperty(history, async ({ paging, size, isCounted, old, recent, isOfAll, isRestarted }) => {
-      const api = Object.assign(new Rows(), { paging, size, isCounted });
+    fc.asyncProperty(history, async ({ old, recent, isOfAll, isRestarted, ...pages }) => {
+      const chats = { c1: new Rows("c1", pages), c2: new Rows("c2", pages) };
       await using server = await startSmallApi({
-        chats: [chatRecord(CHAT)],
+        chats: CHATS.map((chatId) => chatRecord(chatId)),
         answer({ url }) {
-          if (!url.startsWith(`/chats/${CHAT}/messages`)) return undefined;
-          const query = new URL(url, "http://api").searchParams;
-          return json(200, api.page(query.get("nextToken") ?? query.get("lastMessageId")));
+          const { pathname, searchParams } = new URL(url, "http://api");
+          const chatId = CHATS.find((id) => pathname === `/chats/${id}/messages`);
+          if (!chatId) return undefined;
+          return json(200, chats[chatId].page(searchParams.get("nextToken") ?? searchParams.get("lastMessageId")));
         },
       });
       const settings = { HTTP_API_URL: server.url, EVENTS_SECRET };
       await using publisher = await startGateway(settings);
       let atMs = Date.now() - 3_600_000;
-      const write = (step: number): WireMessage => {
-        atMs += step * 1000;
+      let written = 0;
+      const write = (chatId: ChatId, seconds: number): WireMessage => {
+        atMs += seconds * 1000;
         const createdAt = new Date(Math.floor(atMs / 1000) * 1000).toISOString();
-        const id = `m${api.rows.length}`;
-        const written = { id, chatId: CHAT, senderId: "u2", senderName: "Ben", content: id, createdAt };
-        api.rows.push(written);
-        return written;
+        const id = `m${written++}`;
+        const message = { id, chatId, senderId: "u2", senderName: "Ben", content: id, createdAt };
+        chats[chatId].rows.push(message);
+        return message;
       };
-      for (const step of old) write(step);
+      const chatOf = (isOther: boolean): ChatId => (isOfAll && isOther ? "c2" : "c1");
+      write("c1", 0);
+      for (const [isOther, seconds] of old) write(chatOf(isOther), seconds);
       atMs = Date.now() - 30_000;
-      const published: string[] = [];
-      // Over all chats the order of creation counts, which alone they have in common.
-      for (const step of [...recent.map((each) => (isOfAll ? Math.abs(each) : each)), 10]) {
-        const message = write(step);
+      const published: Replayed[] = [];
+      for (const [isOther, seconds] of [...recent, [false, 10] as const]) {
+        const message = write(chatOf(isOther), seconds);
         await tell(publisher, { type: "message.created", data: { message } });
-        published.push(message.id);
+        published.push({ ...message, cursor: "" });
       }
       await using other = isRestarted ? await startGateway(settings) : undefined;
       await using client = connect((other ?? publisher).wsUrl, "token");
-      const { contents, cursors } = await page(client, CHAT, 500);
-      const [, ...expected] = isRestarted ? contents : [...contents.slice(0, old.length), ...published];
-      const last = published.at(-1) ?? "";
-      let [after = ""] = cursors;
-      while (expected.length > 0) {
-        const replayed = await replay(client, { ...(isOfAll ? {} : { chatId: CHAT }), after }, last);
-        expect(replayed.map(({ id }) => id)).toEqual(expected);
-        expected.shift();
-        after = replayed[0]?.cursor ?? "";
+      const before: (readonly string[])[] = [];
+      let after = "";
+      for (const [index, chatId] of CHATS.entries()) {
+        const { contents, cursors } = await page(client, chatId, 500);
+        const unpublished = contents.filter((id) => !published.some((message) => message.id === id));
+        before.push(isRestarted ? contents : [...unpublished, ...(byChat(published)[index] ?? [])]);
+        after ||= cursors[0] ?? "";
+      }
+      // The first message is what the client has.
+      let expected = before.map((ids, index) => ids.slice(index === 0 ? 1 : 0));
+      while (expected.flat().length > 0) {
+        const variables = { ...(isOfAll ? {} : { chatId: "c1" }), after };
+        const [next, ...rest] = await replay(client, variables, published.at(-1)?.id ?? "");
+        expect(byChat(next ? [next, ...rest] : [])).toEqual(expected);
+        expected = expected.map((ids) => ids.filter((id) => id !== next?.id));
+        after = next?.cursor ?? "";
       }
     }),
     { seed: 20_260_131, numRuns: 25, endOnFailure: true },

@@ -9,6 +9,7 @@ import { Directory } from "../../src/chat/directory.ts";
 import { idOf } from "../../src/chat/events/registry.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
+import type { Selected } from "../../src/chat/history.ts";
 import type { HistoryQuestion } from "../../src/chat/history-scans.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
@@ -108,16 +109,14 @@ function createScene({
   const select = async (
     _session: unknown,
     chatId: string,
-    { isWanted, limit: max }: HistoryQuestion,
-  ): Promise<readonly Message[]> => {
+    { isWanted, limit: max, hadSince = "" }: HistoryQuestion,
+  ): Promise<Selected> => {
     asked.push(chatId);
     if (history === undefined) throw new Error("the history was asked");
-    const messages = history
-      .split(", ")
-      .map((content) => message(content))
-      .filter(isWanted);
+    const all = history.split(", ").map((content) => message(content));
+    const messages = all.filter(isWanted);
     if (messages.length > max) throw new GatewayError("CURSOR_EXPIRED");
-    return messages;
+    return { messages, had: all.filter((each) => !isWanted(each) && each.createdAt >= hadSince) };
   };
   const user = { id: "me", name: "Mary", email: "", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user }, new Directory());
@@ -142,7 +141,7 @@ async function delivered(past: ReaderPast, after: Position): Promise<string> {
 
 function cursorAt(content: string, position?: Position, seen: readonly string[] = []): CursorPosition {
   const { id, chatId, createdAt } = message(content);
-  return positionOfCursor({ id, chatId, createdAt, position, seen });
+  return positionOfCursor({ id, chatId, createdAt, position, seen: seen.map((each) => message(each)) });
 }
 
 describe("messages of the history and of the log together", () => {
@@ -343,6 +342,8 @@ describe("a reader that continues gets the limit at most", () => {
 });
 
 describe("what the reader was given from the history", () => {
+  const OF_HISTORY = { topic: TOPIC, position: undefined, order: at(100) };
+
   afterEach(() => void vi.useRealTimers());
 
   test("is known for ten minutes, should it be published late", async () => {
@@ -351,7 +352,7 @@ describe("what the reader was given from the history", () => {
     await past.read(TOPIC, at(100), undefined);
     // Read, and not delivered yet.
     expect(past.hasDelivered(created("Ann 100"))).toBe(false);
-    past.noteDelivered(created("Ann 100"));
+    past.give(created("Ann 100"), OF_HISTORY);
     vi.advanceTimersByTime(600_000);
     expect([past.hasDelivered(created("Ann 100")), past.hasDelivered(created("Ben 101"))]).toEqual([true, false]);
     vi.advanceTimersByTime(1);
@@ -362,7 +363,7 @@ describe("what the reader was given from the history", () => {
     const { past } = createScene({ history: "Ann 100, Ben 101", since: 110 });
     const { entries } = await past.read(TOPIC, at(100), undefined);
     expect(entries).toHaveLength(2);
-    past.noteDelivered(created("Ann 100"));
+    past.give(created("Ann 100"), OF_HISTORY);
     const again = (await past.read(TOPIC, at(100), undefined)).entries;
     expect(again.map(({ event }) => event)).toEqual([entries[1]?.event]);
   });

@@ -63,17 +63,16 @@ const IN_ONE_INSTANT: readonly Written[] = [
   { content: "d", age: 1, id: "4" },
 ];
 
+const IN_ANOTHER_ORDER: readonly Written[] = [
+  { content: "a", age: 2, id: "1" },
+  { content: "b", age: 4, id: "2" },
+  { content: "c", age: 3, id: "3" },
+  { content: "d", age: 1, id: "4" },
+];
+
 test.each<[string, boolean, readonly Written[]]>([
-  [
-    "in another order than they were created",
-    false,
-    [
-      { content: "a", age: 2, id: "1" },
-      { content: "b", age: 4, id: "2" },
-      { content: "c", age: 3, id: "3" },
-      { content: "d", age: 1, id: "4" },
-    ],
-  ],
+  ["in another order than they were created", false, IN_ANOTHER_ORDER],
+  ["in another order than they were created, to a subscription to all chats", true, IN_ANOTHER_ORDER],
   ["in one instant, in another order than the REST API has them", false, IN_ONE_INSTANT],
   ["in one instant, to a subscription to all chats", true, IN_ONE_INSTANT],
 ])("messages that were published %s", async (_how, isOfAll, published) => {
@@ -93,6 +92,40 @@ test.each<[string, boolean, readonly Written[]]>([
     after = replayed[0]?.cursor ?? "";
   }
 });
+
+test.each([
+  ["of the chat", false],
+  ["of all chats", true],
+])(
+  "a message that was still being written when a page was read comes after its cursors, to a subscription %s",
+  async (_what, isOfAll) => {
+    await using gateway = await startGateway({ EVENTS_SECRET });
+    const { data } = gateway.api;
+    const { id: chatId } = data.createChat({ participants: [alice.id, bob.id] });
+    await using client = connect(gateway.wsUrl, alice.token);
+    await client.run(ChatsDocument);
+    const before = async (content: string, ms: number): Promise<void> => {
+      const createdAt = new Date(Date.now() - ms).toISOString();
+      const message = data.addMessage({ chatId, senderId: bob.id, content, createdAt });
+      await tell(gateway, { type: "message.created", data: { message } });
+    };
+    await before("a1", 3000);
+    await before("a3", 1000);
+    const { cursors, contents } = await page(client, chatId);
+    expect(contents).toEqual(["a1", "a3"]);
+    // Their transactions began before that of a3, and ended after it.
+    await before("a2", 2000);
+    await before("a0", 4000);
+    await before("a4", 0);
+    for (const [after = "", expected] of [
+      [cursors[0], ["a3", "a2", "a0", "a4"]],
+      [cursors[1], ["a2", "a0", "a4"]],
+    ] as const) {
+      const replayed = await replay(client, { chatId, after, isOfAll }, expected.length);
+      expect(replayed.map(({ content }) => content)).toEqual(expected);
+    }
+  },
+);
 
 test("what is published during a replay comes, whenever it was created", async () => {
   await using gateway = await startGateway({ EVENTS_SECRET });
