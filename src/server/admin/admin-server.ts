@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Log } from "../../log.ts";
 import { answer, answerReady } from "../http/answer.ts";
 import { listen } from "../http/listen.ts";
+import { pathOf, useOriginForm } from "../http/request-target.ts";
 import { setResponseHeaders } from "../http/response-headers.ts";
 import type { AdminToken } from "./admin-token.ts";
 import type { Metrics } from "./metrics.ts";
@@ -52,7 +53,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 async function respond(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { metrics, notReady } = options;
   setResponseHeaders(response);
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  useOriginForm(request);
+  const path = pathOf(request);
   switch (path) {
     case "/health":
       if (isRead(request, response)) answer(response, 200, { status: "ok" });

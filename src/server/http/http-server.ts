@@ -10,6 +10,7 @@ import { byQuality } from "./accept.ts";
 import { answer, answerReady } from "./answer.ts";
 import { listen } from "./listen.ts";
 import type { RequestPolicy } from "./request-policy.ts";
+import { isAuthority, pathOf, useOriginForm } from "./request-target.ts";
 import { setResponseHeaders } from "./response-headers.ts";
 import { Sockets } from "./sockets.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
@@ -83,11 +84,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const server = createServer(serverOptions(config), (request, response) => {
     use.note();
     sockets.note(request.socket);
+    useOriginForm(request);
     answers.take(request.socket, response, () => begin(request, response));
   });
   server.on("connection", (socket) => sockets.add(socket));
   server.on("upgrade", (request, socket, head) => {
     sockets.note(request.socket);
+    useOriginForm(request);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
     const refusal = isDraining ? DRAINING : refuseUpgrade(options.policy, request);
     if (refusal === undefined) webSockets.upgrade(request, socket, head);
@@ -151,7 +154,7 @@ async function respond(
   const { accept, host } = request.headers;
   // What answers looks at the order alone.
   if (accept !== undefined) request.headers.accept = byQuality(accept);
-  if (host !== undefined && !URL.canParse(`http://${host}`)) {
+  if (host !== undefined && !isAuthority(host)) {
     answer(response, 400, { error: "bad host" });
     return;
   }
@@ -213,8 +216,4 @@ function refuse(socket: Duplex, { status, reason }: UpgradeRefusal, rejections: 
   rejections.add(reason);
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "").split("?", 1)[0] ?? "";
 }
