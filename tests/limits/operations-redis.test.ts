@@ -7,6 +7,7 @@ import { refusal } from "../support/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
+import { codesOf, postOperation } from "../support/http.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -107,4 +108,18 @@ test("while Redis holds still or is gone operations run in their order, and each
   await expect.poll(async () => (await fetch(new URL("/ready", gateway.url))).status).toBe(200);
   // The first operation after that finds out that Redis counts again.
   await expect.poll(async () => (await client.run(MeDocument).catch(() => undefined))?.me.id).toBe(alice.id);
+});
+
+test("over HTTP a refusal of before Redis came back has status 429, although Redis counts anew", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [gateway] = await startPair(stack, "20/1m");
+  const ask = () => postOperation(gateway.url, { query: "{ me { id } }" }, alice.token);
+  await redis.kill();
+  for (let count = 0; count < 20; count++) expect((await ask()).status).toBe(200);
+  expect((await ask()).status).toBe(429);
+  await redis.restart();
+  await expect.poll(async () => (await fetch(new URL("/ready", gateway.url))).status).toBe(200);
+  const { status, headers, errors } = await ask();
+  expect([status, ...codesOf(errors)]).toEqual([429, "RATE_LIMITED"]);
+  expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
 });

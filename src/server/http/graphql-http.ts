@@ -126,7 +126,7 @@ function usePipeline({
         readings.spend(performance.now() - begunAt);
         const retryAfterMs = await operations.admit(caller, "type" in operation ? operation.cost : 1);
         if (retryAfterMs > 0) return { errors: [asTooManyRequests(rateLimited(retryAfterMs), retryAfterMs)] };
-        if (!("type" in operation)) return { errors: operation.map(asBadRequest) };
+        if (!("type" in operation)) return { errors: operation.map(asRefusal) };
         const refusal = refuse(operation, request);
         if (refusal) {
           operations.statistics.count(operation.type, refusal.extensions["code"]);
@@ -195,6 +195,12 @@ function asUnavailable(reason: Refusal): GraphQLError {
 
 function retryAfter(ms: number): Readonly<Record<string, string>> {
   return { "Retry-After": String(Math.ceil(ms / 1000)) };
+}
+
+/** A document that was not read, since its caller's allowance was used up, or one that is wrong. */
+function asRefusal(error: GraphQLError): GraphQLError {
+  const { retryAfterMs } = error.extensions;
+  return typeof retryAfterMs === "number" ? asTooManyRequests(error, retryAfterMs) : asBadRequest(error);
 }
 
 /** A document that never became an operation: 400, but 200 for clients that ask for the older media type. */
