@@ -91,8 +91,8 @@ class RestChatApi implements ChatApi {
   }
 
   async markRead(token: string, chatId: string, messageId: string) {
-    const marked = await this.#pages.afterWrite(token, () => this.#call(MARK_READ, token, { chatId, messageId }));
-    return marked?.readAt ?? undefined;
+    const { readAt } = await this.#pages.afterWrite(token, () => this.#call(MARK_READ, token, { chatId, messageId }));
+    return readAt ?? undefined;
   }
 
   async markChatRead(token: string, chatId: string) {

@@ -123,8 +123,11 @@ export const wireChatRecords = wireChats.extend({ chats: records });
 /** As {@link wirePage}, the messages still to be read. */
 export const wirePageOfRecords = wirePage.extend({ messages: records });
 
-/** `readAt` where the deployment sends it. */
-export const wireReadAnswer = z.object({ readAt: instant.nullish() }).nullish();
+/** `readAt` where the deployment sends it. JSON that is no object, such as `"ok"` or `true`, says that it is done as well as no body does. */
+export const wireReadAnswer = z.preprocess(
+  (body) => (typeof body === "object" && body !== null && !Array.isArray(body) ? body : {}),
+  z.object({ readAt: instant.nullish() }),
+);
 
 export type WireMessage = z.output<typeof wireMessage>;
 export type WireChat = z.output<typeof wireChat>;

@@ -203,6 +203,10 @@ describe("marking as read", () => {
     ["an empty body", raw(200, "")],
     ["null", json(200, null)],
     ["no instant", json(200, { message: "ok" })],
+    ["a text", json(200, "ok")],
+    ["a list", json(200, [])],
+    ["true", json(200, true)],
+    ["a number", json(201, 1)],
   ])("succeeds with %s", async (_what, answer) => {
     expect(await ask(markRead, answer)).toBeUndefined();
     expect(await ask(markChatRead, answer)).toBeUndefined();
