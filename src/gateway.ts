@@ -246,7 +246,8 @@ async function createSubscriptions(
   });
   starting.defer(() => resumePoints.close());
   await resumePoints.start();
-  const sources = { log: bus.log, history: chat.history, limit: config.REPLAY_LIMIT, replayed, starts };
+  const { history, turns } = chat;
+  const sources = { log: bus.log, history, turns, limit: config.REPLAY_LIMIT, replayed, starts };
   return new Subscriptions({ ...chat, fanout, sources, resumePoints, log });
 }
 

@@ -5,6 +5,7 @@
  * Live events are not buffered while a reader is behind: the log has them. Only the last position is noted, to know when the reader
  * has caught up.
  */
+import { boundedEach } from "../bounded.ts";
 import { justBefore, latest, type Position } from "./position.ts";
 
 /** Something that is read from a log. */
@@ -76,6 +77,9 @@ interface Behind {
 
 /** Entries that are kept for one reader. */
 const MAX_READ = 1000;
+
+/** Topics that are read at the same time. Some readers have thousands. */
+const READS_AT_ONCE = 64;
 
 export class CatchUp<Entry extends CatchUpEntry> {
   readonly #reader: CatchUpReader<Entry>;
@@ -252,15 +256,23 @@ export class CatchUp<Entry extends CatchUpEntry> {
     for (const [, behind] of topics) behind.readTo = undefined;
     const attempt = (this.#attempt = {});
     const request = topics.length;
-    const reads = topics.map(([topic, behind]) => this.#readTopic(topic, behind, attempt, request));
-    const read = await Promise.all(reads).catch(async (error: unknown) => {
-      // Nothing of it is under way any more, nor is delivered, so that nothing is to be continued.
-      await Promise.allSettled(reads);
-      for (const [, behind] of topics) Object.assign(behind, { readTo: undefined, isPartial: false, pending: 0 });
-      throw error;
+    const read = new Map(topics.map(([topic]): [string, readonly Entry[]] => [topic, []]));
+    let failure: { readonly error: unknown } | undefined;
+    await boundedEach(topics, READS_AT_ONCE, async ([topic, behind]) => {
+      if (failure) return;
+      try {
+        read.set(topic, await this.#readTopic(topic, behind, attempt, request));
+      } catch (error) {
+        failure ??= { error };
+      }
     });
+    if (failure) {
+      // Nothing of it is under way any more, nor is delivered, so that nothing is to be continued.
+      for (const [, behind] of topics) Object.assign(behind, { readTo: undefined, isPartial: false, pending: 0 });
+      throw failure.error;
+    }
     // Backwards, so that the next one is taken from the end.
-    const all = [...read.flat(), ...this.#read].toSorted((a, b) =>
+    const all = [...[...read.values()].flat(), ...this.#read].toSorted((a, b) =>
       a.order < b.order ? 1 : a.order > b.order ? -1 : 0,
     );
     this.#read = this.#bounded(all);
@@ -268,6 +280,7 @@ export class CatchUp<Entry extends CatchUpEntry> {
 
   async #readTopic(topic: string, behind: Behind, attempt: object, topics: number): Promise<readonly Entry[]> {
     const isCurrent = (): boolean => this.#attempt === attempt && this.#behind.get(topic) === behind;
+    if (!isCurrent()) return [];
     let past: Past<Entry>;
     try {
       past = await this.#reader.read(topic, behind.after, behind.seen, { topics, isContinued: behind.isPartial });

@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { FairTurns } from "../fair-turns.ts";
 import type { Log } from "../log.ts";
 import type { Counts } from "../measures.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
@@ -44,6 +45,8 @@ export interface ChatDomain {
   readonly reads: KnownReads;
   readonly receipts: Receipts;
   readonly sessions: Sessions;
+  /** Of what users can cause a lot of. */
+  readonly turns: FairTurns;
   readonly typing: Typing;
   /** Resolves when it receives what is published to every instance. */
   start(): Promise<void>;
@@ -101,7 +104,8 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
   const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
   const cursorKey = new SharedCursorKey(bus, ownCursorKey(config), log);
-  const history = new History({ api, access, reads, rateLimited, cursors: cursorKey.cursors });
+  const turns = new FairTurns();
+  const history = new History({ api, access, reads, rateLimited, turns, cursors: cursorKey.cursors });
   const expectMs = config.RESUME_WINDOW;
   const backendEvents = new BackendEvents({ bus, announcements, directory, messages, receipts, expectMs });
   return {
@@ -117,6 +121,7 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
     reads,
     receipts,
     sessions,
+    turns,
     typing,
     async start() {
       await cursorKey.start();

@@ -1,6 +1,7 @@
 /** Reads whole histories, once for all who want something of the same one at the same time. */
 import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
+import type { FairTurns } from "../fair-turns.ts";
 import type { Counts } from "../measures.ts";
 import type { ChatApi, MessagePage, NextPage } from "../upstream/chat-api.ts";
 import type { Access } from "./access.ts";
@@ -142,6 +143,8 @@ export interface HistoryScansParts {
   readonly reads: KnownReads;
   /** Counts what is refused for a limit. */
   readonly rateLimited: Counts;
+  /** Of those who wait for what was read. */
+  readonly turns: FairTurns;
 }
 
 export class HistoryScans {
@@ -149,13 +152,15 @@ export class HistoryScans {
   readonly #access: Access;
   readonly #reads: KnownReads;
   readonly #limited: Counts;
+  readonly #turns: FairTurns;
   readonly #recent = new RecentPages();
   /** By token and chat: the answer is for whoever the REST API gave it to. */
   readonly #scans = new Map<string, Scan>();
   readonly #users = new Map<string, UserScans>();
   readonly #begun = new LRUCache<string, number>({ max: REMEMBERED_USERS, ttl: WINDOW_MS });
 
-  constructor({ api, access, reads, rateLimited }: HistoryScansParts) {
+  constructor({ api, access, reads, rateLimited, turns }: HistoryScansParts) {
+    this.#turns = turns;
     this.#limited = rateLimited;
     this.#api = api;
     this.#access = access;
@@ -295,7 +300,11 @@ export class HistoryScans {
         return !selections.every(({ isDone }) => isDone);
       };
       await this.readPages(identity, chatId, order, take, visited);
-      for (const selection of selections) if (!selection.isDone) selection.finish(order, visited);
+      for (const selection of selections) {
+        // Whoever gets it goes on with it, in this turn.
+        await this.#turns.next(identity.user.id);
+        if (!selection.isDone) selection.finish(order, visited);
+      }
     } catch (error) {
       for (const selection of selections) if (!selection.isDone) selection.fail(error);
     }

@@ -144,6 +144,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   protected async prepare(): Promise<void> {
     const findStart = this.#findStart;
     this.#findStart = undefined;
+    if (this.chatId === undefined && this.session.viewer.chats.size > 1) await this.#nextTurn();
     const start = (await findStart?.(() => this.#sources.log.position(this.#topics()))) ?? { start: "new" };
     this.#start = start.start;
     this.#isStarting = true;
@@ -186,11 +187,18 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     return new CatchUp<PastEvent>({
       turns: memory,
       isFull: () => this.isDone || (this.sink?.isLagging ?? true),
-      read: (topic, after, seen, { topics, isContinued }) =>
-        this.#reader.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued }),
+      read: async (topic, after, seen, { topics, isContinued }) => {
+        if (topics > 1) await this.#nextTurn();
+        return this.#reader.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued });
+      },
       deliver: (entry) => this.#deliverPast(entry),
       onCaughtUp: () => this.#caughtUp(),
     });
+  }
+
+  /** A reader of many topics lets others have their turns in between. */
+  #nextTurn(): Promise<void> {
+    return this.#sources.turns.next(this.session.user.id);
   }
 
   #caughtUp(): void {

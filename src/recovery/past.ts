@@ -22,6 +22,7 @@ import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError } from "../errors.ts";
+import type { FairTurns } from "../fair-turns.ts";
 import type { Counts } from "../measures.ts";
 import { createdSince, isCreatedSince, readMessages, type IsWanted } from "./history-and-log.ts";
 
@@ -46,6 +47,8 @@ const MAX_LATE = 1000;
 export interface PastSources {
   readonly log: EventLog<BusEvent>;
   readonly history: Pick<History, "select">;
+  /** Of readers of many topics. */
+  readonly turns: FairTurns;
   /** Events that a returning client is given at most. */
   readonly limit: number;
   /** Counts events that are delivered late, by where they are read. */

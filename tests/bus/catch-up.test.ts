@@ -269,6 +269,33 @@ describe("whatever is published, read and taken when", () => {
   });
 });
 
+test("a reader that is behind in hundreds of topics reads 64 of them at a time, and delivers in order", async () => {
+  const reader = new Reader();
+  const topics = range(1, 200).map(String);
+  for (const topic of topics) reader.catchUp.start(topic, positionAt(0, 0));
+  const running = reader.catchUp.run();
+  const most: number[] = [];
+  while (reader.reads.length > 0) {
+    most.push(reader.reads.length);
+    for (const topic of reader.reads.map((read) => read.topic)) reader.answer(topic, [logged(topic, Number(topic))]);
+    await nextTurn();
+  }
+  await running;
+  expect(most).toEqual([64, 64, 64, 8]);
+  expect(reader.delivered).toEqual(topics.map((topic) => `${topic}${topic}`));
+});
+
+test("a reader of which one of hundreds of topics cannot be read begins to read no other", async () => {
+  const reader = new Reader();
+  for (const topic of range(1, 200)) reader.catchUp.start(String(topic), positionAt(0, 0));
+  const running = reader.catchUp.run();
+  reader.reads[0]?.reject(new Error("unreadable"));
+  for (const { topic, resolve } of reader.reads.slice(1))
+    resolve({ entries: [], readTo: positionAt(Number(topic), 0) });
+  await expect(running).rejects.toThrow("unreadable");
+  expect(reader.reads.length).toBe(64);
+});
+
 describe("a reader that is live", () => {
   test("gets live events at once, and nothing is read for it", () => {
     const reader = new Reader();

@@ -11,6 +11,7 @@ import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Chat, Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { DurableStream, type StreamStart } from "../../src/fanout/durable-stream.ts";
 import type { Sink, StreamState } from "../../src/fanout/sink.ts";
 import type { PastSources, StartOutcome } from "../../src/recovery/past.ts";
@@ -152,6 +153,7 @@ function createScene(sources: Partial<PastSources> = {}, bus: Bus<BusEvent> = cr
       sources: {
         log: bus.log,
         history: NO_HISTORY,
+        turns: new FairTurns(),
         limit: 1000,
         replayed: new Counts(),
         starts: new Counts(),

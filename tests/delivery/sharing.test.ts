@@ -12,6 +12,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { METRIC_PREFIX } from "../../src/server/admin/metrics.ts";
 import { Directory } from "../../src/chat/directory.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { Counts } from "../../src/measures.ts";
 import type { ReplaySource, StartOutcome } from "../../src/recovery/past.ts";
 import type { MessageCreated } from "../../src/chat/events/message-created.ts";
@@ -211,6 +212,7 @@ test("a hundred equal subscriptions of the real schema are executed once an even
   const sources = {
     log: bus.log,
     history: { select: () => Promise.reject(new Error("the history was asked")) },
+    turns: new FairTurns(),
     limit: 1000,
     replayed: new Counts<ReplaySource>(),
     starts: new Counts<StartOutcome>(),

@@ -14,6 +14,7 @@ import type { HistoryQuestion } from "../../src/chat/history-scans.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { inOrder, withLogged } from "../../src/recovery/history-and-log.ts";
 import {
   BEFORE_THE_LOG,
@@ -121,7 +122,11 @@ function createScene({
   const user = { id: "me", name: "Mary", email: "", role: null };
   const session = new Session({ token: "t", tokenHash: "h", user }, new Directory());
   const counts = { replayed: new Counts<ReplaySource>(), starts: new Counts<StartOutcome>() };
-  const past = new ReaderPast({ log: eventLog, history: { select }, limit, ...counts }, session, type);
+  const past = new ReaderPast(
+    { log: eventLog, history: { select }, turns: new FairTurns(), limit, ...counts },
+    session,
+    type,
+  );
   return { past, asked, eventLog };
 }
 

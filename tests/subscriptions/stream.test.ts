@@ -11,6 +11,7 @@ import { createTestBus, createTestFanout } from "../support/bus.ts";
 import { DurableStream } from "../../src/fanout/durable-stream.ts";
 import { StateStream } from "../../src/fanout/state-stream.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 
 const CHAT_ID = "c1";
 
@@ -37,7 +38,14 @@ async function setUp() {
       const stream = new DurableStream<"message.created">({
         subscribers: fanout,
         spec: { type: "message.created", session, chatId: CHAT_ID },
-        sources: { log: bus.log, history, limit: 1000, replayed: new Counts(), starts: new Counts() },
+        sources: {
+          log: bus.log,
+          history,
+          turns: new FairTurns(),
+          limit: 1000,
+          replayed: new Counts(),
+          starts: new Counts(),
+        },
         start: async () => ({ start: "new" }),
       });
       await stream.open();

@@ -1,0 +1,52 @@
+/** Work that one user can cause a lot of: all of it together has a slice of each turn of the event loop, and users take turns. */
+
+/** What is done before the slice is looked at again comes on top. */
+const SLICE_MS = 8;
+
+export class FairTurns {
+  /** By user, in the order in which they have their turns. */
+  readonly #waiting = new Map<string, (() => void)[]>();
+  /** When the slice of this turn began, as `performance.now()` tells it; undefined where none has. */
+  #beganAt: number | undefined;
+
+  /** Resolves when the next piece of the user's work may be done: at once where the slice has time for it and nobody waits. */
+  async next(userId: string): Promise<void> {
+    const beganAt = this.#beganAt ?? this.#begin();
+    if (this.#waiting.size === 0 && performance.now() - beganAt < SLICE_MS) return;
+    await new Promise<void>((resolve) => {
+      const others = this.#waiting.get(userId);
+      if (others) others.push(resolve);
+      else this.#waiting.set(userId, [resolve]);
+    });
+  }
+
+  #begin(): number {
+    setImmediate(() => void this.#nextTurn());
+    return (this.#beganAt = performance.now());
+  }
+
+  async #nextTurn(): Promise<void> {
+    this.#beganAt = undefined;
+    if (this.#waiting.size === 0) return;
+    const beganAt = this.#begin();
+    do {
+      this.#resumeNext();
+      await microtasksDone();
+    } while (this.#waiting.size > 0 && performance.now() - beganAt < SLICE_MS);
+  }
+
+  /** One piece of work of the user who has waited for longest. */
+  #resumeNext(): void {
+    const [first] = this.#waiting;
+    if (!first) return;
+    const [userId, pieces] = first;
+    this.#waiting.delete(userId);
+    pieces.shift()?.();
+    if (pieces.length > 0) this.#waiting.set(userId, pieces);
+  }
+}
+
+/** Resolves when what was resumed has done all that it can do in this turn: a tick that is asked for among microtasks comes behind them. */
+function microtasksDone(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+}
