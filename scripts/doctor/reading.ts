@@ -157,7 +157,7 @@ function textIn(kind: Kind, record: object, field: string): string | undefined {
 
 const TWICE: Problem = {
   what: "chats[].id: the same chat is listed twice",
-  advice: "List each chat once: clients would show it as often.",
+  advice: "List each chat once: the gateway shows what is listed last.",
 };
 
 interface Members {

@@ -39,15 +39,15 @@ export async function listChats(questions: Questions, directory: Directory, iden
   return { chats: listed.filter(({ id }) => !refused.has(id)), askedAt };
 }
 
-/** In slices: some users have thousands. */
+/** Each chat once, as it is listed last. In slices: some users have thousands. */
 async function toChats(wire: readonly WireChat[]): Promise<readonly Chat[]> {
   const breather = new Breather();
-  const chats: Chat[] = [];
+  const chats = new Map<string, Chat>();
   for (const [index, chat] of wire.entries()) {
     if (index % BETWEEN_LOOKS === BETWEEN_LOOKS - 1 && breather.isDue) await breather.breathe();
-    chats.push(toChat(chat));
+    chats.set(chat.id, toChat(chat));
   }
-  return chats;
+  return [...chats.values()];
 }
 
 /**

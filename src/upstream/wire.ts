@@ -76,19 +76,27 @@ function firstRead(senderId: string, readBy: readonly { userId: string; readAt: 
 export const wireChat = transformed(
   z.object({
     id,
-    participants: z.array(id),
+    /** One that is null was a user who is no more. */
+    participants: z.array(id.nullish()),
     participantNames: z.array(displayName).optional().catch(undefined),
     storeName: z.string().nullish().catch(undefined),
     /** A Message in most deployments, something else (a preview text) in others: looked at by who needs it. */
     lastMessage: z.unknown().optional(),
-    unreadCount: z.number().int().nonnegative().nullish().catch(undefined),
+    /** As far as an Int of GraphQL goes. */
+    unreadCount: z.int32().nonnegative().nullish().catch(undefined),
     createdAt: instant,
     updatedAt: instant,
   }),
-  ({ participantNames = [], ...chat }) => ({
-    ...chat,
-    participantNames: chat.participants.map((userId, index) => participantNames[index] ?? userId),
-  }),
+  ({ participants, participantNames = [], ...chat }) => {
+    const members = participants.flatMap((userId, index) => {
+      return userId === null || userId === undefined ? [] : [{ userId, name: participantNames[index] ?? userId }];
+    });
+    return {
+      ...chat,
+      participants: members.map(({ userId }) => userId),
+      participantNames: members.map(({ name }) => name),
+    };
+  },
 );
 
 export const wireUser = transformed(

@@ -73,6 +73,40 @@ describe("a display name that is missing", () => {
   });
 });
 
+test("a participant that is null hides neither the chat nor the others, whose names stay theirs", async () => {
+  const participants = ["u1", null, "u3"];
+  const participantNames = ["Ann", "Somebody", "Cat"];
+  await using api = await startSmallApi({ chats: [chatRecord("c1", { participants, participantNames })] });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const [chat] = (await client.run(ChatsDocument)).chats;
+  expect(chat?.participants).toEqual([
+    { id: "u1", name: "Ann" },
+    { id: "u3", name: "Cat" },
+  ]);
+});
+
+test("a chat that is listed twice is shown once, as it is listed last", async () => {
+  const chats = [chatRecord("c1", { unreadCount: 1 }), chatRecord("c2"), chatRecord("c1", { unreadCount: 2 })];
+  await using api = await startSmallApi({ chats });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const { chats: shown } = await client.run(ChatsDocument);
+  expect(shown.map(({ id, unreadCount }) => [id, unreadCount])).toEqual([
+    ["c1", 2],
+    ["c2", 0],
+  ]);
+});
+
+test("an unread count that GraphQL has no number for is counted in the history", async () => {
+  const chats = [chatRecord("c1", { unreadCount: 2 ** 31 }), chatRecord("c2", { unreadCount: 2 ** 31 - 1 })];
+  await using api = await startSmallApi({ chats, messages: { c1: { messages: [messageRecord("m1", "c1")] } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const { chats: shown } = await client.run(ChatsDocument);
+  expect(shown.map(({ unreadCount }) => unreadCount)).toEqual([1, 2 ** 31 - 1]);
+});
+
 test("a message without readAt was read when the first of the others did", async () => {
   const readBy = [
     { userId: "u2", readAt: "2026-01-01T01:00:00Z" },
