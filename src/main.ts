@@ -1,6 +1,7 @@
 /** The process: reads the environment, runs a gateway, and tells with its exit code how that ended. */
 import module from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "./config/config.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Log } from "./log.ts";
 
@@ -48,7 +49,7 @@ export async function main({ embeddedApi }: MainOptions): Promise<void> {
       process.exit(1);
     });
     const starting = createGateway(config, { log, instance }).catch((error: unknown) =>
-      failToStart(error, config.PORT, log),
+      failToStart(error, config, log),
     );
     stopping.stops(starting, log);
     const { devApi, url } = await starting;
@@ -134,9 +135,15 @@ class Stopping {
 /** A log that nobody reads holds up no end. */
 const FLUSH_MS = 500;
 
-function failToStart(error: unknown, port: number, log: Log): never {
-  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
-    log.fatal({ port }, "the port is taken: set PORT to another, or to 0 for a free one");
+function failToStart(error: unknown, config: Config, log: Log): never {
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE" && "port" in error) {
+    const { port } = error;
+    // The same number may have been given for two of them.
+    const names = (["PORT", "ADMIN_PORT", "DEV_API_PORT"] as const).filter((name) => config[name] === port);
+    log.fatal(
+      { port, variable: names.join(" or ") },
+      "the port is taken: set the variable to another, or to 0 for a free one",
+    );
   } else {
     log.fatal({ err: error }, "the gateway could not start");
   }

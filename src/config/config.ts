@@ -2,9 +2,8 @@
  * The configuration: one table from which come the type, the start-up errors, `.env.example` and README's table
  * (`npm run codegen`). The only place that reads `process.env`.
  */
-import { existsSync } from "node:fs";
-import { loadEnvFile } from "node:process";
 import { z } from "zod";
+import { readEnvFile } from "./env-file.ts";
 import { ConfigError, parseVariable } from "./parse.ts";
 import {
   allowedHeaders,
@@ -247,7 +246,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
  * @throws ConfigError
  */
 export function readConfig(): Config {
-  if (existsSync(".env")) loadEnvFile(".env");
+  for (const [name, value] of Object.entries(readEnvFile(".env"))) process.env[name] ??= value;
   return parseConfig(process.env);
 }
 

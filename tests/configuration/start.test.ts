@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { startProcess, temporaryDirectory } from "../support/process.ts";
 
 const FAILED = { code: 1, signal: null };
@@ -54,7 +54,47 @@ test("a port in use stops the start, and the log says which", async () => {
   const { port } = neighbour.address() as AddressInfo;
   await using started = await startProcess({ env: { PORT: String(port), DEV_API_FILE: ":memory:" } });
   expect(await started.exited).toEqual(FAILED);
-  const msg = "the port is taken: set PORT to another, or to 0 for a free one";
-  expect(started.log).toMatchObject([{ level: 60, msg, port }]);
+  const msg = "the port is taken: set the variable to another, or to 0 for a free one";
+  expect(started.log).toMatchObject([{ level: 60, msg, port, variable: "PORT" }]);
   expect(neighbour.listening).toBe(true);
+});
+
+test.each([
+  ["ADMIN_PORT", { HTTP_API_URL: "http://127.0.0.1:1" }],
+  ["DEV_API_PORT", { DEV_API_FILE: ":memory:" }],
+])("a port of %s in use is named as such", async (name, more) => {
+  const neighbour = createServer().listen(0, "127.0.0.1");
+  await once(neighbour, "listening");
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => void neighbour.close());
+  const { port } = neighbour.address() as AddressInfo;
+  await using started = await startProcess({ env: { PORT: "0", [name]: String(port), ...more } });
+  expect(await started.exited).toEqual(FAILED);
+  expect(started.log).toMatchObject([{ level: 60, port, variable: name }]);
+});
+
+describe("an .env", () => {
+  test("that begins with a byte order mark loses no variable", async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, ".env"), "\ufeffPORT=file\n");
+    await using started = await startProcess({ cwd: directory.path });
+    expect(await started.exited).toEqual(FAILED);
+    expect(started.errors).toContain('PORT: expected a whole number from 0 to 65535, got "file"');
+  });
+
+  test("that is not UTF-8 stops the start", async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, ".env"), "\ufeffPORT=0\n", "utf16le");
+    await using started = await startProcess({ cwd: directory.path, env: { PORT: "0" } });
+    expect(await started.exited).toEqual(FAILED);
+    expect(started.errors).toBe("The configuration is wrong.\n.env: expected a file in UTF-8, got another encoding\n");
+  });
+
+  test("that is a directory stops the start", async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, ".env"));
+    await using started = await startProcess({ cwd: directory.path, env: { PORT: "0" } });
+    expect(await started.exited).toEqual(FAILED);
+    expect(started.errors).toBe("The configuration is wrong.\n.env: expected a file that can be read, got EISDIR\n");
+  });
 });
