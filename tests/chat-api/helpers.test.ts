@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../src/upstream/adapter/helpers.ts";
 import type { ApiMessage } from "../../src/upstream/adapter/adapter.ts";
+import { normaliseInstant } from "../../src/upstream/instant.ts";
 
 const { unwrap, id, instant, members, sender, readState, byOffset, byPageNumber, byOldestId, justSent, mapAll } =
   HELPERS;
@@ -43,7 +44,19 @@ describe("instant", () => {
     [1_767_225_600, "2026-01-01T00:00:00.000Z"],
     ["1767225600", "2026-01-01T00:00:00.000Z"],
     [1_767_225_600_123, "2026-01-01T00:00:00.123Z"],
-    [1_767_225_600_123_456, "2026-01-01T00:00:00.123Z"],
+    [1_767_225_600_123_456, "2026-01-01T00:00:00.123456Z"],
+    ["1767225600123456789", "2026-01-01T00:00:00.123456789Z"],
+    ["1767225600.123456", "2026-01-01T00:00:00.123456Z"],
+    [1_767_225_600.5, "2026-01-01T00:00:00.500Z"],
+    [0, "1970-01-01T00:00:00.000Z"],
+    [-1.5, "1969-12-31T23:59:58.500Z"],
+    [{ _seconds: 1_767_225_600, _nanoseconds: 1_234_000 }, "2026-01-01T00:00:00.001234Z"],
+    [{ seconds: "1767225600", nanos: 500_000_000 }, "2026-01-01T00:00:00.500Z"],
+    [{ $date: { $numberLong: "1767225600123" } }, "2026-01-01T00:00:00.123Z"],
+    ["2026-01-01 09:30:00 UTC", "2026-01-01T09:30:00Z"],
+    ["2026-01-01 09:30:00.123456+00", "2026-01-01T09:30:00.123456+00:00"],
+    ["2026-01-01 09:30:00-05", "2026-01-01T09:30:00-05:00"],
+    ["Thu, 01 Jan 2026 09:30:00 GMT", "Thu, 01 Jan 2026 09:30:00 GMT"],
     ["2026-01-01 09:30:00", "2026-01-01T09:30:00Z"],
     ["2026-01-01T09:30:00.123456", "2026-01-01T09:30:00.123456Z"],
     ["2026-01-01T09:30:00+02:00", "2026-01-01T09:30:00+02:00"],
@@ -51,9 +64,14 @@ describe("instant", () => {
     ["2026-01-01", "2026-01-01T00:00:00Z"],
     [{ $date: "2026-01-01T00:00:00Z" }, "2026-01-01T00:00:00Z"],
     [new Date(0), "1970-01-01T00:00:00.000Z"],
+    [new Date(Number.NaN), ""],
+    [Number.NaN, ""],
+    [1e300, ""],
     [null, ""],
   ])("of %j is %s", (value, expected) => {
     expect(instant(value)).toBe(expected);
+    // What is checked is what the helper has made of it.
+    expect(normaliseInstant(instant(value), "full") === undefined).toBe(expected === "");
   });
 
   test("without a zone is in the given one", () => {
@@ -65,6 +83,23 @@ test("members are objects, in a user each or not, or ids", () => {
   const list = [{ _id: 1, name: "Ann" }, { user: { id: "2", first_name: "Ben", last_name: "Baker" } }, "3"];
   expect(members(list)).toEqual({ participants: ["1", "2", "3"], participantNames: ["Ann", "Ben Baker", undefined] });
   expect(members(undefined)).toEqual({ participants: [], participantNames: [] });
+});
+
+test("a member is known by the user's id, whatever id the membership has, and by the name beside it", () => {
+  const list = [
+    { id: 71, user: { id: 1 }, name: "Ann" },
+    { id: 72, user: 2, name: "Ben" },
+    { id: 73, userId: 3, displayName: "", username: "cat" },
+    { id: 74, user: null, user_id: 4 },
+  ];
+  expect(members(list)).toEqual({
+    participants: ["1", "2", "3", "4"],
+    participantNames: ["Ann", "Ben", "cat", undefined],
+  });
+});
+
+test("a member who is no more is left out, and one without an id is not", () => {
+  expect(members([null, { id: 75, user: null }, { user: {} }]).participants).toEqual([""]);
 });
 
 test("a sender is an object or an id", () => {
@@ -88,6 +123,7 @@ test("the read state is of the others, the first of them first", () => {
   });
   expect(readState(["u1", "u2"], "u1", readAt)).toEqual({ readAt, readBy: [{ userId: "u2", readAt }] });
   expect(readState(undefined, "u1")).toEqual({ readAt: undefined, readBy: [] });
+  expect(readState([{ id: 76, user: null, readAt }], "u1")).toEqual({ readAt: undefined, readBy: [] });
 });
 
 describe("paging", () => {

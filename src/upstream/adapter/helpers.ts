@@ -32,53 +32,95 @@ function id(value: unknown): string {
   return inner === undefined ? "" : id(inner);
 }
 
-/** Numbers below are seconds since the epoch, below the second milliseconds, and microseconds beyond. */
-const [SECONDS_BELOW, MILLISECONDS_BELOW] = [1e11, 1e14];
+/** Numbers below are seconds since the epoch, then milliseconds, then microseconds, and nanoseconds beyond: with so many digits of a second. */
+const EPOCHS = [
+  { below: 1e11, digits: 0 },
+  { below: 1e14, digits: 3 },
+  { below: 1e17, digits: 6 },
+  { below: Infinity, digits: 9 },
+] as const;
 
 /**
- * An instant as ISO 8601: of seconds, milliseconds or microseconds since the epoch, as a number or a text, of a text with or without a
- * zone, a `Date`, or `{ $date }`. Digits beyond milliseconds are kept.
+ * An instant as ISO 8601: of seconds, milliseconds, microseconds or nanoseconds since the epoch, as a number or a text, of a text with or
+ * without a zone, a `Date`, `{ $date }`, or `{ seconds, nanos }`. Digits beyond milliseconds are kept.
  *
  * @param zone of texts that name none, like `+02:00`; UTC where absent.
  */
 function instant(value: unknown, zone = "Z"): string {
-  if (value instanceof Date) return value.toISOString();
-  if (typeof value === "number") return ofEpoch(value);
+  if (value instanceof Date) return isoOf(value.getTime());
+  if (typeof value === "number" || typeof value === "bigint") return ofEpoch(String(value));
   if (typeof value === "string") {
     const text = value.trim();
-    return /^\d+(\.\d+)?$/.test(text) ? ofEpoch(Number(text)) : withZone(text, zone);
+    return /^-?\d+(\.\d+)?$/.test(text) ? ofEpoch(text) : withZone(text, zone);
   }
-  const inner = firstOf(value, ["$date", "iso", "seconds", "_seconds"]);
+  const seconds = firstOf(value, ["seconds", "_seconds"]);
+  if (seconds !== undefined) {
+    const nanos = firstOf(value, ["nanos", "nanoseconds", "_nanoseconds"]) ?? 0;
+    return ofEpoch(`${id(seconds)}.${id(nanos).padStart(9, "0")}`);
+  }
+  const inner = firstOf(value, ["$date", "$numberLong", "iso"]);
   return inner === undefined ? "" : instant(inner, zone);
 }
 
-function ofEpoch(value: number): string {
-  const ms = value < SECONDS_BELOW ? value * 1000 : value < MILLISECONDS_BELOW ? value : value / 1000;
+function ofEpoch(text: string): string {
+  const [, sign = "", whole = "", fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) ?? [];
+  const { digits } = EPOCHS.find(({ below }) => Number(whole) < below) ?? EPOCHS[0];
+  // Before the epoch the digits of a second count backwards: those beyond milliseconds are not worth it.
+  if (whole === "" || sign !== "") return isoOf((Number(text) / 10 ** digits) * 1000);
+  const padded = whole.padStart(digits + 1, "0");
+  const iso = isoOf(Number(padded.slice(0, padded.length - digits)) * 1000);
+  const ofSecond = `${padded.slice(padded.length - digits)}${fraction}`.replace(/0+$/, "").padEnd(3, "0");
+  return iso.replace(/\.000Z$/, `.${ofSecond}Z`);
+}
+
+/** Empty where it is no time. */
+function isoOf(ms: number): string {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString();
 }
 
+const TIME_WITH_ZONE = /\d:\d\d.*(?:Z|GMT|UTC|[+-]\d\d(?::?\d\d)?)$/i;
+
 function withZone(text: string, zone: string): string {
-  const iso = text.replace(/^(\d{4}-\d\d-\d\d) (?=\d)/, "$1T").replace(/ (?=(Z|[+-]\d\d:?\d\d)$)/i, "");
+  const iso = text
+    .replace(/^(\d{4}-\d\d-\d\d) (?=\d)/, "$1T")
+    .replace(/^(\d{4}-.*\d) ?(?:UTC|GMT)$/i, "$1Z")
+    .replace(/ (?=(Z|[+-]\d\d(:?\d\d)?)$)/i, "")
+    // As Postgres writes them.
+    .replace(/(T.*[+-]\d\d)$/i, "$1:00");
   if (/^\d{4}-\d\d-\d\d$/.test(iso)) return `${iso}T00:00:00${zone}`;
-  return /T.*(Z|[+-]\d\d(:?\d\d)?)$/i.test(iso) ? iso : `${iso}${zone}`;
+  return TIME_WITH_ZONE.test(iso) ? iso : `${iso}${zone}`;
 }
 
 const NAMES = ["name", "displayName", "display_name", "fullName", "full_name", "username", "userName", "user_name"];
 
 /** What somebody is called, of an object that has it under one of the usual names; undefined where it has none. */
 function nameOf(user: unknown): string | undefined {
-  const name = firstOf(user, NAMES);
-  if (typeof name === "string") return name;
-  const parts = ["firstName", "first_name", "lastName", "last_name"].map((part) => fieldOf(user, part));
-  const full = parts.filter((part) => typeof part === "string").join(" ");
+  const [name] = textsOf(user, NAMES);
+  if (name !== undefined) return name;
+  const full = textsOf(user, ["firstName", "first_name", "lastName", "last_name"]).join(" ");
   return full === "" ? undefined : full;
 }
 
-/** The members of a chat: of objects with an id and a name, perhaps in a `user` each, or of ids. */
+/** Those of the fields that are texts with something in them. */
+function textsOf(value: unknown, names: readonly string[]): readonly string[] {
+  const fields = names.map((name) => fieldOf(value, name));
+  return fields.filter((field): field is string => typeof field === "string" && field.trim() !== "");
+}
+
+/**
+ * The members of a chat: of objects with an id and a name, perhaps in a `user` each, or of ids. One that is null, or whose `user` is null, was a
+ * user who is no more, and is left out.
+ */
 function members(list: unknown): { participants: string[]; participantNames: (string | undefined)[] } {
-  const users = (Array.isArray(list) ? list : []).map((member: unknown) => fieldOf(member, "user") ?? member);
-  return { participants: users.map(id), participantNames: users.map(nameOf) };
+  const found = (Array.isArray(list) ? list : []).flatMap((member: unknown) => {
+    const user = fieldOf(member, "user");
+    // What joins a user to a chat has an id of its own, which is nobody's.
+    const userId = id(user) || id(firstOf(member, ["userId", "user_id"])) || (user === undefined ? id(member) : "");
+    const isNobody = userId === "" && (member === null || user === null);
+    return isNobody ? [] : [{ userId, name: nameOf(user) ?? nameOf(member) }];
+  });
+  return { participants: found.map(({ userId }) => userId), participantNames: found.map(({ name }) => name) };
 }
 
 /** Who wrote a message: of an object with an id and a name, or of an id. */
@@ -92,7 +134,8 @@ function sender(user: unknown): { senderId: string; senderName: string | undefin
  */
 function readState(list: unknown, senderId: string, at?: unknown): Pick<ApiMessage, "readAt" | "readBy"> {
   const entries = (Array.isArray(list) ? list : []).flatMap((entry: unknown) => {
-    const userId = id(firstOf(entry, ["user", "userId", "user_id", "reader"]) ?? entry);
+    const user = firstOf(entry, ["user", "userId", "user_id", "reader"]);
+    const userId = id(fieldOf(entry, "user") === null ? user : (user ?? entry));
     const readAt = instant(firstOf(entry, ["readAt", "read_at", "at", "timestamp", "date"]) ?? at);
     return userId === "" || userId === senderId || readAt === "" ? [] : [{ userId, readAt }];
   });
