@@ -1,4 +1,5 @@
 /** What an answer of the REST API means: its body's shape, or the error that it means. */
+import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { HttpAnswer } from "./exchange.ts";
@@ -14,7 +15,7 @@ export function refusalOf(route: Route<unknown>, answer: HttpAnswer): GatewayErr
     return unavailable(route, `answered ${answer.status}`, { retryAfterMs: requestedWaitMs(answer) });
   }
   if (code !== "BAD_USER_INPUT") return new GatewayError(code);
-  const message = sentenceOf(answer.text);
+  const message = reasonOf(answer);
   return new GatewayError(code, {
     ...(message === undefined ? {} : { message }),
     ...(route.argument === undefined ? {} : { argument: route.argument }),
@@ -24,15 +25,11 @@ export function refusalOf(route: Route<unknown>, answer: HttpAnswer): GatewayErr
 const sentence = z.string().trim().min(1).max(500).optional().catch(undefined);
 const errorBody = z.object({ error: sentence, message: sentence });
 
-/** The reason that the body of a refusal gives, where it has a sentence; else undefined. */
-export function reasonOf(answer: HttpAnswer): string | undefined {
-  return sentenceOf(answer.text);
-}
-
-/** What the API says of a request that it refused, where that is something to show to a person. */
-function sentenceOf(text: string): string | undefined {
-  const body = errorBody.safeParse(shortJsonOf(text)).data;
-  return body?.error ?? body?.message;
+/** The reason that the body of a refusal gives, where it has a sentence, which is something to show to a person; else undefined. */
+export function reasonOf({ status, text }: HttpAnswer): string | undefined {
+  const { error, message } = errorBody.safeParse(shortJsonOf(text)).data ?? {};
+  // Some frameworks have the name of the status in `error`, and the sentence in `message`.
+  return error === undefined || error === STATUS_CODES[status] ? (message ?? error) : error;
 }
 
 /**
@@ -58,7 +55,7 @@ export async function readJson(
   request: Pick<HttpRequest, "method" | "template">,
   { text, encoding = "identity" }: HttpAnswer,
 ): Promise<unknown> {
-  if (encoding.toLowerCase() !== "identity") {
+  if (isCoded(encoding)) {
     throw unavailable(
       request,
       `answered with content-encoding ${encoding.slice(0, 20)}, though identity was asked for`,
@@ -71,6 +68,11 @@ export async function readJson(
     if (error instanceof SyntaxError) throw unavailable(request, "answered with something that is not JSON");
     throw error;
   }
+}
+
+/** Whether a list of codings names one that changes the body. */
+function isCoded(encoding: string): boolean {
+  return !encoding.split(",").every((coding) => /^(identity)?$/i.test(coding.trim()));
 }
 
 /** Undefined for what is no JSON, or too long to be the body of an error. */

@@ -138,6 +138,16 @@ test("signed bodies that are wrong are refused with 400, which names the field",
   expect((await messages.next()).messageAdded.content).toBe("told");
 });
 
+test("a body that begins with a byte order mark is accepted", async () => {
+  await using gateway = await start();
+  await using client = connect(gateway.wsUrl, alice.token);
+  const added = client.subscribe(MessageAddedDocument, { chatId: team });
+  await client.run(ChatsDocument);
+  const body = `\ufeff${JSON.stringify({ ...CREATED, timestamp: new Date().toISOString() })}`;
+  expect(await postEvent(gateway.url, body)).toMatchObject({ status: 202, body: "" });
+  expect((await added.next()).messageAdded.id).toBe("m1");
+});
+
 test("of an unsigned body nothing is said but that it is unsigned", async () => {
   await using gateway = await start();
   const answer = await postEvent(gateway.url, "{", { secret: OTHER_SECRET });

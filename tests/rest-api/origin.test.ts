@@ -146,3 +146,10 @@ test("no coding of answers is welcome, and one that comes all the same is named"
   expect(String(cause)).toContain("answered with content-encoding gzip, though identity was asked for");
   expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
 });
+
+test.each(["", "Identity", "identity, identity"])("an answer whose coding is %j is read", async (coding) => {
+  const answer = json(200, { chat: CHAT }, { "content-encoding": coding });
+  await using server = await startScriptedServer(answer);
+  await using api = chatApiAt(server.url);
+  expect(await api.chat(TOKEN, "c1")).toMatchObject({ id: CHAT.id });
+});

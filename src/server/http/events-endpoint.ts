@@ -142,7 +142,8 @@ function isSigned(webhook: Webhook, { headers }: IncomingMessage, body: string):
 function parse(body: string): { readonly event: BackendEvent } | { readonly error: string } {
   let json: unknown;
   try {
-    json = JSON.parse(body);
+    // A byte order mark belongs to what is signed, and not to the JSON.
+    json = JSON.parse(body.replace(/^\uFEFF/, ""));
   } catch {
     return { error: "The body is not JSON." };
   }
