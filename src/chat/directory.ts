@@ -9,6 +9,7 @@ import { Breather } from "../upstream/breather.ts";
 import { SmallSet } from "../small-set.ts";
 import type { ChatDetails } from "./events/chat-changed.ts";
 import type { Chat, User } from "./model.ts";
+import { areSame, rename, withNames } from "./participants.ts";
 import type { KnownChat, Session, Viewer } from "./session.ts";
 import { UnknownChats } from "./unknown-chats.ts";
 
@@ -204,8 +205,13 @@ export class Directory {
   #learn(chat: Pick<Chat, "id" | "participants">, askedAt: number, since: Position | undefined): boolean {
     const current = this.#current(chat.id);
     // Before anything is made of the participants: each of a thousand members who connect lists all of them.
-    if (current && (current.changedAt > askedAt || areSame(current.participants, chat.participants))) return false;
-    const participants = new Map(chat.participants.map((user) => [user.id, user]));
+    if (current && current.changedAt > askedAt) return false;
+    if (current && areSame(current.participants, chat.participants)) {
+      // An API may have other names for other viewers: lists are told of those alone that the backend tells of.
+      if (rename(current, chat.participants) && since !== undefined) this.#noteMembers(current);
+      return false;
+    }
+    const participants = withNames(chat.participants, current?.participants);
     const viewers = [...participants.keys()].flatMap((id) => this.#viewers.get(id) ?? []);
     const known = current ?? (viewers.length > 0 ? this.#add(chat.id) : undefined);
     if (!known) return false;
@@ -221,8 +227,12 @@ export class Directory {
     for (const viewer of known.viewers) if (!participants.has(viewer.userId)) this.#leave(viewer, known);
     // The members of a chat that is new have joined it, and learn about all of it.
     if (added.length > 0 && !isNew) for (const listener of this.#listeners) listener.added?.(known, added);
-    for (const listener of this.#listeners) listener.membersChanged?.(known);
+    this.#noteMembers(known);
     return true;
+  }
+
+  #noteMembers(chat: KnownChat): void {
+    for (const listener of this.#listeners) listener.membersChanged?.(chat);
   }
 
   /** The chat is gone. */
@@ -254,7 +264,7 @@ export class Directory {
     this.#setParticipants(known, participants);
     const viewer = this.#viewers.get(userId);
     if (viewer) this.#leave(viewer, known);
-    for (const listener of this.#listeners) listener.membersChanged?.(known);
+    this.#noteMembers(known);
   }
 
   /** The backend says what the chat is like. */
@@ -327,9 +337,4 @@ function earlierOf(one: Position | undefined, other: Position): Position {
 
 function memberKey(userId: string, chatId: string): string {
   return JSON.stringify([userId, chatId]);
-}
-
-/** Whether these users, each of whom is there once, are the participants that are known. */
-function areSame(known: ReadonlyMap<string, User>, users: readonly User[]): boolean {
-  return known.size === users.length && users.every(({ id }) => known.has(id));
 }

@@ -5,6 +5,7 @@ import { connect, type Received } from "../support/client.ts";
 import { EVENTS_SECRET, tell, type Said } from "../support/events.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import {
+  ChatsChangedDocument,
   ChatsDocument,
   MeDocument,
   MessageAddedDocument,
@@ -139,6 +140,29 @@ test("chat.updated takes effect on running subscriptions, both ways, and the soc
   expect(await Promise.all(ofAll.map(contentOf))).toEqual(["without Bob", "barrier", "without Bob"]);
   expect(await contentOf(stayingInShop)).toBe("without Bob");
   expect(removedFromShop.waiting).toEqual([]);
+});
+
+test("chat.updated renames members for what comes later, and an answer without names takes none away", async () => {
+  await using gateway = await start();
+  await using client = connect(gateway.wsUrl, alice.token);
+  await using receipts = client.subscribe(ReadReceiptDocument, { chatId: shop });
+  await using lists = client.subscribe(ChatsChangedDocument);
+  await lists.next();
+  await client.run(ChatsDocument);
+  const { participants, ...chat } = chatOf(shop, [alice, bob]);
+  const rename = (participantNames: string[]): Promise<void> =>
+    tell(gateway, { type: "chat.updated", data: { chat: { ...chat, participants, participantNames } } });
+  const readAt = (second: number): string => `2026-02-01T10:00:0${second}.000Z`;
+  const readBy = (userId: string, second: number): Promise<void> =>
+    tell(gateway, { type: "message.read", data: { chatId: shop, messageId: "m1", userId, readAt: readAt(second) } });
+  await rename([alice.name, "Robert"]);
+  await readBy(bob.id, 1);
+  expect((await receipts.next()).readReceipt.reader.name).toBe("Robert");
+  const [changed] = (await lists.next()).chatsChanged.changed;
+  expect(changed?.participants.map(({ name }) => name)).toEqual([alice.name, "Robert"]);
+  await rename(participants);
+  await readBy(bob.id, 2);
+  expect((await receipts.next()).readReceipt.reader.name).toBe("Robert");
 });
 
 test("chat.deleted ends the subscriptions to the chat, and leaves the others alone", async () => {

@@ -1,0 +1,20 @@
+/** The participants of a chat that is known, and what an answer of the REST API makes of them. */
+import type { User } from "./model.ts";
+import type { KnownChat } from "./session.ts";
+
+/** Whether these users, each of whom is there once, are the participants that are known. */
+export function areSame(known: ReadonlyMap<string, User>, users: readonly User[]): boolean {
+  return known.size === users.length && users.every(({ id }) => known.has(id));
+}
+
+/** Users by id. Whose name is the id, for lack of another, keeps the one that is known. */
+export function withNames(users: readonly User[], known?: ReadonlyMap<string, User>): ReadonlyMap<string, User> {
+  return new Map(users.map((user) => [user.id, user.name === user.id ? (known?.get(user.id) ?? user) : user]));
+}
+
+/** Takes the names of the same members as before. Returns whether one of them is another. */
+export function rename(chat: KnownChat, users: readonly User[]): boolean {
+  if (users.every(({ id, name }) => name === id || chat.participants.get(id)?.name === name)) return false;
+  chat.participants = withNames(users, chat.participants);
+  return true;
+}
