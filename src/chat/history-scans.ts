@@ -235,10 +235,12 @@ export class HistoryScans {
       visited.push(next);
       next = await this.#readPage(identity, chatId, order, take, next);
       if (!next) return;
-      if (seen.has(next.value)) break;
+      if (seen.has(next.value)) throw unreadable("its pages run in a circle");
       seen.add(next.value);
     }
-    throw new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error("the pages of a chat's history have no end") });
+    throw unreadable(
+      `it has more than ${MAX_UPSTREAM_PAGES} pages; larger ones, up to ${UPSTREAM_PAGE_SIZE} messages, would do`,
+    );
   }
 
   /** A function of its own: one that waits for the next page keeps this one in memory until it has come. */
@@ -323,4 +325,8 @@ export class HistoryScans {
     this.#limited.add("histories");
     throw new GatewayError("CURSOR_EXPIRED");
   }
+}
+
+function unreadable(why: string): GatewayError {
+  return new GatewayError("UPSTREAM_UNAVAILABLE", { cause: new Error(`a chat's history cannot be read: ${why}`) });
 }

@@ -8,6 +8,8 @@ import { errorIn, refusal } from "../support/errors.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { ChatDocument, ChatHistoryDocument, MeDocument } from "../support/generated/graphql.ts";
 import { runnerOver, TRANSPORTS, type Runner } from "../support/runner.ts";
+import { json } from "../support/scripted-server.ts";
+import { chatRecord, messageRecord, startSmallApi } from "../support/small-api.ts";
 
 const [alice, bob] = DEMO_USERS;
 const { shop, team } = DEMO_CHATS;
@@ -46,6 +48,13 @@ function longChat({ data }: TestGateway["api"], count: number): string {
     data.addMessage({ chatId, senderId: n % 2 === 0 ? alice.id : bob.id, content: `message ${n}`, createdAt });
   }
   return chatId;
+}
+
+/** What the log says of operations that the REST API has failed. */
+function causesOf({ logged }: TestGateway): unknown[] {
+  return logged
+    .filter(({ msg }) => msg === "the REST API failed an operation")
+    .map(({ err }) => (err as Error).message);
 }
 
 /** Every page from the newest back to the oldest. */
@@ -169,8 +178,24 @@ describe("an API whose pages run in a circle is found out", () => {
     const messages = gateway.api.data.messages(shop).slice(0, 2);
     using _ = gateway.api.faults.answer({ body: { messages, ...next } }, { path: `/chats/${shop}/messages` });
     expect(await refusal(client.run(ChatDocument, { id: shop }))).toMatchObject({ code: "UPSTREAM_UNAVAILABLE" });
+    expect(causesOf(gateway)).toEqual(["a chat's history cannot be read: its pages run in a circle"]);
     expect((await client.run(ChatDocument, { id: team })).chat.messages.nodes).toHaveLength(6);
   });
+});
+
+test("of a history with more than a thousand pages the log says that these are too many", async () => {
+  let page = 0;
+  await using api = await startSmallApi({
+    chats: [chatRecord("c1")],
+    answer: ({ url }) => {
+      if (!url.startsWith("/chats/c1/messages")) return undefined;
+      return json(200, { messages: [messageRecord(`m${page}`, "c1")], nextToken: String(page++) });
+    },
+  });
+  await using gateway = await startGateway({ HTTP_API_URL: api.url });
+  await using client = connect(gateway.wsUrl, "token");
+  expect(await refusal(client.run(ChatDocument, { id: "c1" }))).toMatchObject({ code: "UPSTREAM_UNAVAILABLE" });
+  expect(causesOf(gateway)).toEqual([expect.stringContaining("it has more than 1000 pages")]);
 });
 
 describe.each(TRANSPORTS)("over %s", (transport) => {
