@@ -1,6 +1,6 @@
 /** The shapes of the contract: those that the gateway reads, and stricter where it would read something else than was meant. */
 import { z } from "zod";
-import { id, instant, type WireMessage } from "../../src/upstream/wire.ts";
+import { id, instant, pageKey, type WireMessage } from "../../src/upstream/wire.ts";
 import { adviceFor, locate, misplaced, type Kind } from "./foreign.ts";
 import type { Problem } from "./report.ts";
 
@@ -66,7 +66,7 @@ export const page = {
   shape: z.object({
     messages: z.array(message),
     nextToken: z.string().nullish(),
-    lastEvaluatedKey: z.object({ id }).nullish(),
+    lastEvaluatedKey: pageKey,
   }),
   of: { kind: "message", container: "messages", record: message },
 } as const;
@@ -121,7 +121,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   readAt: "Send an instant like 2026-01-31T09:30:00.000Z, null or nothing: it is when the message was read.",
   nextToken: "Send a text, or, on the last page, an empty one, null or nothing: the next page is asked for with it.",
   lastEvaluatedKey:
-    'Send { "id": "…" }, or, on the last page, null or nothing: the next page is asked for with that id.',
+    'Send { "id": "…" }, or, on the last page, an empty object, null or nothing: the next page is asked for with that id.',
 };
 
 const OTHERWISE = "Answer what the contract says: anything else is UPSTREAM_UNAVAILABLE to the gateway's clients.";

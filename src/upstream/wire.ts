@@ -115,11 +115,17 @@ export const wireChats = z.object({ chats: z.array(wireChat) });
 export const wireChatAnswer = z.object({ chat: wireChat });
 export const wireMessageAnswer = z.object({ message: wireMessage });
 
+/** Where the next page begins, in the second dialect. An empty object, as well as null or nothing, says that there is none. */
+export const pageKey = z.preprocess(
+  (value) => (typeof value === "object" && value !== null && Object.keys(value).length === 0 ? null : value),
+  z.object({ id }).nullish(),
+);
+
 /** One page of history. Two paging dialects exist; a page has the continuation of one of them, or is the last. An empty one is none. */
 export const wirePage = z.object({
   messages: z.array(wireMessage),
   nextToken: z.string().nullish(),
-  lastEvaluatedKey: z.object({ id }).nullish(),
+  lastEvaluatedKey: pageKey,
 });
 
 /** A list whose records are read one by one, so that one that cannot be read hides no other. */

@@ -135,8 +135,11 @@ test("a reader that cannot be read hides no other", async () => {
   });
 });
 
-test("an empty nextToken is the end of a history", async () => {
-  const page = { messages: [messageRecord("m1", "c1")], nextToken: "" };
+test.each([
+  ["nextToken", { nextToken: "" }],
+  ["lastEvaluatedKey", { lastEvaluatedKey: {} }],
+])("an empty %s is the end of a history", async (_dialect, end) => {
+  const page = { messages: [messageRecord("m1", "c1")], ...end };
   await using api = await startSmallApi({ chats: [chatRecord("c1")], messages: { c1: page } });
   await using gateway = await gatewayOf(api);
   await using client = connect(gateway.wsUrl, "token");
