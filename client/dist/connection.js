@@ -29,6 +29,7 @@ export class Connection {
     #endPause;
     constructor({ url, token, clientId, onSignedOut }) {
         this.#token = tokenSource(this, token);
+        const { signal } = this.#closing;
         this.client = createClient({
             url: async () => {
                 // When it is time to connect, and there is a token that the gateway has not refused.
@@ -36,9 +37,7 @@ export class Connection {
                     if (this.#failures > 0)
                         await this.#pause();
                     try {
-                        const hasToken = await this.#token.next();
-                        const { signal } = this.#closing;
-                        if (!hasToken && !signal.aborted) {
+                        if (!(await this.#token.next()) && !signal.aborted) {
                             this.#end();
                             onSignedOut?.();
                         }
@@ -78,7 +77,7 @@ export class Connection {
                 },
             },
         });
-        onWake(this.#wake, this.#closing.signal);
+        onWake(this.#wake, signal);
     }
     /**
      * Subscribes, for as long as the gateway lets it. `variables` are read anew at each connect.

@@ -15,7 +15,7 @@ interface PersistentSink {
  * @param payload sent as it is at each connect.
  * @returns ends it.
  */
-export declare function persist(client: Client, payload: SubscribePayload, sink: PersistentSink, maySucceed: (failure: Failure) => boolean): () => void;
+export declare function persist(client: Client, payload: SubscribePayload, sink: PersistentSink, maySucceed: (failure: Failure) => unknown): () => void;
 /**
  * Runs an operation of the kit, and again after errors that may pass.
  *

@@ -45,9 +45,9 @@ export function resumable(client) {
             error: ({ cause }) => running.delete(stop) && sink.error(cause),
         }, ({ isPassing, cause }) => isPassing &&
             // Nothing is missed by starting again: the latter begin with the present state, whenever they begin.
-            (!!variables[after] || /\b(chats|presence|typing)Changed\b/.test(query)) &&
+            (variables[after] || /(chats|presence|typing)Changed/.test(query)) &&
             // These close codes another attempt would end with as well; after 4408 and 4499 it may succeed.
-            !/^44(?!08|99)/.test(String(cause?.code)));
+            !/^44(?!08|99)/.test(cause?.code));
         const stop = () => {
             end();
             complete();

@@ -36,9 +36,8 @@ export class Timeline {
             this.#receipts.set(`${messageId} ${reader.id}`, receipt);
     }
     #apply({ messageId, readAt, reader }, messages, isNew) {
-        const readAtMs = Date.parse(readAt);
         for (const [id, message] of messages)
-            if (messageId ? messageId === id : isNew || +message.at <= readAtMs)
+            if (messageId ? messageId === id : isNew || +message.at <= Date.parse(readAt))
                 this.#addReader(id, reader);
     }
     #addReader(messageId, reader) {

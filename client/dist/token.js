@@ -19,8 +19,6 @@ export function tokenSource(session, source) {
     };
     const watch = () => {
         clearTimeout(timer);
-        if (!session.socket)
-            return;
         const watched = current;
         const leftMs = expiryOf(watched) - Date.now();
         const renew = async () => {
@@ -32,7 +30,7 @@ export function tokenSource(session, source) {
                     .catch(() => undefined);
             watch();
         };
-        if (leftMs > LAST_MS)
+        if (session.socket && leftMs > LAST_MS)
             timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
     };
     session.listeners.add(watch);
@@ -46,7 +44,8 @@ export function tokenSource(session, source) {
 function expiryOf(token) {
     try {
         const claims = token?.split(".")[1];
-        return JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000;
+        // "-" stands for "+". Read as "/" it changes texts among the claims, but no number.
+        return JSON.parse(atob(claims.replace(/[-_]/g, "/"))).exp * 1000;
     }
     catch {
         return NaN;

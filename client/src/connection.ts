@@ -46,15 +46,14 @@ export class Connection {
 
   constructor({ url, token, clientId, onSignedOut }: ChatClientOptions) {
     this.#token = tokenSource(this, token);
+    const { signal } = this.#closing;
     this.client = createClient({
       url: async () => {
         // When it is time to connect, and there is a token that the gateway has not refused.
         for (;;) {
           if (this.#failures > 0) await this.#pause();
           try {
-            const hasToken = await this.#token.next();
-            const { signal } = this.#closing;
-            if (!hasToken && !signal.aborted) {
+            if (!(await this.#token.next()) && !signal.aborted) {
               this.#end();
               onSignedOut?.();
             }
@@ -91,7 +90,7 @@ export class Connection {
         },
       },
     });
-    onWake(this.#wake, this.#closing.signal);
+    onWake(this.#wake, signal);
   }
 
   /**

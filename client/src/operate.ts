@@ -24,7 +24,7 @@ export function persist(
   client: Client,
   payload: SubscribePayload,
   sink: PersistentSink,
-  maySucceed: (failure: Failure) => boolean,
+  maySucceed: (failure: Failure) => unknown,
 ): () => void {
   let failures = 0;
   let isOver = false;

@@ -51,9 +51,9 @@ export function resumable(client: Client): Client {
       ({ isPassing, cause }) =>
         isPassing &&
         // Nothing is missed by starting again: the latter begin with the present state, whenever they begin.
-        (!!variables[after] || /\b(chats|presence|typing)Changed\b/.test(query)) &&
+        (variables[after] || /(chats|presence|typing)Changed/.test(query)) &&
         // These close codes another attempt would end with as well; after 4408 and 4499 it may succeed.
-        !/^44(?!08|99)/.test(String((cause as { readonly code?: number } | undefined)?.code)),
+        !/^44(?!08|99)/.test((cause as { readonly code?: string } | undefined)?.code as string),
     );
     const stop = (): void => {
       end();

@@ -52,9 +52,8 @@ export class Timeline {
     messages: Iterable<readonly [string, ShownMessage]>,
     isNew?: boolean,
   ): void {
-    const readAtMs = Date.parse(readAt);
     for (const [id, message] of messages)
-      if (messageId ? messageId === id : isNew || +message.at <= readAtMs) this.#addReader(id, reader);
+      if (messageId ? messageId === id : isNew || +message.at <= Date.parse(readAt)) this.#addReader(id, reader);
   }
 
   #addReader(messageId: string, reader: User): void {

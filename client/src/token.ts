@@ -41,7 +41,6 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
   };
   const watch = (): void => {
     clearTimeout(timer);
-    if (!session.socket) return;
     const watched = current;
     const leftMs = expiryOf(watched) - Date.now();
     const renew = async (): Promise<void> => {
@@ -53,7 +52,7 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
           .catch(() => undefined);
       watch();
     };
-    if (leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
+    if (session.socket && leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
   };
   session.listeners.add(watch);
   return {
@@ -67,7 +66,8 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
 function expiryOf(token: Token): number {
   try {
     const claims = token?.split(".")[1] as string;
-    return (JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/"))) as { exp: number }).exp * 1000;
+    // "-" stands for "+". Read as "/" it changes texts among the claims, but no number.
+    return (JSON.parse(atob(claims.replace(/[-_]/g, "/"))) as { exp: number }).exp * 1000;
   } catch {
     return NaN;
   }
