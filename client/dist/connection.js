@@ -52,7 +52,7 @@ export class Connection {
                     }
                 }
             },
-            connectionParams: () => ({ token: this.#token.current(), clientId, streamStates: true }),
+            connectionParams: () => ({ token: this.#token.use(), clientId, streamStates: true }),
             generateID: (payload) => ((this.#followed.get(payload) ?? {}).id = uniqueId()),
             shouldRetry: () => true,
             retryAttempts: Infinity,

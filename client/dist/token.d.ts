@@ -10,10 +10,11 @@ interface Session {
 }
 /** The next token, whenever one is needed. */
 export interface TokenSource {
-    current(): Token;
+    /** The token to connect with. */
+    use(): Token;
     /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
     next(): Promise<boolean>;
-    /** The gateway has refused the current token. */
+    /** The gateway has ended the session: its token is not used again. */
     refuse(): void;
 }
 /**

@@ -8,6 +8,8 @@ const LONGEST_TIMER_MS = 86_400_000;
  */
 export function tokenSource(session, source) {
     let current;
+    /** What the session goes on with: a newer token that did not reach the gateway is not refused with it. */
+    let used;
     let refused;
     let timer;
     const next = async () => {
@@ -24,10 +26,9 @@ export function tokenSource(session, source) {
         const renew = async () => {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
             await next().catch(() => false);
-            if (current !== watched)
-                session
-                    .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
-                    .catch(() => undefined);
+            const token = current;
+            if (token !== watched)
+                session.run("mutation($token:String!){refreshToken(token:$token){id}}", { token }, 0).then(() => (used = token), () => undefined);
             watch();
         };
         if (session.socket && leftMs > LAST_MS)
@@ -35,9 +36,9 @@ export function tokenSource(session, source) {
     };
     session.listeners.add(watch);
     return {
-        current: () => current,
+        use: () => (used = current),
         next,
-        refuse: () => (refused = current),
+        refuse: () => (refused = used),
     };
 }
 /** In ms since 1970; NaN where the token is no JWT or never expires. */

@@ -18,10 +18,11 @@ interface Session {
 
 /** The next token, whenever one is needed. */
 export interface TokenSource {
-  current(): Token;
+  /** The token to connect with. */
+  use(): Token;
   /** Asks for a token; false where there is none but the one that was refused. Rejects where the application's function does. */
   next(): Promise<boolean>;
-  /** The gateway has refused the current token. */
+  /** The gateway has ended the session: its token is not used again. */
   refuse(): void;
 }
 
@@ -31,6 +32,8 @@ export interface TokenSource {
  */
 export function tokenSource(session: Session, source: ChatClientOptions["token"]): TokenSource {
   let current: Token;
+  /** What the session goes on with: a newer token that did not reach the gateway is not refused with it. */
+  let used: Token;
   let refused: Token;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const next = async (): Promise<boolean> => {
@@ -46,19 +49,21 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
       await next().catch(() => false);
-      if (current !== watched)
-        session
-          .run("mutation($token:String!){refreshToken(token:$token){id}}", { token: current }, 0)
-          .catch(() => undefined);
+      const token = current;
+      if (token !== watched)
+        session.run("mutation($token:String!){refreshToken(token:$token){id}}", { token }, 0).then(
+          () => (used = token),
+          () => undefined,
+        );
       watch();
     };
     if (session.socket && leftMs > LAST_MS) timer = setTimeout(renew, Math.min(leftMs / 2, LONGEST_TIMER_MS));
   };
   session.listeners.add(watch);
   return {
-    current: () => current,
+    use: () => (used = current),
     next,
-    refuse: () => (refused = current),
+    refuse: () => (refused = used),
   };
 }
 

@@ -80,6 +80,22 @@ describe.concurrent("the connection of a kit client", () => {
     await live(client);
   });
 
+  test("goes on with a fresh token that could not be passed on while the session lasted", async ({ expect }) => {
+    await using world = await startWorld({ HTTP_API_RETRIES: "1" });
+    const [alice] = world.api.users;
+    const fresh = world.api.data.issueToken(alice?.id ?? "");
+    const first = world.api.data.issueToken(alice?.id ?? "", { expiresAt: new Date(Date.now() + 6000) });
+    world.api.faults.unavailable({ token: fresh, times: 1 });
+    const signedOut = vi.fn<() => void>();
+    let asked = 0;
+    const client = world.open({ token: () => (asked++ === 0 ? first : fresh), onSignedOut: signedOut });
+    await live(client);
+    await expect.poll(() => world.relay.accepted).toBeGreaterThan(1);
+    await live(client);
+    expect(world.api.faults.requests.count({ token: fresh, path: "/auth/profile" })).toBeGreaterThan(1);
+    expect(signedOut).not.toHaveBeenCalled();
+  });
+
   test("ends when the token is refused and there is no other", async ({ expect }) => {
     await using world = await startWorld();
     const signedOut = vi.fn<() => void>();
