@@ -5,6 +5,8 @@ import type { ChatStorage, ShownMessage } from "./types.js";
 export interface OpenChat {
     /** Whether everything that was missed has come: a message that was tried before is then known to be there or not. */
     readonly isLive: boolean;
+    /** When the newest message was persisted, in ms since 1970; 0 where there is none. */
+    readonly newestAt: number;
     has(messageId: string): boolean;
     changed(): void;
 }

@@ -10,6 +10,7 @@ export declare class OpenRoom implements Room, OpenChat {
     constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList);
     open(): this;
     get isLive(): boolean;
+    get newestAt(): number;
     has(messageId: string): boolean;
     changed(): void;
     /** One page at a time, however often it is called. */

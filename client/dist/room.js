@@ -1,6 +1,6 @@
 import { derived, toggle } from "./store.js";
 import { brief, Timeline } from "./timeline.js";
-import { CLOCK_SKEW_MS, FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.js";
+import { FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.js";
 /** An open chat: what everybody who opened it shares. */
 export class OpenRoom {
     messages = derived(() => ({
@@ -64,6 +64,9 @@ export class OpenRoom {
     }
     get isLive() {
         return !!(this.#error || this.#stream?.isLive);
+    }
+    get newestAt() {
+        return Math.max(0, ...[...this.#timeline.messages.values()].map(({ at }) => +at));
     }
     has(messageId) {
         return this.#timeline.messages.has(messageId);
@@ -190,7 +193,7 @@ export class OpenRoom {
         // Loaded anew meanwhile: this page may not be the one before.
         if (this.#start !== before)
             return;
-        this.#timeline.insert(nodes, (message) => this.#show(message, message.id), 0);
+        this.#insert(nodes, 0);
         this.#start = start;
     }
     /** The newest messages, or the newest before a cursor. */
@@ -214,8 +217,8 @@ export class OpenRoom {
             return id;
         const copy = this.#outbox.of(this.#id).find((pending) => pending.id || clientMessageId
             ? pending.id === id || pending.key === clientMessageId
-            : // The history does not know keys. One whose answer was lost is recognised by what it says.
-                pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS);
+            : // The history does not know keys. One whose answer was lost is recognised by what it says, if it was not there before.
+                pending.text.trim() === text && pending.triedAfter < Date.parse(at));
         if (copy)
             this.#outbox.discard(copy.key);
         return copy?.key ?? clientMessageId ?? id;

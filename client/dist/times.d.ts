@@ -20,7 +20,5 @@ export declare const MOST_FILLED = 1000;
 /** How often typing, and reading, is sent to the gateway. */
 export declare const TYPING_EVERY_MS = 2000;
 export declare const READ_EVERY_MS = 1000;
-/** A phone's clock may be so much ahead of the server's. */
-export declare const CLOCK_SKEW_MS = 60000;
 /** Messages that are remembered, to recognise a repetition. */
 export declare const REMEMBERED = 1000;

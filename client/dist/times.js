@@ -20,8 +20,6 @@ export const MOST_FILLED = 1000;
 /** How often typing, and reading, is sent to the gateway. */
 export const TYPING_EVERY_MS = 2000;
 export const READ_EVERY_MS = 1000;
-/** A phone's clock may be so much ahead of the server's. */
-export const CLOCK_SKEW_MS = 60_000;
 /** Messages that are remembered, to recognise a repetition. */
 export const REMEMBERED = 1000;
 //# sourceMappingURL=times.js.map

@@ -9,6 +9,8 @@ import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.ts";
 export interface OpenChat {
   /** Whether everything that was missed has come: a message that was tried before is then known to be there or not. */
   readonly isLive: boolean;
+  /** When the newest message was persisted, in ms since 1970; 0 where there is none. */
+  readonly newestAt: number;
   has(messageId: string): boolean;
   changed(): void;
 }
@@ -43,15 +45,27 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
     const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
     if (!next || sending || !connection.socket) return rooms.forEach((chat) => chat.changed());
+    next.triedAfter ??= rooms.get(next.chatId)?.newestAt;
     if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) next.state = "failed";
     else {
       sending = next;
-      stop = send(connection, next, (state, id) => {
+      const finish = (state: Pending["state"], id?: string): void => {
         sending = undefined;
         next.state = state;
         next.id = id;
         change(messages);
-      });
+      };
+      stop = operate<{ readonly id: string }>(
+        connection.client,
+        {
+          query:
+            "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
+          variables: { id: next.chatId, text: next.text, key: next.key },
+        },
+        ({ id }) => finish("sent", id),
+        () => finish("failed"),
+        Date.now() + RETRY_FOR_MS,
+      );
     }
     change(messages);
   };
@@ -90,22 +104,4 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
       flush();
     },
   };
-}
-
-/** The result aborts it. */
-function send(
-  connection: Connection,
-  { chatId, text, key }: Pending,
-  finish: (state: Pending["state"], id?: string) => void,
-): () => void {
-  return operate<{ readonly id: string }>(
-    connection.client,
-    {
-      query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
-      variables: { id: chatId, text, key },
-    },
-    ({ id }) => finish("sent", id),
-    () => finish("failed"),
-    Date.now() + RETRY_FOR_MS,
-  );
 }

@@ -8,7 +8,7 @@ import { derived, toggle } from "./store.ts";
 import { brief, Timeline } from "./timeline.ts";
 import type { Messages, People, Room, ShownMessage, User } from "./types.ts";
 import type * as wire from "./wire.ts";
-import { CLOCK_SKEW_MS, FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.ts";
+import { FILL_PAGE_SIZE, MOST_FILLED, PAGE_SIZE, READ_EVERY_MS, TYPING_EVERY_MS } from "./times.ts";
 
 /** A page of a chat's history, the oldest first. */
 interface Page {
@@ -93,6 +93,10 @@ export class OpenRoom implements Room, OpenChat {
 
   get isLive(): boolean {
     return !!(this.#error || this.#stream?.isLive);
+  }
+
+  get newestAt(): number {
+    return Math.max(0, ...[...this.#timeline.messages.values()].map(({ at }) => +at));
   }
 
   has(messageId: string): boolean {
@@ -241,7 +245,7 @@ export class OpenRoom implements Room, OpenChat {
     const { nodes, start } = await this.#page(PAGE_SIZE, before);
     // Loaded anew meanwhile: this page may not be the one before.
     if (this.#start !== before) return;
-    this.#timeline.insert(nodes, (message) => this.#show(message, message.id), 0);
+    this.#insert(nodes, 0);
     this.#start = start;
   }
 
@@ -279,8 +283,8 @@ export class OpenRoom implements Room, OpenChat {
     const copy = this.#outbox.of(this.#id).find((pending) =>
       pending.id || clientMessageId
         ? pending.id === id || pending.key === clientMessageId
-        : // The history does not know keys. One whose answer was lost is recognised by what it says.
-          pending.text.trim() === text && (pending.triedAt ?? Infinity) < Date.parse(at) + CLOCK_SKEW_MS,
+        : // The history does not know keys. One whose answer was lost is recognised by what it says, if it was not there before.
+          pending.text.trim() === text && (pending.triedAfter as number) < Date.parse(at),
     );
     if (copy) this.#outbox.discard(copy.key);
     return copy?.key ?? clientMessageId ?? id;

@@ -11,6 +11,8 @@ export interface Pending {
   state: "queued" | "failed" | "sent";
   /** When it was first given to a connection. */
   triedAt?: number;
+  /** When the newest message was persisted that its open chat showed then, in ms since 1970: no older one is this one. */
+  triedAfter?: number | undefined;
   /** The id that the gateway has answered with. */
   id?: string | undefined;
 }

@@ -1,5 +1,12 @@
 /** Kit clients, and what they show. */
-import { createChatClient, type ChatClient, type ChatClientOptions, type Room, type Store } from "graphql-chat-client";
+import {
+  createChatClient,
+  type ChatClient,
+  type ChatClientOptions,
+  type ChatStorage,
+  type Room,
+  type Store,
+} from "graphql-chat-client";
 
 export interface KitClient extends ChatClient, AsyncDisposable {}
 
@@ -7,6 +14,16 @@ export interface KitClient extends ChatClient, AsyncDisposable {}
 export function openKit(options: ChatClientOptions): KitClient {
   const client = createChatClient(options);
   return { ...client, [Symbol.asyncDispose]: () => client.close() };
+}
+
+/** A storage of one browser, and what is in it. */
+export function memoryStorage(): ChatStorage & { readonly stored: Map<string, string> } {
+  const stored = new Map<string, string>();
+  return {
+    stored,
+    getItem: (key) => stored.get(key) ?? null,
+    setItem: (key, value) => void stored.set(key, value),
+  };
 }
 
 /** Resolves when the store's value is as wanted. Rejects after so long, with what the value is then. */

@@ -9,7 +9,7 @@ import {
   SetTypingDocument,
   TypingChangedDocument,
 } from "../support/generated/graphql.ts";
-import { live, record, showing, texts, until } from "./kit.ts";
+import { live, memoryStorage, record, showing, texts, until } from "./kit.ts";
 import { startWorld, type World } from "./world.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -266,12 +266,29 @@ describe("a message that is sent", () => {
     expect(room.messages.get().items.at(-1)?.key).toBe(key);
   });
 
+  test("is sent though the one before says the same, and its page is loaded again", async () => {
+    await using world = await startWorld();
+    const storage = memoryStorage();
+    const page = world.open({ storage });
+    const room = page.room(world.chatId);
+    await live(page);
+    room.send("yes");
+    await until(room.messages, ({ items }) => items.at(-1)?.id !== undefined);
+    world.relay.freeze();
+    room.send("yes");
+    expect(texts(room).slice(-2)).toEqual(["yes", "yes (sending)"]);
+    await page.close();
+    world.relay.cut();
+    world.relay.thaw();
+    const again = world.open({ storage }).room(world.chatId);
+    await showing(again, LAST, "yes", "yes");
+    await eventually(() => expect([...storage.stored.values()]).toEqual(["[]"]));
+    const persisted = world.api.data.messages(world.chatId).map(({ content }) => content);
+    expect(persisted).toEqual(texts(again));
+  });
+
   test("survives a reload with a storage, and is nobody else's", async () => {
-    const stored = new Map<string, string>();
-    const storage = {
-      getItem: (key: string) => stored.get(key) ?? null,
-      setItem: (key: string, value: string) => void stored.set(key, value),
-    };
+    const storage = memoryStorage();
     await using world = await startWorld();
     {
       await using page = world.open({ storage });
@@ -292,7 +309,7 @@ describe("a message that is sent", () => {
     const room = again.room(world.chatId);
     await showing(room, LAST, "one", "two");
     await showing(theirs, LAST, "one", "two");
-    await eventually(() => expect([...stored.values()]).toEqual(["[]"]));
+    await eventually(() => expect([...storage.stored.values()]).toEqual(["[]"]));
   });
 });
 
