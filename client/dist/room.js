@@ -124,9 +124,9 @@ export class OpenRoom {
                 this.end();
         });
     }
+    /** What was marked as read is so all the same. */
     end() {
         this.#outbox.close(this.#id);
-        clearTimeout(this.#readTimer);
         this.#connection.listeners.delete(this.#forgetTyping);
         this.#followed.forEach((followed) => followed.stop());
     }

@@ -164,9 +164,9 @@ export class OpenRoom implements Room, OpenChat {
     });
   }
 
+  /** What was marked as read is so all the same. */
   end(): void {
     this.#outbox.close(this.#id);
-    clearTimeout(this.#readTimer);
     this.#connection.listeners.delete(this.#forgetTyping);
     this.#followed.forEach((followed) => followed.stop());
   }

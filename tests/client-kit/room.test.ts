@@ -340,3 +340,19 @@ test("typing and reading are sent no more often than others need", async () => {
   expect((await typing.next()).typingChanged).toMatchObject({ isTyping: true, user: { id: alice.id } });
   expect(typing.waiting.length).toBeLessThanOrEqual(elapsedMs / 1000);
 });
+
+test("what was read shortly before a room is closed is marked as read", async () => {
+  await using world = await startWorld();
+  const client = world.open();
+  const room = client.room(world.chatId);
+  await live(client);
+  await showing(room, LAST);
+  const reads = { method: "PUT", path: /read-all/ };
+  room.markRead();
+  await world.api.faults.requests.arrived(1, reads);
+  await send(world.connect("bob-token"), world.chatId, "seen");
+  await showing(room, "seen");
+  room.markRead();
+  room.close();
+  await expect(world.api.faults.requests.arrived(2, reads)).resolves.toBeUndefined();
+});
