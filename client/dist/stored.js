@@ -3,7 +3,15 @@ export function storedMessages(storage) {
     const keys = new Set();
     /** Empty until the gateway has said who is signed in. */
     let storageKey = "";
-    const load = () => JSON.parse(storage?.getItem(storageKey) ?? "[]");
+    const load = () => {
+        try {
+            return JSON.parse(storage?.getItem(storageKey)) ?? [];
+        }
+        catch {
+            // There is no storage, it is forbidden, or something else is stored there.
+            return [];
+        }
+    };
     return {
         welcome(userId, messages) {
             const before = storageKey;

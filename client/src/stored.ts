@@ -29,7 +29,14 @@ export function storedMessages(storage: ChatStorage | undefined): StoredMessages
   const keys = new Set<string>();
   /** Empty until the gateway has said who is signed in. */
   let storageKey = "";
-  const load = (): readonly Pending[] => JSON.parse(storage?.getItem(storageKey) ?? "[]") as readonly Pending[];
+  const load = (): readonly Pending[] => {
+    try {
+      return (JSON.parse(storage?.getItem(storageKey) as string) as readonly Pending[] | null) ?? [];
+    } catch {
+      // There is no storage, it is forbidden, or something else is stored there.
+      return [];
+    }
+  };
   return {
     welcome(userId, messages) {
       const before = storageKey;

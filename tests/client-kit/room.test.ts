@@ -311,6 +311,34 @@ describe("a message that is sent", () => {
     await showing(theirs, LAST, "one", "two");
     await eventually(() => expect([...storage.stored.values()]).toEqual(["[]"]));
   });
+
+  test.each(["not JSON", "null"])("is kept in a storage in which %s was found", async (found) => {
+    await using world = await startWorld();
+    const storage = memoryStorage();
+    storage.stored.set(`graphql-chat-client:${alice.id}`, found);
+    const client = world.open({ storage });
+    const room = client.room(world.chatId);
+    await live(client);
+    expect(world.relay.accepted).toBe(1);
+    await world.restart(() => {
+      room.send("kept");
+      expect([...storage.stored.values()].join("")).toContain('"text":"kept"');
+    });
+    await showing(room, LAST, "kept");
+  });
+
+  test("is sent where the storage is forbidden", async () => {
+    await using world = await startWorld();
+    const forbid = (): never => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    };
+    const client = world.open({ storage: { getItem: forbid, setItem: forbid } });
+    const room = client.room(world.chatId);
+    await live(client);
+    room.send("sent");
+    await showing(room, LAST, "sent");
+    expect(world.relay.accepted).toBe(1);
+  });
 });
 
 test("typing and reading are sent no more often than others need", async () => {
