@@ -1,9 +1,17 @@
 /** The hooks on a server, where there is neither a client nor an effect. */
-import { ChatProvider, useComposer, useConnection, useInbox, useMessages, usePeople } from "graphql-chat-client/react";
-import { createElement, StrictMode } from "react";
+import {
+  ChatProvider,
+  useComposer,
+  useConnection,
+  useInbox,
+  useMessages,
+  usePeople,
+  type Composer,
+} from "graphql-chat-client/react";
+import { createElement, StrictMode, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { expect, test } from "vitest";
-import { live } from "./kit.ts";
+import { live, showing } from "./kit.ts";
 import { startWorld } from "./world.ts";
 
 function Page(): string {
@@ -35,4 +43,21 @@ test("rendering opens nothing, whatever the client knows already", async () => {
   expect(renderToString(page)).toBe(EMPTY);
   // A room that was opened would be behind, since there is no such chat.
   expect(client.connection.get().status).toBe("live");
+});
+
+test("what is sent by a component that is not mounted is sent all the same", async () => {
+  await using world = await startWorld();
+  const client = world.open();
+  await live(client);
+  const composers: Composer[] = [];
+  const Editor = (): ReactNode => {
+    composers.push(useComposer(world.chatId));
+    return null;
+  };
+  renderToString(createElement(ChatProvider, { client }, createElement(Editor)));
+  const sent = composers[0]?.send("late");
+  expect(sent).toMatchObject({ text: "late", mine: true });
+  await world.api.faults.requests.arrived(1, { method: "POST" });
+  const room = client.room(world.chatId);
+  await showing(room, "late");
 });

@@ -22,7 +22,10 @@ export interface Composer {
     readonly discard: (key: string) => void;
     readonly typing: () => void;
 }
-/** Functions that stay the same. The room is open while the component is mounted. */
+/**
+ * Functions that stay the same. The room is open while the component is mounted; afterwards, as when an upload ends late, each call opens it
+ * for its own time.
+ */
 export declare function useComposer(chatId: string): Composer;
 /** Marks the chat as read while the page is visible, and whenever a message comes then. */
 export declare function useMarkReadWhenVisible(chatId: string): void;

@@ -49,15 +49,18 @@ export interface Composer {
   readonly typing: () => void;
 }
 
-/** Functions that stay the same. The room is open while the component is mounted. */
+/**
+ * Functions that stay the same. The room is open while the component is mounted; afterwards, as when an upload ends late, each call opens it
+ * for its own time.
+ */
 export function useComposer(chatId: string): Composer {
   const room = useRoom(chatId);
   useEffect(() => room.open(), [room]);
   return useMemo(
     () => ({
-      send: (text) => room.now?.send(text),
-      retry: (key) => room.now?.retry(key),
-      discard: (key) => room.now?.discard(key),
+      send: (text) => room.whileOpen((now) => now.send(text)),
+      retry: (key) => room.whileOpen((now) => now.retry(key)),
+      discard: (key) => room.whileOpen((now) => now.discard(key)),
       typing: () => room.now?.typing(),
     }),
     [room],
@@ -120,6 +123,13 @@ class MountedRoom {
       this.now?.close();
       this.now = undefined;
     };
+  }
+
+  whileOpen<T>(act: (room: Room) => T): T | undefined {
+    const close = this.open();
+    const result = this.now && act(this.now);
+    close();
+    return result;
   }
 
   #store<T>(select: (room: Room) => Store<T>, before: T): Store<T> {
