@@ -17,21 +17,16 @@ export function createOutbox(connection, rooms, storage) {
         const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
         if (!next || sending || !connection.socket)
             return rooms.forEach((chat) => chat.changed());
-        next.triedAfter ??= rooms.get(next.chatId)?.newestAt;
         if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS)
             next.state = "failed";
         else {
             sending = next;
-            const finish = (state, id) => {
+            stop = send(connection, next, rooms.get(next.chatId), (state, id) => {
                 sending = undefined;
                 next.state = state;
                 next.id = id;
                 change(messages);
-            };
-            stop = operate(connection.client, {
-                query: "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
-                variables: { id: next.chatId, text: next.text, key: next.key },
-            }, ({ id }) => finish("sent", id), () => finish("failed"), Date.now() + RETRY_FOR_MS);
+            });
         }
         change(messages);
     };
@@ -72,5 +67,14 @@ export function createOutbox(connection, rooms, storage) {
             flush();
         },
     };
+}
+/** The result aborts it. */
+function send(connection, message, room, finish) {
+    message.triedAfter ??= room?.newestAt;
+    return operate(connection.client, {
+        query: "mutation($chatId:ID!,$text:String!,$key:ID!){sendMessage(chatId:$chatId,content:$text,clientMessageId:$key){id}}",
+        // The gateway ignores what the document does not declare.
+        variables: { ...message },
+    }, ({ id }) => finish("sent", id), () => finish("failed"), Date.now() + RETRY_FOR_MS);
 }
 //# sourceMappingURL=outbox.js.map

@@ -66,7 +66,7 @@ export class OpenRoom {
         return !!(this.#error || this.#stream?.isLive);
     }
     get newestAt() {
-        return Math.max(0, ...[...this.#timeline.messages.values()].map(({ at }) => +at));
+        return +([...this.#timeline.messages.values()].at(-1)?.at ?? 0);
     }
     has(messageId) {
         return this.#timeline.messages.has(messageId);
@@ -104,7 +104,9 @@ export class OpenRoom {
             .catch(() => undefined);
     }
     markRead() {
-        this.#readTimer ??= setTimeout(() => {
+        if (this.#readTimer)
+            return;
+        this.#readTimer = setTimeout(() => {
             this.#readTimer = undefined;
             const newest = this.#timeline.ids.at(-1);
             if (newest === this.#readId)

@@ -45,27 +45,15 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
     const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
     if (!next || sending || !connection.socket) return rooms.forEach((chat) => chat.changed());
-    next.triedAfter ??= rooms.get(next.chatId)?.newestAt;
     if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) next.state = "failed";
     else {
       sending = next;
-      const finish = (state: Pending["state"], id?: string): void => {
+      stop = send(connection, next, rooms.get(next.chatId), (state, id) => {
         sending = undefined;
         next.state = state;
         next.id = id;
         change(messages);
-      };
-      stop = operate<{ readonly id: string }>(
-        connection.client,
-        {
-          query:
-            "mutation($id:ID!,$text:String!,$key:ID!){sendMessage(chatId:$id,content:$text,clientMessageId:$key){id}}",
-          variables: { id: next.chatId, text: next.text, key: next.key },
-        },
-        ({ id }) => finish("sent", id),
-        () => finish("failed"),
-        Date.now() + RETRY_FOR_MS,
-      );
+      });
     }
     change(messages);
   };
@@ -104,4 +92,26 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
       flush();
     },
   };
+}
+
+/** The result aborts it. */
+function send(
+  connection: Connection,
+  message: Pending,
+  room: OpenChat | undefined,
+  finish: (state: Pending["state"], id?: string) => void,
+): () => void {
+  message.triedAfter ??= room?.newestAt;
+  return operate<{ readonly id: string }>(
+    connection.client,
+    {
+      query:
+        "mutation($chatId:ID!,$text:String!,$key:ID!){sendMessage(chatId:$chatId,content:$text,clientMessageId:$key){id}}",
+      // The gateway ignores what the document does not declare.
+      variables: { ...message },
+    },
+    ({ id }) => finish("sent", id),
+    () => finish("failed"),
+    Date.now() + RETRY_FOR_MS,
+  );
 }

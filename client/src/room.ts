@@ -96,7 +96,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   get newestAt(): number {
-    return Math.max(0, ...[...this.#timeline.messages.values()].map(({ at }) => +at));
+    return +([...this.#timeline.messages.values()].at(-1)?.at ?? 0);
   }
 
   has(messageId: string): boolean {
@@ -141,7 +141,8 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   markRead(): void {
-    this.#readTimer ??= setTimeout(
+    if (this.#readTimer) return;
+    this.#readTimer = setTimeout(
       () => {
         this.#readTimer = undefined;
         const newest = this.#timeline.ids.at(-1);
