@@ -6,6 +6,7 @@ import {
   InMemoryCache,
   type ApolloCache,
   type FieldMergeFunction,
+  type OperationVariables,
   type Reference,
   type TypedDocumentNode,
 } from "@apollo/client/core";
@@ -21,6 +22,7 @@ import {
   SendMessageDocument,
   TypingChangedDocument,
   type MeQuery,
+  type MessageAddedSubscription,
   type MessageFieldsFragment,
 } from "../tests/support/generated/graphql.ts"; // What codegen makes of schema/operations/.
 import type { Chat, ChatListener, ChatOptions, ShownMessage } from "./chat.ts";
@@ -46,14 +48,30 @@ interface Messages {
 
 /** Resolves when the newest messages are shown. */
 export async function openChat({ url, token, chatId, listener }: ChatOptions): Promise<Chat> {
-  const load = (): Promise<unknown> =>
-    client.query({ query: ChatDocument, variables: { id: chatId }, fetchPolicy: "network-only" });
-  // What was missed meanwhile is in the history. If that fails too, the next reconnect tries again.
+  const load = async (): Promise<string | null> => {
+    const { data } = await client.query({
+      query: ChatDocument,
+      variables: { id: chatId },
+      fetchPolicy: "network-only",
+    });
+    return data?.chat.messages.pageInfo.endCursor ?? null;
+  };
+  // A chat that was empty has no cursor: what was missed is in the history. If that fails too, the next reconnect tries again.
   const socket = connectSocket({ url, token, onReconnected: () => void load().catch(() => undefined) });
   const client = new ApolloClient({ link: new GraphQLWsLink(socket), cache: createCache() });
-  // Subscribed first, loaded then: what comes in between is in both, and counts once.
+  /** The newest page, then everything behind it; from the newest page on again where too much was missed. */
+  const follow = async (): Promise<void> => {
+    const variables = { chatId, after: await load() };
+    const add = (data: MessageAddedSubscription): void => addMessage(client.cache, data.messageAdded);
+    const again = (): void => {
+      // The newest page may not follow what is here.
+      client.cache.evict({ id: `Chat:${chatId}`, fieldName: "messages" });
+      follow().catch((error: unknown) => listener.ended(codeOf(error)));
+    };
+    subscribe(client, listener, MessageAddedDocument, variables, add, again);
+  };
   watch(client, chatId, listener);
-  const [{ data }] = await Promise.all([client.query({ query: MeDocument }), load()]);
+  const [{ data }] = await Promise.all([client.query({ query: MeDocument }), follow()]);
   client
     .watchQuery({ query: ChatDocument, variables: { id: chatId }, fetchPolicy: "cache-only" })
     .subscribe((shown) => {
@@ -78,16 +96,30 @@ export async function openChat({ url, token, chatId, listener }: ChatOptions): P
 }
 
 function watch(client: ApolloClient, chatId: string, listener: ChatListener): void {
-  const subscribe = <Data>(query: TypedDocumentNode<Data, { chatId: string }>, next: (data: Data) => void): void => {
-    client.subscribe({ query, variables: { chatId } }).subscribe(({ data, error }) => {
-      if (error) listener.ended(CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined);
-      else if (data) next(data);
-    });
-  };
-  subscribe(MessageAddedDocument, ({ messageAdded }) => addMessage(client.cache, messageAdded));
-  subscribe(ReadReceiptDocument, ({ readReceipt }) => listener.receipt(readReceipt));
-  subscribe(TypingChangedDocument, ({ typingChanged }) => listener.typing(typingChanged));
-  subscribe(PresenceChangedDocument, ({ presenceChanged }) => listener.presence(presenceChanged));
+  subscribe(client, listener, ReadReceiptDocument, { chatId }, ({ readReceipt }) => listener.receipt(readReceipt));
+  subscribe(client, listener, TypingChangedDocument, { chatId }, ({ typingChanged }) => listener.typing(typingChanged));
+  subscribe(client, listener, PresenceChangedDocument, { chatId }, (data) => listener.presence(data.presenceChanged));
+}
+
+/** @param expired called where the gateway cannot deliver what was missed; left out, the subscription begins with what is new. */
+function subscribe<Data, V extends OperationVariables>(
+  client: ApolloClient,
+  listener: ChatListener,
+  query: TypedDocumentNode<Data, V>,
+  variables: V,
+  next: (data: Data) => void,
+  expired = (): void => subscribe(client, listener, query, variables, next),
+): void {
+  client.subscribe<Data>({ query, variables }).subscribe(({ data, error }) => {
+    const code = error && codeOf(error);
+    if (code === "CURSOR_EXPIRED") expired();
+    else if (error) listener.ended(code);
+    else if (data) next(data);
+  });
+}
+
+function codeOf(error: unknown): unknown {
+  return CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
 }
 
 /** One list of messages a chat, whatever page they came in. */

@@ -64,6 +64,12 @@ export class MessageList {
     this.#changed();
   }
 
+  /** A page that may not follow what is here takes its place. */
+  replace(...messages: readonly MessageFieldsFragment[]): void {
+    this.#sent.clear();
+    this.add(...messages);
+  }
+
   sending(clientMessageId: string, content: string): void {
     this.#unsent.set(clientMessageId, { key: clientMessageId, content, state: "sending" });
     this.#changed();

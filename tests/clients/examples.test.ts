@@ -5,6 +5,7 @@ import { openChat as openWithGraphqlWs } from "../../examples/graphql-ws.ts";
 import { connectSocket } from "../../examples/socket.ts";
 import { openChat as openWithUrql } from "../../examples/urql.ts";
 import { DEMO_CHATS } from "../../src/dev/seed.ts";
+import { send, sendAll } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -144,6 +145,35 @@ test("after a cut the examples come back by themselves, with what they have miss
   }
   await friend.run(SendMessageDocument, { chatId, content: "Welcome back" });
   await Promise.all(chats.map((chat) => chat.showing("While you were away", "Welcome back")));
+});
+
+describe.each(EXAMPLES)("the example with $name shows everything", ({ openChat }) => {
+  const MISSED = Array.from({ length: 80 }, (_, index) => `missed ${index}`);
+
+  test.each([
+    { meanwhile: "a long absence from a quiet chat", REPLAY_LIMIT: "1000", shown: [LAST, ...MISSED, "live"] },
+    { meanwhile: "an absence in which too much was missed", REPLAY_LIMIT: "10", shown: [...MISSED.slice(-50), "live"] },
+  ])("after $meanwhile", async ({ REPLAY_LIMIT, shown }) => {
+    await using gateway = await startGateway({ ...PATIENT, RESUME_WINDOW: "10", REPLAY_LIMIT });
+    const chatId = gateway.api.demoChatId;
+    await using relay = await startRelay(gateway.url);
+    await using friend = connect(gateway.wsUrl, "bob-token");
+    await friend.acknowledged;
+    await using chat = await open(openChat, { url: relay.url, token: () => "alice-token", chatId });
+    await chat.showing(LAST);
+    // Each subscription has begun.
+    expect(await chat.events.next()).toEqual({ user: "Bob Brown", online: true });
+    relay.redirect(NOWHERE);
+    relay.cut();
+    await sendAll(friend, chatId, MISSED);
+    relay.redirect(Number(new URL(gateway.url).port));
+    await chat.showing(...MISSED.slice(-1));
+    expect(await chat.events.next()).toEqual({ user: "Bob Brown", online: true });
+    await send(friend, chatId, "live");
+    await chat.showing(...shown);
+    await friend.run(MarkChatReadDocument, { chatId });
+    expect(await chat.events.next()).toEqual({ messageId: null, reader: "Bob Brown" });
+  });
 });
 
 test("a connection that has fallen silent is replaced, and the one beside it stays", async () => {
