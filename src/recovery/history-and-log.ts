@@ -5,7 +5,7 @@ import { compareByCreation, PUBLICATION_MARGIN_MS } from "../chat/cursor.ts";
 import { idOf, type BusEvent } from "../chat/events/registry.ts";
 import { chatTopic } from "../chat/events/topics.ts";
 import type { History } from "../chat/history.ts";
-import type { HistoryQuestion } from "../chat/history-scans.ts";
+import type { HistoryQuestion } from "../chat/history-selection.ts";
 import type { Message, MessageName } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 

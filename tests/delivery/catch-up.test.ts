@@ -510,7 +510,7 @@ describe("where the log does not reach back", () => {
       }));
       return { messages: messages.filter(isWanted), had: [] };
     };
-    const scene = createScene({ history: { select } }, bus);
+    const scene = createScene({ history: { select }, limit: BEYOND.length }, bus);
     const stream = await scene.open({ chatId: "a" });
     const reader = new Reader(0);
     stream.pipe(reader);

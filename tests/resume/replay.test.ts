@@ -10,7 +10,7 @@ import { idOf } from "../../src/chat/events/registry.ts";
 import type { BusEvent, DurableChatEvent, EventOf } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { Selected } from "../../src/chat/history.ts";
-import type { HistoryQuestion } from "../../src/chat/history-scans.ts";
+import type { HistoryQuestion } from "../../src/chat/history-selection.ts";
 import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { GatewayError } from "../../src/errors.ts";
