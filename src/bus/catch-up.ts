@@ -15,6 +15,8 @@ export interface CatchUpEntry {
   readonly position: Position | undefined;
   /** Orders entries of several topics. */
   readonly order: Position;
+  /** An instant. The entry and what comes after it, in its topic, or in all that are read, came about then or later. */
+  readonly oldestFromHere?: string | undefined;
 }
 
 /** The past of a topic after a position. */
@@ -275,7 +277,7 @@ export class CatchUp<Entry extends CatchUpEntry> {
     const all = [...[...read.values()].flat(), ...this.#read].toSorted((a, b) =>
       a.order < b.order ? 1 : a.order > b.order ? -1 : 0,
     );
-    this.#read = this.#bounded(all);
+    this.#read = this.#bounded(withOldest(all));
   }
 
   async #readTopic(topic: string, behind: Behind, attempt: object, topics: number): Promise<readonly Entry[]> {
@@ -313,6 +315,19 @@ export class CatchUp<Entry extends CatchUpEntry> {
       return false;
     });
   }
+}
+
+/** Gives each entry the oldest instant of those that come after it. @param reversed entries in the reverse of their order. */
+export function withOldest<Entry extends CatchUpEntry>(reversed: readonly Entry[]): Entry[] {
+  let oldest: string | undefined;
+  return reversed.map((entry) => {
+    const own = entry.oldestFromHere;
+    if (oldest === undefined || (own !== undefined && own <= oldest)) {
+      oldest = own;
+      return entry;
+    }
+    return { ...entry, oldestFromHere: oldest };
+  });
 }
 
 function isDelivered({ pending }: Behind): boolean {

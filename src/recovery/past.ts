@@ -3,9 +3,9 @@
  */
 import { callOrigin, onBehalfOf, type CallOrigin } from "../call-origin.ts";
 import { EVENT_ID_TTL_MS, type EventLog, type StreamPosition } from "../bus/bus.ts";
-import type { CatchUpEntry, Past } from "../bus/catch-up.ts";
+import { withOldest, type CatchUpEntry, type Past } from "../bus/catch-up.ts";
 import { earlier, latest, type Position } from "../bus/position.ts";
-import { isCreatedAfter, positionOfInstant, type CursorPosition } from "../chat/cursor.ts";
+import { isCreatedAfter, type CursorPosition } from "../chat/cursor.ts";
 import type { MessageCreated } from "../chat/events/message-created.ts";
 import {
   idOf,
@@ -25,11 +25,10 @@ import { GatewayError } from "../errors.ts";
 import type { FairTurns } from "../fair-turns.ts";
 import type { Counts } from "../measures.ts";
 import { createdSince, isCreatedSince, readMessages, type IsWanted } from "./history-and-log.ts";
+import { isInOrderOfCreation, placeOf, placesOf, type Place } from "./places.ts";
 
 export interface PastEvent extends CatchUpEntry {
   readonly event: DurableChatEvent;
-  /** An instant, of an event of a history: it and what comes behind it in its chat was created then or later. */
-  readonly lacksSince?: string;
 }
 
 /** A position before everything that a log has: the history is read. */
@@ -77,8 +76,8 @@ interface Rest {
   messages: readonly Message[];
   readonly held: HeldMessages;
   readonly readTo: Position;
-  /** By id, where they are not in the order of creation: the oldest instant of a message and of those behind it. */
-  readonly oldest: ReadonlyMap<string, string> | undefined;
+  /** By id. Undefined where the messages are in the order of creation, and so are those of other chats. */
+  readonly places: ReadonlyMap<string, Place> | undefined;
 }
 
 interface ReaderOptions {
@@ -144,12 +143,12 @@ export class ReaderPast {
   }
 
   /** The reader is given an event. @returns it as its cursor is made of it. */
-  give<Event extends DurableChatEvent>(event: Event, { position, lacksSince }: Omit<PastEvent, "event">): Event {
+  give<Event extends DurableChatEvent>(event: Event, { position, oldestFromHere }: Omit<PastEvent, "event">): Event {
     if (position === undefined) this.#noteDelivered(event);
     if (event.type !== "message.created") return withPosition(event, position);
     const { message } = event;
     if (position === undefined && message.position === undefined && this.#had)
-      return { ...event, message: this.#had.give(message, lacksSince ?? message.createdAt) };
+      return { ...event, message: this.#had.give(message, oldestFromHere ?? message.createdAt) };
     this.#had?.add(message);
     return withPosition(event, position);
   }
@@ -210,22 +209,21 @@ export class ReaderPast {
     const chatId = chatOfTopic(topic);
     return {
       entries: messages.map((message) => {
-        const lacksSince = rest.oldest?.get(message.id) ?? message.createdAt;
-        // In the order in which they were read, whatever the instants of their creation.
-        const order = positionOfInstant(lacksSince);
-        return { topic, event: createdEvent(chatId, message), position: undefined, order, lacksSince };
+        const place = rest.places?.get(message.id) ?? placeOf({ message, position: undefined });
+        return { topic, event: createdEvent(chatId, message), position: undefined, ...place };
       }),
       readTo: rest.readTo,
       ...(isPartial && { isPartial }),
     };
   }
 
-  #fromLog(topic: string, entries: readonly { readonly event: BusEvent; readonly position: Position }[]): PastEvent[] {
-    return entries.flatMap(({ event, position }) =>
-      isDurableChatEvent(event) && this.#isWanted(topic, event, position)
-        ? [{ topic, event, position, order: position }]
-        : [],
-    );
+  #fromLog(topic: string, logged: readonly { readonly event: BusEvent; readonly position: Position }[]): PastEvent[] {
+    const entries = logged.flatMap(({ event, position }): readonly PastEvent[] => {
+      if (!isDurableChatEvent(event) || !this.#isWanted(topic, event, position)) return [];
+      const oldestFromHere = event.type === "message.created" ? event.message.createdAt : undefined;
+      return [{ topic, event, position, order: position, oldestFromHere }];
+    });
+    return withOldest(entries.toReversed()).toReversed();
   }
 
   async #fromHistory(topic: string, after: Position, seen: Position | undefined, maxBytes: number): Promise<Rest> {
@@ -276,7 +274,8 @@ export class ReaderPast {
     if (unknown.length > limit) throw new GatewayError("CURSOR_EXPIRED");
     const messages = unknown.map(({ message }) => message);
     const readTo = latest(seen, latest(topics[topic] ?? base, after));
-    return { messages, held, readTo, oldest: oldestBehind(messages) };
+    const isSimple = this.#isOfOneChat && isInOrderOfCreation(messages);
+    return { messages, held, readTo, places: isSimple ? undefined : placesOf(unknown) };
   }
 
   #isWanted(topic: string, event: DurableChatEvent, position: Position): boolean {
@@ -298,16 +297,6 @@ export class ReaderPast {
     const count = [...this.#counts.values()].reduce((sum, of) => sum + of, 0);
     if (count > this.#sources.limit) throw new GatewayError("CURSOR_EXPIRED");
   }
-}
-
-/** By id, the oldest instant of each message and of those behind it. Undefined where that is always its own. */
-function oldestBehind(messages: readonly Message[]): ReadonlyMap<string, string> | undefined {
-  if (messages.every(({ createdAt }, index) => createdAt <= (messages[index + 1]?.createdAt ?? createdAt)))
-    return undefined;
-  let oldest = messages.at(-1)?.createdAt ?? "";
-  return new Map(
-    messages.toReversed().map(({ id, createdAt }) => [id, (oldest = createdAt < oldest ? createdAt : oldest)]),
-  );
 }
 
 /** Whether a cursor names a message, as its own or as one that its owner has too. */

@@ -1,7 +1,9 @@
 /** Cursors of messages that came in a replay: wherever its reader was interrupted, the rest comes after the last one that it has. */
 import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { chatTopic } from "../../src/chat/events/topics.ts";
 import type { WireMessage } from "../../src/upstream/chat-api.ts";
+import { createTestBus } from "../support/bus.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
@@ -126,6 +128,67 @@ test.each([
     }
   },
 );
+
+interface OfChat extends Omit<Written, "id"> {
+  readonly chat: "one" | "other";
+}
+
+test.each<[string, readonly OfChat[]]>([
+  [
+    "long after others were created",
+    [
+      { chat: "other", content: "a", age: 60 },
+      { chat: "one", content: "b", age: 40 },
+      { chat: "other", content: "c", age: 20 },
+    ],
+  ],
+  [
+    "before they were created, by the REST API's clock",
+    [
+      { chat: "one", content: "a", age: -60 },
+      { chat: "other", content: "b", age: -60 },
+      { chat: "one", content: "c", age: -60 },
+    ],
+  ],
+])("messages that were published %s, where the log of one of all chats is lost", async (_when, published) => {
+  const bus = createTestBus();
+  const { log } = bus;
+  const lost = new Set<string>();
+  const partialLog: typeof log = {
+    read: async (topic, after, part) => (lost.has(topic) ? undefined : log.read(topic, after, part)),
+    position: (topics) => log.position(topics),
+    positionsOf: (topic, ids) => log.positionsOf(topic, ids),
+    delayAfter: (topic, after) => log.delayAfter(topic, after),
+    tail: (topic) => log.tail(topic),
+  };
+  await using gateway = await startGateway({ EVENTS_SECRET }, { bus: { ...bus, log: partialLog } });
+  const { data } = gateway.api;
+  const [one, other] = DEMO_USERS.slice(1, 3).map(({ id }) => data.createChat({ participants: [alice.id, id] }).id);
+  if (one === undefined || other === undefined) throw new Error("there are no chats");
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.run(ChatsDocument);
+  const publish = async (chatId: string, content: string, age: number): Promise<void> => {
+    const createdAt = new Date(NOW_MS - age * 1000).toISOString();
+    const message = data.addMessage({ chatId, senderId: bob.id, content, createdAt });
+    await tell(gateway, { type: "message.created", data: { message } });
+  };
+  await publish(one, "old", 90);
+  const { endCursor } = await page(client, one);
+  await publish(one, "first", 80);
+  const [first] = await replay(client, { chatId: one, after: endCursor, isOfAll: false }, 1);
+  for (const { chat, content, age } of published) await publish(chat === "one" ? one : other, content, age);
+  lost.add(chatTopic(one));
+  let after = first?.cursor;
+  const expected = new Set(published.map(({ content }) => content));
+  while (expected.size > 0) {
+    await using received = client.subscribe(MessageAddedDocument, { after });
+    const replayed: Replayed[] = [];
+    while (replayed.length < expected.size) replayed.push((await received.next()).messageAdded);
+    expect(new Set(replayed.map(({ content }) => content))).toEqual(expected);
+    expected.delete(replayed[0]?.content ?? "");
+    after = replayed[0]?.cursor;
+  }
+});
 
 test("what is published during a replay comes, whenever it was created", async () => {
   await using gateway = await startGateway({ EVENTS_SECRET });
