@@ -36,6 +36,8 @@ export interface Resumable {
   readonly knowsExpiry: boolean;
   /** Its client is being told. */
   noteExpiry(): void;
+  /** Whether its connection is still there. */
+  readonly isConnected: boolean;
   /** Whether somebody still waits for the subscription. */
   readonly isWanted: boolean;
   /** The connection tells it from now on what the client has received. */
@@ -151,6 +153,8 @@ export class Subscriptions {
     const start = async (position: () => StreamPosition): Promise<StreamStart> => {
       // Before the bus is asked for anything: what is published from now on would come live.
       const since = cursor && position();
+      // Its client may have come back on another connection, which continues from the position.
+      if (resumable?.isConnected === false) throw new GatewayError("UNAUTHENTICATED");
       // Taken over in any case: the former connection must not move it any more.
       point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
       // What the client says itself counts for more than what is remembered.

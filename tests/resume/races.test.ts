@@ -1,5 +1,6 @@
 /** What comes between: other writes, other messages, other members, at the moment when it could do harm. */
 import { expect, test, vi } from "vitest";
+import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { chatOf, contentOf } from "../sessions/scene.ts";
 import { follow, page, send } from "../support/chatting.ts";
@@ -166,4 +167,45 @@ test("soon after the start too a replay is in the order in which everybody else 
   const replayed = follow(client, { chatId: team, after: endCursor });
   await replayed.has("a1", "a2");
   expect(replayed.all).toEqual(live.all.slice(1));
+});
+
+test("a subscription whose connection is lost while it is being opened leaves the position to the one that came after it", async () => {
+  await using backplane = createSeasonedBackplane();
+  const bus = backplane.busOf();
+  const hold = Promise.withResolvers<void>();
+  const asked = new Inbox<string>();
+  const held: typeof bus.subscribe = async (topic, listener) => {
+    asked.put(topic);
+    const unsubscribe = await bus.subscribe(topic, listener);
+    if (topic === chatTopic(team)) await hold.promise;
+    return unsubscribe;
+  };
+  await using slow = await startGateway({}, { bus: { ...bus, subscribe: held } });
+  await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using writer = connect(other.wsUrl, bob.token);
+  await using first = await visit(other.wsUrl, alice.token);
+  await first.follow("1");
+  await send(writer, team, "a1");
+  await first.confirmed();
+  await first.drop();
+  await using second = await visit(slow.wsUrl, alice.token);
+  second.socket.start({ query: MESSAGES }, operationId("1"));
+  while ((await asked.next()) !== chatTopic(team));
+  await second.drop();
+  await using third = await visit(other.wsUrl, alice.token);
+  const received = await third.follow("1");
+  await send(writer, team, "a2");
+  await received.has("a2");
+  hold.resolve();
+  await using barrier = connect(slow.wsUrl, alice.token);
+  await barrier.run(ChatsDocument);
+  await send(writer, team, "a3");
+  await received.has("a3");
+  await third.confirmed();
+  await third.drop();
+  await using fourth = await visit(other.wsUrl, alice.token);
+  const rest = await fourth.follow("1");
+  await send(writer, team, "a4");
+  await rest.has("a4");
+  expect(rest.all).toEqual(["a4"]);
 });

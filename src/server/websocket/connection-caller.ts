@@ -97,9 +97,13 @@ export class ConnectionCaller implements Caller, Resumable {
     return this.connection.inbox.isCompleted(this.id);
   }
 
-  get isWanted(): boolean {
+  get isConnected(): boolean {
     const { isOpen, session } = this.connection;
-    return isOpen && !session?.ended && !this.isCompleted;
+    return isOpen && !session?.ended;
+  }
+
+  get isWanted(): boolean {
+    return this.isConnected && !this.isCompleted;
   }
 
   hold(point: ResumePoint): void {
@@ -114,8 +118,7 @@ export class ConnectionCaller implements Caller, Resumable {
     this.#isReleased = true;
     // What ends with its session or its socket the client will ask for again; but not what it completed just before, while that was
     // still being opened.
-    const { isOpen, session } = this.connection;
-    this.#isUnwanted = (isOpen && !session?.ended) || this.isCompleted;
+    this.#isUnwanted = this.isConnected || this.isCompleted;
     if (this.#point) this.connection.points.letGo(this.#point, this.#isUnwanted);
     this.connection.running.release(this.operation);
   }
