@@ -100,6 +100,8 @@ export class Cursors {
   #key: Buffer;
   /** Those that this instance has signed with before. */
   readonly #formerKeys: Buffer[] = [];
+  /** Each message of a page may name the same 50 others: their ids are hashed once. */
+  readonly #names = new WeakMap<MessageName, number>();
 
   /** @param key what cursors are signed with. */
   constructor(key: Buffer) {
@@ -125,7 +127,7 @@ export class Cursors {
     pushHash(bytes, hashOf(id));
     if (position === undefined) {
       pushNumber(bytes, createdAtMs - Date.parse(lacksSince));
-      for (const each of seen.slice(-MAX_SEEN)) pushHash(bytes, nameOf(hashOf(each.chatId), hashOf(each.id)));
+      for (const each of seen.slice(-MAX_SEEN)) pushHash(bytes, this.#nameOf(each));
     } else {
       const { ms, sequence } = parsePosition(position);
       pushNumber(bytes, zigzag(ms - createdAtMs));
@@ -133,6 +135,15 @@ export class Cursors {
     }
     const content = Buffer.from(bytes);
     return Buffer.concat([content, sign(content, this.#key)]).toString("base64url");
+  }
+
+  #nameOf(message: MessageName): number {
+    let name = this.#names.get(message);
+    if (name === undefined) {
+      name = nameOf(hashOf(message.chatId), hashOf(message.id));
+      this.#names.set(message, name);
+    }
+    return name;
   }
 
   /**

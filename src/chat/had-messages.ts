@@ -50,8 +50,8 @@ export class HadMessages {
     if (first === undefined && since === createdAt) return message;
     if (!first || seen.length <= MAX_SEEN) return { ...message, lacksSince: since, seen };
     // Nothing that is known to be missing is left out: rather, messages come again. What is uncertain reaches back less far.
-    const named = instantAfter(first.createdAt);
-    return { ...message, lacksSince: named < lacked ? named : lacked, seen: seen.slice(1) };
+    const isNamed = first.createdAt < lacked;
+    return { ...message, lacksSince: isNamed ? instantAfter(first.createdAt) : lacked, seen: seen.slice(1) };
   }
 
   #since(instant: string): readonly MessageName[] {

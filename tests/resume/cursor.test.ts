@@ -110,6 +110,21 @@ describe("a cursor", () => {
     expect(seen.filter((name) => place.hasSeen(name))).toEqual(seen.slice(10));
   });
 
+  test("hashes the id of a message once, however many cursors name it", () => {
+    const reads: string[] = [];
+    const name = {
+      chatId: "c1",
+      createdAt: at,
+      get id(): string {
+        reads.push("m2");
+        return "m2";
+      },
+    };
+    const places = ["m3", "m4", "m5"].map((id) => reparsed({ id, seen: [name] }));
+    expect(reads).toEqual(["m2"]);
+    expect(places.map((place) => place.hasSeen(message({ id: "m2" })))).toEqual([true, true, true]);
+  });
+
   test("does not take a message for one of another chat, whose ids are those of a chat and of a message", () => {
     const place = reparsed({ seen: [message({ chatId: "1", id: "2" })] });
     const names = [message({ chatId: "1", id: "2" }), message({ chatId: "2", id: "1" }), message({ id: "2" })];
@@ -215,6 +230,15 @@ describe("what is newer than a cursor", () => {
         expect(cursor && all.map(({ of }) => of).filter((each) => isCreatedAfter(each, cursor))).toEqual(lacked);
       }),
     );
+  });
+
+  test("is known to a cursor of the last instant there is too, where it cannot name all of that instant", () => {
+    const last = { createdAt: "9999-12-31T23:59:59.999Z" };
+    const had = new HadMessages(Date.parse(at));
+    const all = Array.from({ length: MAX_SEEN + 2 }, (_, n) => message({ ...last, id: `m${n}` }));
+    const [place] = all.map((each) => reparsed(had.give(each, last.createdAt))).toReversed();
+    expect(place && all.filter((each) => isCreatedAfter(each, place))).toEqual(all.slice(0, 1));
+    expect(place && isCreatedAfter(message({ ...last, id: "later" }), place)).toBe(true);
   });
 
   test("is all that was created later than the last ones that it can name, where too many are uncertain", () => {
