@@ -1,6 +1,6 @@
-/** Work that one user can cause a lot of: all of it together has a slice of each turn of the event loop, and users take turns. */
+/** Limits work that one user can cause a lot of to a slice of each turn of the event loop, in which users take turns. */
 
-/** What is done before the slice is looked at again comes on top. */
+/** A piece of work may exceed it: the time is looked at between two pieces. */
 const SLICE_MS = 8;
 
 export class FairTurns {

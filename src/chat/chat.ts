@@ -45,7 +45,7 @@ export interface ChatDomain {
   readonly reads: KnownReads;
   readonly receipts: Receipts;
   readonly sessions: Sessions;
-  /** Of what users can cause a lot of. */
+  /** For work that one user can cause a lot of. */
   readonly turns: FairTurns;
   readonly typing: Typing;
   /** Resolves when it receives what is published to every instance. */

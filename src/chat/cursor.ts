@@ -61,11 +61,11 @@ export class CursorPosition {
   readonly createdAt: string;
   /** Where the log has the message, if the cursor comes from there: its owner has everything before it in the log. */
   readonly position: Position | undefined;
-  /** An instant. By creation, its owner has everything before it. */
+  /** An instant. Its owner has every message that was created before it. */
   readonly lacksSince: string;
   readonly #chat: number;
   readonly #id: number;
-  /** Names of what its owner has beside that. */
+  /** Names of messages that its owner has and that were created since then. */
   readonly #seen: readonly number[];
 
   constructor({ createdAtMs, chat, id, position, sinceMs = createdAtMs, seen = [] }: CursorParts) {
@@ -204,7 +204,7 @@ export function requirePast({ createdAt, position }: CursorPosition, argument: s
   throw badInput(argument, "This cursor is of a time that is still to come.");
 }
 
-/** Where the log would have what was published at an instant, at the earliest. */
+/** The first position of what is published at an instant. */
 export function positionOfInstant(instant: string): Position {
   return firstAt(Date.parse(instant));
 }

@@ -207,7 +207,7 @@ export class Directory {
     // Before anything is made of the participants: each of a thousand members who connect lists all of them.
     if (current && current.changedAt > askedAt) return false;
     if (current && areSame(current.participants, chat.participants)) {
-      // An API may have other names for other viewers: lists are told of those alone that the backend tells of.
+      // The API may have different names for different viewers: lists are notified of those in the backend's events alone.
       if (rename(current, chat.participants) && since !== undefined) this.#noteMembers(current);
       return false;
     }

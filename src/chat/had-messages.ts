@@ -1,16 +1,16 @@
-/** What the reader of messages of a history has already: the cursors of those that it is given next are made with it. */
+/** Messages that a reader already has. The cursors of the next messages out of a history name them. */
 import { compareByCreation, MAX_SEEN, PUBLICATION_MARGIN_MS } from "./cursor.ts";
 import type { Message, MessageName } from "./model.ts";
 
-/** One more than a cursor names: it tells whether those that are named are all there are. */
+/** One more than a cursor names: the last one shows that there are too many to name. */
 export const MAX_HAD = MAX_SEEN + 1;
 
-/** An instant. What was created from then on may still have been under way to a history that was read then. */
+/** An instant. Messages created since then may still have been on their way to the history when it was read. */
 export function uncertainSince(readAtMs: number): string {
   return new Date(readAtMs - PUBLICATION_MARGIN_MS).toISOString();
 }
 
-/** Of one reader, and one reading of one or more histories. */
+/** For one reader, while it reads one or more histories. */
 export class HadMessages {
   readonly #uncertainSince: string;
   /** The ones that were created last, in the order of creation. */
@@ -21,7 +21,7 @@ export class HadMessages {
     this.#uncertainSince = uncertainSince(readAtMs);
   }
 
-  /** The reader has a message. */
+  /** Notes that the reader has a message. */
   add({ chatId, createdAt, id }: MessageName): void {
     const newest = this.#newest;
     const isBefore = (other: MessageName): boolean => compareByCreation(other, { createdAt }) <= 0;
@@ -35,10 +35,10 @@ export class HadMessages {
   }
 
   /**
-   * The reader is given a message out of a history.
+   * Notes that a message out of a history is delivered to the reader.
    *
-   * @param lacksSince an instant: what the reader does not have then was created at that one or later, or was not in the history yet.
-   * @returns the message as its cursor is made of it.
+   * @param lacksSince an instant. What the reader still lacks was created then or later, or was not yet in the history.
+   * @returns the message with what its cursor says.
    */
   give(message: Message, lacksSince: string): Message {
     const { createdAt } = message;
@@ -49,7 +49,7 @@ export class HadMessages {
     const [first] = seen;
     if (first === undefined && since === createdAt) return message;
     if (!first || seen.length <= MAX_SEEN) return { ...message, lacksSince: since, seen };
-    // Nothing that is known to be missing is left out: rather, messages come again. What is uncertain reaches back less far.
+    // Too many to name: shorten the uncertain time. What is known to be missing is kept, though messages are delivered again.
     const isNamed = first.createdAt < lacked;
     return { ...message, lacksSince: isNamed ? instantAfter(first.createdAt) : lacked, seen: seen.slice(1) };
   }

@@ -49,7 +49,7 @@ export interface HistoryScansParts {
   readonly reads: KnownReads;
   /** Counts what is refused for a limit. */
   readonly rateLimited: Counts;
-  /** Of those who wait for what was read. */
+  /** For those who wait for what was read. */
   readonly turns: FairTurns;
 }
 
@@ -209,7 +209,7 @@ export class HistoryScans {
       };
       await this.readPages(identity, chatId, order, take, visited);
       for (const selection of selections) {
-        // Whoever gets it goes on with it, in this turn.
+        // The caller that receives it goes on working in this turn.
         await this.#turns.next(identity.user.id);
         if (!selection.isDone) selection.finish(order, visited);
       }

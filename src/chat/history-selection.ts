@@ -10,7 +10,7 @@ export interface HistoryQuestion {
   readonly isWanted: (message: Message) => boolean;
   /** The maximum number of messages. */
   readonly limit: number;
-  /** An instant: of what was created from then on, the reader has what is not wanted. */
+  /** An instant. The reader has every message created since then that is not wanted. */
   readonly hadSince?: string | undefined;
   /** Has the texts of the messages that come first; where absent, all messages have theirs. */
   readonly held?: HeldMessages | undefined;

@@ -40,13 +40,13 @@ export const BEFORE_THE_LOG: Position = "";
  */
 const OVERLAP_MS = EVENT_ID_TTL_MS;
 
-/** Messages of the seconds before a position that are read beside the limit: their reader has nearly all of them. */
+/** Messages that are read beyond the limit, from the seconds before a position: their reader has nearly all of them. */
 const MAX_LATE = 1000;
 
 export interface PastSources {
   readonly log: EventLog<BusEvent>;
   readonly history: Pick<History, "select">;
-  /** Of readers of many topics. */
+  /** For readers of many topics. */
   readonly turns: FairTurns;
   /** Events that a returning client is given at most. */
   readonly limit: number;
@@ -142,7 +142,7 @@ export class ReaderPast {
     this.#had = undefined;
   }
 
-  /** The reader is given an event. @returns it as its cursor is made of it. */
+  /** Notes that an event is delivered to the reader. @returns the event with what its cursor says. */
   give<Event extends DurableChatEvent>(event: Event, { position, oldestFromHere }: Omit<PastEvent, "event">): Event {
     if (position === undefined) this.#noteDelivered(event);
     if (event.type !== "message.created") return withPosition(event, position);

@@ -110,7 +110,7 @@ describe("a cursor", () => {
     expect(seen.filter((name) => place.hasSeen(name))).toEqual(seen.slice(10));
   });
 
-  test("hashes the id of a message once, however many cursors name it", () => {
+  test("hashes a message once, however many cursors name it", () => {
     const reads: string[] = [];
     const name = {
       chatId: "c1",
@@ -232,7 +232,7 @@ describe("what is newer than a cursor", () => {
     );
   });
 
-  test("is known to a cursor of the last instant there is too, where it cannot name all of that instant", () => {
+  test("is known at the last instant of the year 9999 too", () => {
     const last = { createdAt: "9999-12-31T23:59:59.999Z" };
     const had = new HadMessages(Date.parse(at));
     const all = Array.from({ length: MAX_SEEN + 2 }, (_, n) => message({ ...last, id: `m${n}` }));

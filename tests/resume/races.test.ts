@@ -169,7 +169,7 @@ test("soon after the start too a replay is in the order in which everybody else 
   expect(replayed.all).toEqual(live.all.slice(1));
 });
 
-test("a subscription whose connection is lost while it is being opened leaves the position to the one that came after it", async () => {
+test("a subscription that loses its connection while it is opened takes no position", async () => {
   await using backplane = createSeasonedBackplane();
   const bus = backplane.busOf();
   const hold = Promise.withResolvers<void>();
