@@ -12,13 +12,14 @@ export function uncertainSince(readAtMs: number): string {
 
 /** For one reader, while it reads one or more histories. */
 export class HadMessages {
-  readonly #uncertainSince: string;
+  /** As {@link uncertainSince} tells it. */
+  readonly uncertainSince: string;
   /** The ones that were created last, in the order of creation. */
   readonly #newest: MessageName[] = [];
 
   /** @param readAtMs when the reading began, in milliseconds since the epoch. */
   constructor(readAtMs: number) {
-    this.#uncertainSince = uncertainSince(readAtMs);
+    this.uncertainSince = uncertainSince(readAtMs);
   }
 
   /** Notes that the reader has a message. */
@@ -43,7 +44,7 @@ export class HadMessages {
   give(message: Message, lacksSince: string): Message {
     const { createdAt } = message;
     const lacked = lacksSince < createdAt ? lacksSince : createdAt;
-    const since = lacked < this.#uncertainSince ? lacked : this.#uncertainSince;
+    const since = lacked < this.uncertainSince ? lacked : this.uncertainSince;
     const seen = this.#since(since);
     this.add(message);
     const [first] = seen;

@@ -16,7 +16,7 @@ import {
   type DurableChatEvent,
 } from "../chat/events/registry.ts";
 import { chatOfTopic } from "../chat/events/topics.ts";
-import { HadMessages, uncertainSince } from "../chat/had-messages.ts";
+import { HadMessages } from "../chat/had-messages.ts";
 import { bytesOf, eventBytes, HeldMessages } from "../chat/held-messages.ts";
 import type { History } from "../chat/history.ts";
 import type { Message } from "../chat/model.ts";
@@ -234,8 +234,7 @@ export class ReaderPast {
     const cursor = this.#cursor;
     // Before the question: what was published by then had been persisted, and is in the answer.
     const { base, topics } = log.position([topic]);
-    const readAtMs = Date.now();
-    const reading = (this.#had ??= new HadMessages(readAtMs));
+    const reading = (this.#had ??= new HadMessages(Date.now()));
     const isNewer = cursor ? (message: Message) => isCreatedAfter(message, cursor) : isCreatedSince(after);
     // A cursor of the history says nothing about positions.
     const isByCreation = after === BEFORE_THE_LOG || (cursor !== undefined && cursor.position === undefined);
@@ -249,7 +248,7 @@ export class ReaderPast {
         ? isCandidate(message) || this.#isSince(topic, position)
         : position > after;
     const held = new HeldMessages(maxBytes);
-    const sinces = [uncertainSince(readAtMs), cursor?.lacksSince, lateSince];
+    const sinces = [reading.uncertainSince, cursor?.lacksSince, lateSince];
     const wanted = {
       isWanted,
       limit: isByCreation ? limit : limit + MAX_LATE,

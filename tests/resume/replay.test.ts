@@ -373,6 +373,21 @@ describe("what the reader was given from the history", () => {
     expect(again.map(({ event }) => event)).toEqual([entries[1]?.event]);
   });
 
+  test("has cursors that name what the reader had, where the history is read again later", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 110_000 });
+    const { past, eventLog } = createScene({ history: "Ann 104, Ann 105, Ben 106", since: 1000 });
+    past.begin(cursorAt("Ann 105"));
+    const { tail } = eventLog;
+    eventLog.tail = () => Promise.reject(new BusUnavailable());
+    await expect(past.read(TOPIC, BEFORE_THE_LOG, undefined)).rejects.toBeInstanceOf(BusUnavailable);
+    eventLog.tail = tail;
+    vi.setSystemTime(130_000);
+    const [entry] = (await past.read(TOPIC, BEFORE_THE_LOG, undefined)).entries;
+    const given = entry && past.give(created("Ben 106"), entry).message;
+    expect(given?.lacksSince).toBe(new Date(100_000).toISOString());
+    expect(given?.seen?.map(({ id }) => id)).toEqual(["Ann 104", "Ann 105"]);
+  });
+
   test("is not known where it came from the log, whose positions tell", async () => {
     const { past } = createScene({ log: "Ann 1@10" });
     await past.read(TOPIC, at(9), undefined);
