@@ -3,6 +3,9 @@
 /** A piece of work may exceed it: the time is looked at between two pieces. */
 const SLICE_MS = 8;
 
+/** Of a long list, so many items are one piece of work. A shorter list needs no turn. */
+export const ITEMS_PER_PIECE = 32;
+
 export class FairTurns {
   /** By user, in the order in which they have their turns. */
   readonly #waiting = new Map<string, (() => void)[]>();
@@ -11,13 +14,29 @@ export class FairTurns {
 
   /** Resolves when the next piece of the user's work may be done: at once where the slice has time for it and nobody waits. */
   async next(userId: string): Promise<void> {
-    const beganAt = this.#beganAt ?? this.#begin();
-    if (this.#waiting.size === 0 && performance.now() - beganAt < SLICE_MS) return;
+    if (this.#hasTime) return;
     await new Promise<void>((resolve) => {
-      const others = this.#waiting.get(userId);
-      if (others) others.push(resolve);
-      else this.#waiting.set(userId, [resolve]);
+      this.#piecesOf(userId).push(resolve);
     });
+  }
+
+  /** As {@link next}, before the user's other pieces: what has begun, and takes memory, is finished first. */
+  async goOn(userId: string): Promise<void> {
+    if (this.#hasTime) return;
+    await new Promise<void>((resolve) => {
+      this.#piecesOf(userId).unshift(resolve);
+    });
+  }
+
+  get #hasTime(): boolean {
+    const beganAt = this.#beganAt ?? this.#begin();
+    return this.#waiting.size === 0 && performance.now() - beganAt < SLICE_MS;
+  }
+
+  #piecesOf(userId: string): (() => void)[] {
+    let pieces = this.#waiting.get(userId);
+    if (!pieces) this.#waiting.set(userId, (pieces = []));
+    return pieces;
   }
 
   #begin(): number {

@@ -216,6 +216,7 @@ async function startDomain(
     history: chat.history,
     reads: chat.reads,
     replayLimit: config.REPLAY_LIMIT,
+    turns: chat.turns,
     log,
     tracing,
   });

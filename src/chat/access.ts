@@ -1,6 +1,7 @@
 /** Decides who may do what in which chat. The one place that does. */
 import { LRUCache } from "lru-cache";
 import { GatewayError, hasCode } from "../errors.ts";
+import type { FairTurns } from "../fair-turns.ts";
 import type { Log } from "../log.ts";
 import type { Announcement, Announcements } from "./announcements.ts";
 import type { Directory } from "./directory.ts";
@@ -28,6 +29,8 @@ interface AccessOptions {
   readonly announcements: Announcements;
   /** Display names by user, which answers of the REST API are added to. */
   readonly names: LRUCache<string, string>;
+  /** Of users whose lists of chats are long. */
+  readonly turns: FairTurns;
   readonly log: Log;
 }
 
@@ -37,22 +40,25 @@ export class Access {
   readonly #sessions: Sessions;
   readonly #announcements: Announcements;
   readonly #names: LRUCache<string, string>;
+  readonly #turns: FairTurns;
   readonly #log: Log;
   /** Memberships of those who are not connected, by token and chat. */
   readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
 
-  constructor({ questions, directory, sessions, announcements, names, log }: AccessOptions) {
+  constructor({ questions, directory, sessions, announcements, names, turns, log }: AccessOptions) {
     this.#questions = questions;
     this.#directory = directory;
     this.#sessions = sessions;
     this.#announcements = announcements;
     this.#names = names;
+    this.#turns = turns;
     this.#log = log;
   }
 
-  /** What is asked on somebody's behalf from now on tells of everything that has happened by now. */
-  askAnew({ token }: Identity): void {
+  /** What is asked on somebody's behalf from now on tells of everything that has happened by now. @returns when that is. */
+  askAnew({ token }: Identity): number {
     this.#questions.askAnew(token);
+    return this.#directory.now();
   }
 
   /**
@@ -77,13 +83,14 @@ export class Access {
   }
 
   /** Every chat of somebody, as the REST API lists them, and takes note of who is in them. */
-  async fetchChats(identity: Identity): Promise<readonly Chat[]> {
-    const ask = (): Promise<ChatList> => listChats(this.#questions, this.#directory, identity);
+  async fetchChats(identity: Identity): Promise<ChatList> {
+    const parts = { questions: this.#questions, directory: this.#directory, turns: this.#turns };
+    const ask = (): Promise<ChatList> => listChats(parts, identity);
     const { chats, askedAt } = await this.call(identity, undefined, ask);
     const changed = await this.#directory.replaceInSlices(identity.user.id, chats, askedAt);
     for (const chat of changed) this.#announceMembers(chat);
     chats.forEach((chat) => this.#noteNames(chat));
-    return chats;
+    return { chats, askedAt };
   }
 
   #noteNames({ participants }: Chat): void {

@@ -1,14 +1,11 @@
 /** The chats of a user, as the REST API lists them, without those that the user is not in. */
 import { hasCode } from "../errors.ts";
-import { Breather } from "../upstream/breather.ts";
+import { ITEMS_PER_PIECE, type FairTurns } from "../fair-turns.ts";
 import type { WireChat } from "../upstream/chat-api.ts";
 import type { Directory } from "./directory.ts";
 import { toChat, type Chat } from "./model.ts";
 import type { Questions } from "./questions.ts";
 import type { Identity, Session } from "./session.ts";
-
-/** Chats between two looks at the clock. */
-const BETWEEN_LOOKS = 32;
 
 /** Every chat of a user, and when the question was put, a mark of {@link Directory.now}. */
 export interface ChatList {
@@ -16,15 +13,22 @@ export interface ChatList {
   readonly askedAt: number;
 }
 
+export interface ChatListParts {
+  readonly questions: Questions;
+  readonly directory: Directory;
+  readonly turns: FairTurns;
+}
+
 /**
  * A list may be behind the chats' own records: what these have refused before is asked for again.
  *
  * @throws GatewayError UNAUTHENTICATED, UPSTREAM_…
  */
-export async function listChats(questions: Questions, directory: Directory, identity: Identity): Promise<ChatList> {
+export async function listChats(parts: ChatListParts, identity: Identity): Promise<ChatList> {
+  const { questions, directory, turns } = parts;
   const { token, user } = identity;
   const { answer, askedAt } = await questions.chats(token);
-  const listed = (await toChats(answer)).filter((chat) => isIn(chat, user.id));
+  const listed = (await toChats(answer, () => turns.next(user.id))).filter((chat) => isIn(chat, user.id));
   const doubtful = listed.filter((chat) => directory.isRefused(user.id, chat.id));
   if (doubtful.length === 0) return { chats: listed, askedAt };
   // Not by an answer from before the refusal.
@@ -40,11 +44,10 @@ export async function listChats(questions: Questions, directory: Directory, iden
 }
 
 /** Each chat once, as it is listed last. In slices: some users have thousands. */
-async function toChats(wire: readonly WireChat[]): Promise<readonly Chat[]> {
-  const breather = new Breather();
+async function toChats(wire: readonly WireChat[], nextTurn: () => Promise<void>): Promise<readonly Chat[]> {
   const chats = new Map<string, Chat>();
   for (const [index, chat] of wire.entries()) {
-    if (index % BETWEEN_LOOKS === BETWEEN_LOOKS - 1 && breather.isDue) await breather.breathe();
+    if (index % ITEMS_PER_PIECE === ITEMS_PER_PIECE - 1) await nextTurn();
     chats.set(chat.id, toChat(chat));
   }
   return [...chats.values()];

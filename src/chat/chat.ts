@@ -80,7 +80,8 @@ interface ChatDomainOptions {
 
 export function createChatDomain(options: ChatDomainOptions): ChatDomain {
   const { config, api, bus, limiter, rateLimited, clock, log } = options;
-  const directory = new Directory();
+  const turns = new FairTurns();
+  const directory = new Directory(turns);
   const names = new LRUCache<string, string>({ max: REMEMBERED_NAMES });
   const reads = new KnownReads((chatId, userId) => directory.nameOf(chatId, userId) ?? names.get(userId));
   const questions = new Questions(api, directory);
@@ -90,13 +91,14 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
     directory,
     clock,
     guard: new TokenGuard(bus, config.RATE_LIMIT_FAILED_AUTH, rateLimited, log),
+    turns,
     recheckIntervalMs: config.SESSION_RECHECK_INTERVAL,
     // A backend that says what has changed need not be asked so often.
     recheckBudget: config.SESSION_RECHECK_BUDGET / (config.EVENTS_SECRET === undefined ? 1 : EVENTS_STRETCH),
     log,
   });
   const announcements = new Announcements(bus, directory, sessions);
-  const access = new Access({ questions, directory, sessions, announcements, names, log });
+  const access = new Access({ questions, directory, sessions, announcements, names, turns, log });
   const presence = new Presence(bus, config.PRESENCE_GRACE, log);
   const typing = new Typing(access, bus, config.TYPING_TIMEOUT, log);
   sessions.observe(presence);
@@ -104,14 +106,13 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
   const messages = new Messages({ api, access, typing, bus, limiter, maxContentBytes: config.MAX_MESSAGE_SIZE });
   const receipts = new Receipts(api, access, bus, reads);
   const cursorKey = new SharedCursorKey(bus, ownCursorKey(config), log);
-  const turns = new FairTurns();
   const history = new History({ api, access, reads, rateLimited, turns, cursors: cursorKey.cursors });
   const expectMs = config.RESUME_WINDOW;
   const backendEvents = new BackendEvents({ bus, announcements, directory, messages, receipts, expectMs });
   return {
     access,
     backendEvents,
-    chats: new Chats({ access, history, reads, hasReceipts: api.capabilities.receipts }),
+    chats: new Chats({ access, history, reads, turns, hasReceipts: api.capabilities.receipts }),
     cursors: cursorKey.cursors,
     directory,
     history,

@@ -5,7 +5,7 @@
 import { LRUCache } from "lru-cache";
 import { Backlog } from "../backlog.ts";
 import type { Position } from "../bus/position.ts";
-import { Breather } from "../upstream/breather.ts";
+import { FairTurns, ITEMS_PER_PIECE } from "../fair-turns.ts";
 import { SmallSet } from "../small-set.ts";
 import type { ChatDetails } from "./events/chat-changed.ts";
 import type { Chat, User } from "./model.ts";
@@ -31,9 +31,6 @@ export interface MembershipListener {
   listed?(viewer: Viewer, chats: readonly Chat[], askedAt: number): void;
 }
 
-/** Chats between two looks at the clock. */
-const BETWEEN_LOOKS = 32;
-
 /** Refusals and departures that are remembered. */
 const REMEMBERED = 20_000;
 
@@ -55,7 +52,13 @@ export class Directory {
   readonly #left = new LRUCache<string, true>({ max: REMEMBERED });
   /** The chats of viewers who have gone. Until one is forgotten {@link #current} does not find it. */
   readonly #releases = new Backlog();
+  readonly #turns: FairTurns;
   #clock = 0;
+
+  /** @param turns of the users whose chats are taken note of. */
+  constructor(turns = new FairTurns()) {
+    this.#turns = turns;
+  }
 
   /**
    * The present moment in milliseconds since the epoch, later than every mark before. Taken before a question is put to the REST API: an
@@ -147,12 +150,11 @@ export class Directory {
 
   /** As {@link replace}, with turns for others in between: some users have thousands. What changes meanwhile is not undone. */
   async replaceInSlices(userId: string, chats: readonly Chat[], askedAt: number): Promise<readonly Chat[]> {
-    const breather = new Breather();
     const steps = this.#replacing(userId, chats, askedAt);
     for (let count = 1; ; count++) {
       const step = steps.next();
       if (step.done) return step.value;
-      if (count % BETWEEN_LOOKS === 0 && breather.isDue) await breather.breathe();
+      if (count % ITEMS_PER_PIECE === 0) await this.#turns.next(userId);
     }
   }
 

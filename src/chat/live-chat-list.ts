@@ -168,6 +168,10 @@ export class LiveChatList {
     this.#userId = userId;
   }
 
+  get size(): number {
+    return this.#chats.size;
+  }
+
   get(chatId: string): Chat | undefined {
     return this.#chats.get(chatId)?.chat;
   }

@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import { onBehalfOf } from "../call-origin.ts";
 import type { Clock } from "../clock.ts";
 import { badInput, GatewayError, hasCode } from "../errors.ts";
+import type { FairTurns } from "../fair-turns.ts";
 import type { Log } from "../log.ts";
 import { OneAtATime } from "../one-at-a-time.ts";
 import type { ChatApi } from "../upstream/chat-api.ts";
@@ -49,6 +50,8 @@ interface SessionsOptions {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly guard: TokenGuard;
+  /** Of users whose lists of chats are long. */
+  readonly turns: FairTurns;
   /** Every token with an open session is asked about again within this time, unless that would be too many requests. */
   readonly recheckIntervalMs: number;
   /** Requests a second to the REST API, at most, for asking again: with more tokens the interval stretches. */
@@ -75,7 +78,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#watch = this.#createWatch();
-    const { api, questions, directory, guard } = options;
+    const { api, directory, guard } = options;
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
     const bounds = { max: CACHE_ENTRIES, ttl: CACHE_TTL_MS, ignoreFetchAbort: true };
@@ -91,7 +94,7 @@ export class Sessions {
     });
     this.#chatLists = new LRUCache<string, ChatList, Identity>({
       ...bounds,
-      fetchMethod: (_hash, _stale, { context: identity }) => listChats(questions, directory, identity),
+      fetchMethod: (_hash, _stale, { context: identity }) => listChats(options, identity),
     });
     directory.observe({
       joined: () => undefined,

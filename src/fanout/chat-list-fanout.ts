@@ -1,6 +1,7 @@
 /** From what is learnt of chats to the subscriptions of this process to lists of chats. */
 import type { MembershipListener } from "../chat/directory.ts";
 import type { ChatDetails } from "../chat/events/chat-changed.ts";
+import type { ChatList } from "../chat/chat-list.ts";
 import type { Chat, User } from "../chat/model.ts";
 import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
@@ -39,8 +40,13 @@ export class ChatListFanout implements MembershipListener {
   }
 
   listed(viewer: Viewer, chats: readonly Chat[], askedAt: number): void {
+    let answer: ChatList | undefined;
     for (const session of viewer.sessions) {
-      for (const list of listsOf(this.#toAll.get(session))) list.listed(chats, askedAt);
+      for (const list of listsOf(this.#toAll.get(session))) {
+        // Made once for all of them: a user may have a hundred lists of thousands of chats.
+        answer ??= { chats: chats.map((chat) => ({ ...chat, isListed: true })), askedAt };
+        list.listed(answer);
+      }
     }
   }
 

@@ -1,41 +1,43 @@
 /** A user's list of chats as a stream: first all of it, then what has changed, as often as the reader reads. */
 import { onBehalfOf } from "../call-origin.ts";
+import type { ChatList } from "../chat/chat-list.ts";
+import type { FreshChat } from "../chat/chats.ts";
 import type { ChatDetails } from "../chat/events/chat-changed.ts";
 import type { DeliveredEvent } from "../chat/events/registry.ts";
-import { LiveChatList, type ReceivedEvent } from "../chat/live-chat-list.ts";
+import { LiveChatList, type Asking, type ReceivedEvent } from "../chat/live-chat-list.ts";
 import type { Chat, User } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { GatewayError, hasCode } from "../errors.ts";
+import { ITEMS_PER_PIECE, type FairTurns } from "../fair-turns.ts";
+import { ChatsChangeQueue, type ChatsChange } from "./chats-change-queue.ts";
 import { PendingRecord } from "./pending-record.ts";
 import type { StreamState } from "./sink.ts";
 import type { SubscriberSet } from "./stream.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** Changes within this time after the first one arrive in one event. */
-const COALESCING_MS = 100;
-
-/** One event of the stream. */
-export interface ChatsChange {
-  /** Whether `changed` is every chat of the user. */
-  readonly isSnapshot: boolean;
-  readonly changed: readonly Chat[];
-  readonly removedIds: readonly string[];
-}
-
 /** Where the records of chats come from. Both reject with a GatewayError. */
 export interface ChatRecords {
-  all(session: Session): Promise<readonly Chat[]>;
+  /** As they are from now on. */
+  all(session: Session): Promise<ChatList>;
   /** With its unread count, where that can be told. */
-  one(session: Session, chatId: string): Promise<Chat>;
+  one(session: Session, chatId: string): Promise<FreshChat>;
 }
 
 interface ChatListStreamParts {
   readonly subscribers: SubscriberSet;
   readonly session: Session;
   readonly records: ChatRecords;
+  /** Of users whose lists are long. */
+  readonly turns: FairTurns;
   /** The present moment in milliseconds since the epoch, later than every one before. */
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
+}
+
+/** Every chat, and when they were asked for. */
+interface Listing {
+  readonly chats: readonly Chat[];
+  readonly asking: Asking;
 }
 
 /** Its memory is that of the list, however slowly the reader reads: what has not been read is a set of ids. */
@@ -52,22 +54,15 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   readonly #touchedAt = new Map<string, number>();
   /** When the newest whole list was asked for, by `now`. */
   #listedAt = 0;
-  #isSnapshotDue = true;
-  readonly #changed = new Set<string>();
-  readonly #removed = new Set<string>();
-  /** Runs from the first change on; what has changed is given when it has run out. */
-  #timer: NodeJS.Timeout | undefined;
-  #waiting: PromiseWithResolvers<IteratorResult<ChatsChange, undefined>> | undefined;
-  #onState: ((state: StreamState) => void) | undefined;
-  /** What the reader is to be told when it has taken what was given. */
-  #state: StreamState | undefined = { state: "live", start: "new" };
-  #isDone = false;
-  #error: Error | undefined;
+  /** The newest whole list, while it waits for a turn. */
+  #listing: Listing | undefined;
+  readonly #changes: ChatsChangeQueue;
 
   constructor(parts: ChatListStreamParts) {
     this.#parts = parts;
     this.session = parts.session;
     this.#list = new LiveChatList(parts.session.user.id);
+    this.#changes = new ChatsChangeQueue(this.#list, () => this.#turn());
   }
 
   [Symbol.asyncIterator](): this {
@@ -79,8 +74,10 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     const { subscribers, session, records } = this.#parts;
     try {
       await subscribers.add(this);
-      this.#listedAt = this.#parts.now();
-      this.#load(await records.all(session));
+      const { chats, askedAt } = await records.all(session);
+      const asking = { askedAtMs: askedAt, answeredAtMs: this.#parts.now() };
+      if (isLong(chats)) await this.#turn();
+      this.#load({ chats, asking });
     } catch (error) {
       await this.return();
       throw error;
@@ -88,7 +85,7 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   deliver(event: DeliveredEvent): void {
-    if (this.#isDone || (event.type !== "message.created" && event.type !== "message.read")) return;
+    if (this.#changes.isDone || (event.type !== "message.created" && event.type !== "message.read")) return;
     const received = { event, receivedAtMs: this.#parts.now() };
     if (this.#loading) this.#loading.add(received);
     else this.#follow(received);
@@ -99,25 +96,22 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   /** With a chat: the viewer has joined it, and receives its events. */
   async refresh(chatId?: string): Promise<void> {
-    if (chatId === undefined || this.#isDone) return;
+    if (chatId === undefined || this.#changes.isDone) return;
     this.#ask(chatId);
   }
 
   /** Events of a chat are missing, and nobody has them. */
   missed(chatId: string): void {
-    if (!this.#isDone) this.#ask(chatId);
+    if (!this.#changes.isDone) this.#ask(chatId);
   }
 
   forget(chatId: string): void {
-    if (this.#isDone) return;
+    if (this.#changes.isDone) return;
     this.#pending.get(chatId)?.cancel();
     this.#pending.delete(chatId);
     this.#touchedAt.delete(chatId);
-    this.#changed.delete(chatId);
     this.#list.remove(chatId);
-    if (this.#isSnapshotDue) return;
-    this.#removed.add(chatId);
-    this.#schedule();
+    this.#changes.removed(chatId);
   }
 
   /** Its members have changed. */
@@ -129,52 +123,43 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     if (this.#list.describe(chatId, details)) this.#touch(chatId);
   }
 
-  /** The REST API was asked for the whole list at `askedAt`, a mark of `now`, for another reason. */
-  listed(chats: readonly Chat[], askedAt: number): void {
-    if (this.#isDone || this.#loading || askedAt <= this.#listedAt) return;
+  /** The REST API was asked for the whole list for another reason. */
+  listed({ chats, askedAt }: ChatList): void {
+    if (this.#changes.isDone || this.#loading || askedAt <= this.#listedAt) return;
     this.#listedAt = askedAt;
-    const asking = { askedAtMs: askedAt, answeredAtMs: this.#parts.now() };
-    for (const chat of chats) {
-      if (!this.#isMember(chat.id) || this.#pending.has(chat.id)) continue;
-      // What has happened since is newer.
-      if ((this.#touchedAt.get(chat.id) ?? -1) >= askedAt) continue;
-      if (this.#list.take({ ...chat, isListed: true }, asking)) this.#note(chat.id);
-    }
+    const isNext = this.#listing === undefined;
+    this.#listing = { chats, asking: { askedAtMs: askedAt, answeredAtMs: this.#parts.now() } };
+    if (!isLong(chats)) this.#takeListing();
+    // Where a list waits for its turn already, a newer one takes its place.
+    else if (isNext) void this.#turn().then(() => this.#takeListing());
   }
 
   /** Every change comes by the log, which is read when the bus is connected again. */
   busLost(): void {
-    this.#state = { state: "catching-up" };
-    this.#tellState();
+    this.#changes.setState({ state: "catching-up" });
   }
 
   busRestored(): void {
-    this.#state = { state: "live", start: "new" };
-    this.#tellState();
+    this.#changes.setState({ state: "live", start: "new" });
   }
 
   /** Where the stream stands, told when the reader has taken the events before. */
   watchStates(onState: (state: StreamState) => void): void {
-    this.#onState = onState;
+    this.#changes.watchStates(onState);
   }
 
   end(error?: Error): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
-    this.#error = error;
+    if (this.#changes.isDone) return;
     this.#parts.subscribers.remove(this);
-    clearTimeout(this.#timer);
     for (const pending of this.#pending.values()) pending.cancel();
     this.#pending.clear();
     this.#loading = undefined;
-    this.#settle();
+    this.#listing = undefined;
+    this.#changes.end(error);
   }
 
   next(): Promise<IteratorResult<ChatsChange, undefined>> {
-    const waiting = (this.#waiting = Promise.withResolvers<IteratorResult<ChatsChange, undefined>>());
-    this.#settle();
-    this.#tellState();
-    return waiting.promise;
+    return this.#changes.next();
   }
 
   async return(): Promise<IteratorResult<ChatsChange, undefined>> {
@@ -182,14 +167,32 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
     return { done: true, value: undefined };
   }
 
-  #load(chats: readonly Chat[]): void {
+  /** Resolves in a turn of the user's, where a piece of long work may be done. */
+  #turn(): Promise<void> {
+    return this.#parts.turns.next(this.session.user.id);
+  }
+
+  #load({ chats, asking }: Listing): void {
     const early = this.#loading?.events ?? [];
     this.#loading = undefined;
-    if (this.#isDone) return;
-    const asking = { askedAtMs: this.#listedAt, answeredAtMs: this.#parts.now() };
+    if (this.#changes.isDone) return;
+    this.#listedAt = asking.askedAtMs;
     for (const chat of chats) if (this.#isMember(chat.id)) this.#list.take(chat, asking);
     for (const one of early) this.#follow(one);
-    this.#settle();
+    this.#changes.loaded();
+  }
+
+  #takeListing(): void {
+    const listing = this.#listing;
+    this.#listing = undefined;
+    if (!listing) return;
+    const { chats, asking } = listing;
+    for (const chat of chats) {
+      if (!this.#isMember(chat.id) || this.#pending.has(chat.id)) continue;
+      // What has happened since is newer.
+      if ((this.#touchedAt.get(chat.id) ?? -1) >= asking.askedAtMs) continue;
+      if (this.#list.take(chat, asking)) this.#changes.changed(chat.id);
+    }
   }
 
   /** The list or the log would not tell of the chat as it is. */
@@ -217,10 +220,9 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
   }
 
   async #receive(chatId: string, pending: PendingRecord): Promise<void> {
-    const askedAt = this.#parts.now();
-    const isWanted = (): boolean => !this.#isDone && this.#pending.get(chatId) === pending;
+    const isWanted = (): boolean => !this.#changes.isDone && this.#pending.get(chatId) === pending;
     try {
-      const chat = await this.#parts.records.one(this.session, chatId);
+      const { chat, askedAt } = await this.#parts.records.one(this.session, chatId);
       if (!isWanted()) return;
       this.#pending.delete(chatId);
       if (!this.#isMember(chatId)) return;
@@ -229,7 +231,6 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
         { askedAtMs: askedAt, answeredAtMs: this.#parts.now() },
       );
       if (isNew || pending.isNeeded) this.#touch(chatId);
-      this.#removed.delete(chatId);
       for (const received of pending.events) {
         // The record has it, or is of no use.
         if (received.receivedAtMs <= askedAt) this.#apply(received);
@@ -256,56 +257,10 @@ export class ChatListStream implements AsyncIterableIterator<ChatsChange>, Subsc
 
   #touch(chatId: string): void {
     this.#touchedAt.set(chatId, this.#parts.now());
-    this.#note(chatId);
+    this.#changes.changed(chatId);
   }
+}
 
-  #note(chatId: string): void {
-    if (this.#isSnapshotDue) return;
-    this.#changed.add(chatId);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#timer || this.#isDone) return;
-    const settle = (): void => {
-      this.#timer = undefined;
-      this.#settle();
-    };
-    this.#timer = setTimeout(settle, COALESCING_MS).unref();
-  }
-
-  #tellState(): void {
-    const state = this.#state;
-    if (!state || !this.#waiting || this.#isSnapshotDue) return;
-    this.#state = undefined;
-    this.#onState?.(state);
-  }
-
-  #settle(): void {
-    const waiting = this.#waiting;
-    if (!waiting) return;
-    const change = this.#isDone ? undefined : this.#take();
-    if (!change && !this.#isDone) return;
-    this.#waiting = undefined;
-    if (change) waiting.resolve({ done: false, value: change });
-    else if (this.#error) {
-      waiting.reject(this.#error);
-      this.#error = undefined;
-    } else waiting.resolve({ done: true, value: undefined });
-  }
-
-  /** What the reader is to be given now. */
-  #take(): ChatsChange | undefined {
-    if (this.#loading || this.#timer) return undefined;
-    if (this.#isSnapshotDue) {
-      this.#isSnapshotDue = false;
-      return { isSnapshot: true, changed: this.#list.all(), removedIds: [] };
-    }
-    if (this.#changed.size === 0 && this.#removed.size === 0) return undefined;
-    const changed = [...this.#changed].flatMap((id) => this.#list.get(id) ?? []);
-    const change = { isSnapshot: false, changed, removedIds: [...this.#removed] };
-    this.#changed.clear();
-    this.#removed.clear();
-    return change;
-  }
+function isLong(chats: readonly Chat[]): boolean {
+  return chats.length > ITEMS_PER_PIECE;
 }

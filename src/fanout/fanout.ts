@@ -17,7 +17,7 @@ import type { PresenceAudience } from "../chat/presence-audience.ts";
 import type { KnownChat, Session, Viewer } from "../chat/session.ts";
 import type { KnownReads } from "../chat/known-reads.ts";
 import { GatewayError } from "../errors.ts";
-import { Breather } from "../upstream/breather.ts";
+import { ITEMS_PER_PIECE, type FairTurns } from "../fair-turns.ts";
 import type { Durations } from "../measures.ts";
 import { Deliveries, type DeliveriesParts } from "./deliveries.ts";
 import { ChatListFanout } from "./chat-list-fanout.ts";
@@ -37,6 +37,8 @@ interface FanoutOptions extends DeliveriesParts {
   readonly reads: Pick<KnownReads, "learnReceipt">;
   /** Messages that are read of a chat's history at most when the log has lost them. */
   readonly replayLimit: number;
+  /** Of users who have many chats. */
+  readonly turns: FairTurns;
 }
 
 export class Fanout implements MembershipListener, SubscriberSet {
@@ -132,10 +134,9 @@ export class Fanout implements MembershipListener, SubscriberSet {
 
   /** With turns for others in between: some users have thousands of chats. */
   async #listenToAll(session: Session, mine: Subscribers): Promise<void> {
-    const breather = new Breather();
     const listening: Promise<void>[] = [];
     for (const id of session.viewer.chats.keys()) {
-      if (breather.isDue) await breather.breathe();
+      if (listening.length % ITEMS_PER_PIECE === ITEMS_PER_PIECE - 1) await this.#options.turns.next(session.user.id);
       // The subscriptions may have ended, or the viewer left the chat, meanwhile.
       if (this.#toAll.get(session) !== mine) break;
       if (session.viewer.chats.has(id)) listening.push(awaitedLater(this.#listen(session, mine, id)));

@@ -129,11 +129,12 @@ export class Subscriptions {
 
   /** The viewer's list of chats: all of it, then what has changed. */
   async chatsChanged(session: Session): Promise<ChatListStream> {
-    const { chats, directory, fanout, log } = this.#options;
+    const { chats, directory, fanout, sources, log } = this.#options;
     const stream = new ChatListStream({
       subscribers: fanout,
       session,
       records: { all: (viewer) => chats.listAnew(viewer), one: (viewer, chatId) => chats.getAnew(viewer, chatId) },
+      turns: sources.turns,
       now: () => directory.now(),
       onError: (error) => log.error({ err: error }, "a chat of a list could not be read"),
     });

@@ -3,7 +3,7 @@ import SchemaBuilder from "@pothos/core";
 import ComplexityPlugin from "@pothos/plugin-complexity";
 import type { Chat, Me, Message, Presence, ReadReceipt, TypingChange, User } from "../chat/model.ts";
 import type { HistoryPage } from "../chat/history.ts";
-import type { ChatsChange } from "../fanout/chat-list-stream.ts";
+import type { ChatsChange } from "../fanout/chats-change-queue.ts";
 import type { Context } from "./context.ts";
 
 export const builder = new SchemaBuilder<{

@@ -4,6 +4,7 @@ import { hasCode } from "../errors.ts";
 import { builder } from "./builder.ts";
 import type { Context } from "./context.ts";
 import { HISTORY_COST, REQUEST_COST } from "./cost.ts";
+import { inPieces } from "./in-pieces.ts";
 import type { Loaders } from "./loaders.ts";
 import type { Services } from "./services.ts";
 import { DEPENDS_ON_VIEWER } from "./viewer.ts";
@@ -109,7 +110,7 @@ builder.queryFields((t) => ({
     type: ["Chat"],
     description: "Every chat that the viewer takes part in, most recently updated first.",
     complexity: { field: REQUEST_COST },
-    resolve: async (_root, _args, { loaders }) => [...(await loaders.chats.load("all"))],
+    resolve: async (_root, _args, context) => inPieces(await context.loaders.chats.load("all"), context),
   }),
   chat: t.field({
     type: "Chat",

@@ -1,5 +1,6 @@
 import { builder } from "./builder.ts";
 import { REQUEST_COST } from "./cost.ts";
+import { inPieces } from "./in-pieces.ts";
 import { DEPENDS_ON_VIEWER } from "./viewer.ts";
 
 builder.objectType("ChatsChange", {
@@ -12,7 +13,8 @@ builder.objectType("ChatsChange", {
       type: ["Chat"],
       description:
         "New and changed chats, with absolute values (`unreadCount`, `lastMessage`): a client never counts by itself.",
-      resolve: ({ changed }) => [...changed],
+      extensions: DEPENDS_ON_VIEWER,
+      resolve: ({ changed }, _args, context) => inPieces(changed, context),
     }),
     removedIds: t.idList({
       description: "Chats that the viewer is no longer in.",

@@ -7,6 +7,7 @@ import type { Presence } from "../chat/presence.ts";
 import type { OperationLimit } from "../chat/rate-limit.ts";
 import type { Receipts } from "../chat/receipts.ts";
 import type { Typing } from "../chat/typing.ts";
+import type { FairTurns } from "../fair-turns.ts";
 import type { Subscriptions } from "../fanout/subscriptions.ts";
 
 /** The domain, as resolvers call it. */
@@ -20,5 +21,7 @@ export interface Services {
   readonly presence: Presence;
   readonly receipts: Receipts;
   readonly subscriptions: Subscriptions;
+  /** Of what users can cause a lot of. */
+  readonly turns: FairTurns;
   readonly typing: Typing;
 }

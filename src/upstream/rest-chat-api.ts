@@ -8,7 +8,7 @@ import { fillIn, headerValue, requireBearer } from "./request-parts.ts";
 import { parseAnswer, refusalOf } from "./rest-answer.ts";
 import { RestClient, type RestClientOptions } from "./rest-client.ts";
 import { CHAT, CHATS, MARK_CHAT_READ, MARK_READ, MESSAGES, PROFILE, SEND, type Route } from "./rest-routes.ts";
-import { SharedPages } from "./shared-pages.ts";
+import { SharedReads } from "./shared-reads.ts";
 import type { WirePageOfRecords } from "./wire.ts";
 
 export type RestChatApiOptions = RestClientOptions;
@@ -43,7 +43,7 @@ class RestChatApi implements ChatApi {
   readonly capabilities = { receipts: true, unreadCounts: true, chat: true };
   readonly #client: RestClient;
   readonly #records: Records;
-  readonly #pages = new SharedPages();
+  readonly #reads = new SharedReads();
 
   constructor(client: RestClient, records: Records) {
     this.#client = client;
@@ -64,9 +64,11 @@ class RestChatApi implements ChatApi {
     return user;
   }
 
-  async chats(token: string) {
-    const { chats } = await this.#call(CHATS, token, {});
-    return this.#records.chats(nameOf(CHATS), chats);
+  chats(token: string) {
+    return this.#reads.chats(token, async () => {
+      const { chats } = await this.#call(CHATS, token, {});
+      return this.#records.chats(nameOf(CHATS), chats);
+    });
   }
 
   async chat(token: string, chatId: string) {
@@ -74,7 +76,7 @@ class RestChatApi implements ChatApi {
   }
 
   messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
-    return this.#pages.join(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
+    return this.#reads.page(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
   }
 
   async #messages(token: string, chatId: string, limit: number, page: NextPage | undefined): Promise<MessagePage> {
@@ -86,20 +88,21 @@ class RestChatApi implements ChatApi {
 
   async sendMessage(token: string, chatId: string, content: string, idempotencyKey: string) {
     const request = { body: { content }, idempotencyKey: headerValue(idempotencyKey) };
-    const sent = await this.#pages.afterWrite(token, () => this.#call(SEND, token, { chatId }, request));
+    const sent = await this.#reads.afterWrite(token, () => this.#call(SEND, token, { chatId }, request));
     return sent.message;
   }
 
   async markRead(token: string, chatId: string, messageId: string) {
-    const { readAt } = await this.#pages.afterWrite(token, () => this.#call(MARK_READ, token, { chatId, messageId }));
+    const { readAt } = await this.#reads.afterWrite(token, () => this.#call(MARK_READ, token, { chatId, messageId }));
     return readAt ?? undefined;
   }
 
   async markChatRead(token: string, chatId: string) {
-    await this.#pages.afterWrite(token, () => this.#call(MARK_CHAT_READ, token, { chatId }));
+    await this.#reads.afterWrite(token, () => this.#call(MARK_CHAT_READ, token, { chatId }));
   }
 
   detachReads(token: string): void {
+    this.#reads.detach(token);
     this.#client.detachReads(token);
   }
 

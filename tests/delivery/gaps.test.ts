@@ -11,6 +11,7 @@ import type { Message } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import { Unauthenticated } from "../../src/chat/unauthenticated.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 import type { Subscriber } from "../../src/fanout/subscriber.ts";
 import { createPresence, createTestBus } from "../support/bus.ts";
@@ -88,6 +89,7 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
       },
     },
     replayLimit: LIMIT,
+    turns: new FairTurns(),
     log: pino({ level: "silent" }),
   });
   await fanout.start();

@@ -7,6 +7,7 @@ import type { Position } from "../../src/bus/position.ts";
 import type { Chat, User } from "../../src/chat/model.ts";
 import { Session } from "../../src/chat/session.ts";
 import type { GatewayError } from "../../src/errors.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { ChatListStream } from "../../src/fanout/chat-list-stream.ts";
 import type { Subscriber } from "../../src/fanout/subscriber.ts";
 import { createTestBus, createTestFanout } from "../support/bus.ts";
@@ -104,13 +105,17 @@ test("a chat that is deleted ends each member's own subscription to it, and no o
 test("a new member is in each member's list of chats, and all lists share one list of members", async () => {
   const { directory, fanout, members, sessions } = await createScene();
   const chat = chatOf(members);
-  const records = { all: async () => [chat], one: async () => chat };
+  const records = {
+    all: async () => ({ chats: [chat], askedAt: directory.now() }),
+    one: async () => ({ chat, askedAt: directory.now() }),
+  };
   const lists = sessions.slice(0, 100).map(
     (session) =>
       new ChatListStream({
         subscribers: fanout,
         session,
         records,
+        turns: new FairTurns(),
         now: () => directory.now(),
         onError: (error) => expect.unreachable(String(error)),
       }),

@@ -7,6 +7,7 @@ import { Presence } from "../../src/chat/presence.ts";
 import { PresenceAudience } from "../../src/chat/presence-audience.ts";
 import { KnownReads } from "../../src/chat/known-reads.ts";
 import { compactionOf, decodeEvent, idOf, kindOf, timeOf, type BusEvent } from "../../src/chat/events/registry.ts";
+import { FairTurns } from "../../src/fair-turns.ts";
 import { Fanout } from "../../src/fanout/fanout.ts";
 
 export function createTestBus(): Bus<BusEvent> {
@@ -42,6 +43,7 @@ export function createTestFanout(bus: Bus<BusEvent>, directory: Directory): Fano
     history,
     reads: new KnownReads(),
     replayLimit: 1000,
+    turns: new FairTurns(),
     log: pino({ level: "silent" }),
   });
 }

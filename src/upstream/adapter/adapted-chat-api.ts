@@ -16,7 +16,7 @@ import type { Records } from "../records.ts";
 import { requireBearer } from "../request-parts.ts";
 import { fieldsOf } from "../rest-answer.ts";
 import type { RestClient } from "../rest-client.ts";
-import { SharedPages } from "../shared-pages.ts";
+import { SharedReads } from "../shared-reads.ts";
 import type { UpstreamStatistics } from "../statistics.ts";
 import { wireChat, wireMessage, wireUser } from "../wire.ts";
 import type { Adapter, AdapterApi } from "./adapter.ts";
@@ -56,7 +56,7 @@ export interface AdaptedChatApiOptions {
 export class AdaptedChatApi implements ChatApi {
   readonly capabilities: Capabilities;
   readonly #options: AdaptedChatApiOptions;
-  readonly #pages = new SharedPages();
+  readonly #reads = new SharedReads();
 
   /** @throws TypeError where the adapter has not what it does not say that it lacks. */
   constructor(options: AdaptedChatApiOptions) {
@@ -93,8 +93,10 @@ export class AdaptedChatApi implements ChatApi {
   }
 
   chats(token: string): Promise<readonly WireChat[]> {
-    return this.#call(token, "chats", async (api) =>
-      this.#options.records.chats(this.#nameOf("chats"), this.#list("chats", await api.chats())),
+    return this.#reads.chats(token, () =>
+      this.#call(token, "chats", async (api) =>
+        this.#options.records.chats(this.#nameOf("chats"), this.#list("chats", await api.chats())),
+      ),
     );
   }
 
@@ -108,7 +110,7 @@ export class AdaptedChatApi implements ChatApi {
   }
 
   messages(token: string, chatId: string, limit: number, page?: NextPage): Promise<MessagePage> {
-    return this.#pages.join(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
+    return this.#reads.page(token, chatId, limit, page, () => this.#messages(token, chatId, limit, page));
   }
 
   #messages(token: string, chatId: string, limit: number, page: NextPage | undefined): Promise<MessagePage> {
@@ -123,7 +125,7 @@ export class AdaptedChatApi implements ChatApi {
   }
 
   sendMessage(token: string, chatId: string, content: string, idempotencyKey: string): Promise<WireMessage> {
-    return this.#pages.afterWrite(token, () =>
+    return this.#reads.afterWrite(token, () =>
       this.#call(token, "sendMessage", async (api) =>
         this.#check("sendMessage", wireMessage, await api.sendMessage(chatId, content, idempotencyKey)),
       ),
@@ -132,7 +134,7 @@ export class AdaptedChatApi implements ChatApi {
 
   async markRead(token: string, chatId: string, messageId: string): Promise<string | undefined> {
     this.#requireReceipts();
-    return this.#pages.afterWrite(token, () =>
+    return this.#reads.afterWrite(token, () =>
       this.#call(token, "markRead", async (api) => {
         const readAt = await api.markRead?.(chatId, messageId);
         return typeof readAt === "string" ? normaliseInstant(readAt, "milliseconds") : undefined;
@@ -142,12 +144,13 @@ export class AdaptedChatApi implements ChatApi {
 
   async markChatRead(token: string, chatId: string): Promise<void> {
     this.#requireReceipts();
-    await this.#pages.afterWrite(token, () =>
+    await this.#reads.afterWrite(token, () =>
       this.#call(token, "markChatRead", async (api) => api.markChatRead?.(chatId)),
     );
   }
 
   detachReads(token: string): void {
+    this.#reads.detach(token);
     this.#options.client.detachReads(token);
   }
 
