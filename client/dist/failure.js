@@ -8,8 +8,8 @@ export class Failure extends Error {
     }
     /** Whether another attempt may succeed. */
     get isPassing() {
-        // `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token.
-        return !this.code || /^(UPS|RATE|UNA)/.test(this.code);
+        // `UPSTREAM_…`, `RATE_LIMITED`, and `UNAUTHENTICATED`, after which the connection gets another token; or `undefined`.
+        return /^[RUu]/.test(this.code);
     }
 }
 //# sourceMappingURL=failure.js.map

@@ -36,10 +36,8 @@ export function chatList(connection, onPeople) {
     connection.subscribe("subscription{chatsChanged{isSnapshot removedIds changed{id title participants{id name}unreadCount updatedAt lastMessage{id text:content at:createdAt sender{id name}}}}}", {}, (change) => {
         if (change.isSnapshot)
             chats.clear();
-        for (const id of change.removedIds)
-            chats.delete(id);
-        for (const chat of change.changed)
-            chats.set(chat.id, chat);
+        change.removedIds.forEach((id) => chats.delete(id));
+        change.changed.forEach((chat) => chats.set(chat.id, chat));
         isLoaded = true;
         changed();
     });

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.js";
 import { type Pending } from "./stored.js";
-import type { ChatStorage, ShownMessage } from "./types.js";
+import type { ChatStorage } from "./types.js";
 /** What an open chat has to do with its outgoing messages. */
 export interface OpenChat {
     /** Whether everything that was missed has come: a message that was tried before is then known to be there or not. */
@@ -10,11 +10,9 @@ export interface OpenChat {
     has(messageId: string): boolean;
     changed(): void;
 }
-/** Messages that are not persisted yet, in order, one at a time. */
+/** Messages that are not persisted yet; those of one chat are sent in order, one at a time. */
 export interface Outbox {
     of(chatId: string): readonly Pending[];
-    /** What is shown of a message's state; what is being sent is stored as queued, because the page may go meanwhile. */
-    stateOf(message: Pending): ShownMessage["state"];
     add(chatId: string, text: string, key?: string): Pending;
     /** Sends a failed message again. */
     retry(key: string): void;

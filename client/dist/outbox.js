@@ -5,8 +5,6 @@ import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.js";
 export function createOutbox(connection, rooms, storage) {
     const stored = storedMessages(storage);
     let messages = [];
-    let sending;
-    let stop;
     const change = (changed) => {
         stored.save(changed);
         flush(changed);
@@ -14,26 +12,19 @@ export function createOutbox(connection, rooms, storage) {
     const flush = (all = messages) => {
         // What is sent stays until its open chat has it.
         messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
-        const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
-        if (!next || sending || !connection.socket)
+        const next = messages.find((message) => message.state === "queued" &&
+            rooms.get(message.chatId)?.isLive !== false &&
+            !messages.some((other) => other.stop && other.chatId === message.chatId));
+        if (!next || !connection.socket)
             return rooms.forEach((chat) => chat.changed());
         if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS)
             next.state = "failed";
         else {
-            sending = next;
-            stop = send(connection, next, rooms.get(next.chatId), (state, id) => {
-                sending = undefined;
-                next.state = state;
-                next.id = id;
-                change(messages);
-            });
+            next.triedAfter ??= rooms.get(next.chatId)?.newestAt;
+            send(connection.client, next, () => change(messages));
         }
+        // And the first of the next chat.
         change(messages);
-    };
-    /** Nobody knows then whether the message arrives: it stays queued. */
-    const abort = () => {
-        stop?.();
-        sending = undefined;
     };
     const add = (chatId, text, key = uniqueId()) => {
         const added = { key, chatId, text, at: Date.now(), state: "queued" };
@@ -41,21 +32,23 @@ export function createOutbox(connection, rooms, storage) {
         return added;
     };
     const discard = (key) => {
-        if (sending?.key === key)
-            abort();
+        messages.find((message) => message.key === key)?.stop?.();
         change(messages.filter((message) => message.key !== key));
     };
     connection.listeners.add(() => {
-        abort();
+        messages.forEach((message) => {
+            // Nobody knows whether it arrives: it stays queued.
+            message.stop?.();
+            message.stop = undefined;
+        });
         flush(stored.welcome(connection.userId, messages));
     });
     return {
         of: (chatId) => messages.filter((message) => message.chatId === chatId),
-        stateOf: (message) => (message === sending ? "sending" : message.state),
         add,
         retry(key) {
-            const failed = messages.find((message) => message.state === "failed" && message.key === key);
-            if (!failed)
+            const failed = messages.find((message) => message.key === key);
+            if (failed?.state !== "failed")
                 return;
             discard(key);
             add(failed.chatId, failed.text, key);
@@ -68,13 +61,17 @@ export function createOutbox(connection, rooms, storage) {
         },
     };
 }
-/** The result aborts it. */
-function send(connection, message, room, finish) {
-    message.triedAfter ??= room?.newestAt;
-    return operate(connection.client, {
+function send(client, message, changed) {
+    const finish = (sent) => {
+        message.stop = undefined;
+        message.id = sent?.id;
+        message.state = sent ? "sent" : "failed";
+        changed();
+    };
+    message.stop = operate(client, {
         query: "mutation($chatId:ID!,$text:String!,$key:ID!){sendMessage(chatId:$chatId,content:$text,clientMessageId:$key){id}}",
         // The gateway ignores what the document does not declare.
         variables: { ...message },
-    }, ({ id }) => finish("sent", id), () => finish("failed"), Date.now() + RETRY_FOR_MS);
+    }, finish, () => finish(), Date.now() + RETRY_FOR_MS);
 }
 //# sourceMappingURL=outbox.js.map

@@ -208,7 +208,7 @@ export class OpenRoom {
         this.changed();
     }
     #showPending(pending) {
-        return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, this.#outbox.stateOf(pending));
+        return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, pending.stop ? "sending" : pending.state);
     }
     #show(message, key, state = "sent") {
         return { ...brief(message, this.#connection.userId), key, state, readBy: [] };

@@ -17,8 +17,7 @@ export function derived(compute) {
             isNotifying = true;
             queueMicrotask(() => {
                 isNotifying = false;
-                for (const listener of listeners)
-                    listener();
+                listeners.forEach((listener) => listener());
             });
         },
     };

@@ -14,6 +14,8 @@ export interface Pending {
     triedAfter?: number | undefined;
     /** The id that the gateway has answered with. */
     id?: string | undefined;
+    /** Ends the attempt that is under way. Functions are not stored: the message is queued again when the page is loaded again. */
+    stop?: (() => void) | undefined;
 }
 /** Where messages that are not sent yet survive a reload. */
 export interface StoredMessages {

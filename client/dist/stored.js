@@ -26,10 +26,9 @@ export function storedMessages(storage) {
                 return;
             messages.forEach((message) => keys.add(message.key));
             try {
-                storage?.setItem(storageKey, JSON.stringify([
-                    ...load().filter((message) => !keys.has(message.key)),
-                    ...messages.filter((message) => message.state !== "sent"),
-                ]));
+                storage?.setItem(storageKey, JSON.stringify(load()
+                    .filter((message) => !keys.has(message.key))
+                    .concat(messages.filter((message) => message.state !== "sent"))));
             }
             catch {
                 // A full or forbidden storage: the message is sent all the same, as long as the page lives.

@@ -44,7 +44,7 @@ export function tokenSource(session, source) {
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token) {
     try {
-        const claims = token?.split(".")[1];
+        const claims = token.split(".")[1];
         // "-" stands for "+". Read as "/" it changes texts among the claims, but no number.
         return JSON.parse(atob(claims.replace(/[-_]/g, "/"))).exp * 1000;
     }

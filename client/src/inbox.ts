@@ -48,8 +48,8 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
     {},
     (change) => {
       if (change.isSnapshot) chats.clear();
-      for (const id of change.removedIds) chats.delete(id);
-      for (const chat of change.changed) chats.set(chat.id, chat);
+      change.removedIds.forEach((id) => chats.delete(id));
+      change.changed.forEach((chat) => chats.set(chat.id, chat));
       isLoaded = true;
       changed();
     },

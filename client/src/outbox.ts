@@ -1,8 +1,9 @@
+import type { Client } from "graphql-ws";
 import type { Connection } from "./connection.ts";
 import { uniqueId } from "./id.ts";
 import { operate } from "./operate.ts";
 import { storedMessages, type Pending } from "./stored.ts";
-import type { ChatStorage, ShownMessage } from "./types.ts";
+import type { ChatStorage } from "./types.ts";
 import { REPEATABLE_MS, RETRY_FOR_MS } from "./times.ts";
 
 /** What an open chat has to do with its outgoing messages. */
@@ -15,11 +16,9 @@ export interface OpenChat {
   changed(): void;
 }
 
-/** Messages that are not persisted yet, in order, one at a time. */
+/** Messages that are not persisted yet; those of one chat are sent in order, one at a time. */
 export interface Outbox {
   of(chatId: string): readonly Pending[];
-  /** What is shown of a message's state; what is being sent is stored as queued, because the page may go meanwhile. */
-  stateOf(message: Pending): ShownMessage["state"];
   add(chatId: string, text: string, key?: string): Pending;
   /** Sends a failed message again. */
   retry(key: string): void;
@@ -34,8 +33,6 @@ export interface Outbox {
 export function createOutbox(connection: Connection, rooms: Map<string, OpenChat>, storage?: ChatStorage): Outbox {
   const stored = storedMessages(storage);
   let messages: readonly Pending[] = [];
-  let sending: Pending | undefined;
-  let stop: (() => void) | undefined;
   const change = (changed: readonly Pending[]): void => {
     stored.save(changed);
     flush(changed);
@@ -43,24 +40,20 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
   const flush = (all = messages): void => {
     // What is sent stays until its open chat has it.
     messages = all.filter((message) => !message.id || rooms.get(message.chatId)?.has(message.id) === false);
-    const next = messages.find((message) => message.state === "queued" && rooms.get(message.chatId)?.isLive !== false);
-    if (!next || sending || !connection.socket) return rooms.forEach((chat) => chat.changed());
+    const next = messages.find(
+      (message) =>
+        message.state === "queued" &&
+        rooms.get(message.chatId)?.isLive !== false &&
+        !messages.some((other) => other.stop && other.chatId === message.chatId),
+    );
+    if (!next || !connection.socket) return rooms.forEach((chat) => chat.changed());
     if (Date.now() - (next.triedAt ??= Date.now()) > REPEATABLE_MS) next.state = "failed";
     else {
-      sending = next;
-      stop = send(connection, next, rooms.get(next.chatId), (state, id) => {
-        sending = undefined;
-        next.state = state;
-        next.id = id;
-        change(messages);
-      });
+      next.triedAfter ??= rooms.get(next.chatId)?.newestAt;
+      send(connection.client, next, () => change(messages));
     }
+    // And the first of the next chat.
     change(messages);
-  };
-  /** Nobody knows then whether the message arrives: it stays queued. */
-  const abort = (): void => {
-    stop?.();
-    sending = undefined;
   };
   const add = (chatId: string, text: string, key = uniqueId()): Pending => {
     const added: Pending = { key, chatId, text, at: Date.now(), state: "queued" };
@@ -68,20 +61,23 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
     return added;
   };
   const discard = (key: string): void => {
-    if (sending?.key === key) abort();
+    messages.find((message) => message.key === key)?.stop?.();
     change(messages.filter((message) => message.key !== key));
   };
   connection.listeners.add(() => {
-    abort();
+    messages.forEach((message) => {
+      // Nobody knows whether it arrives: it stays queued.
+      message.stop?.();
+      message.stop = undefined;
+    });
     flush(stored.welcome(connection.userId, messages));
   });
   return {
     of: (chatId) => messages.filter((message) => message.chatId === chatId),
-    stateOf: (message) => (message === sending ? "sending" : message.state),
     add,
     retry(key) {
-      const failed = messages.find((message) => message.state === "failed" && message.key === key);
-      if (!failed) return;
+      const failed = messages.find((message) => message.key === key);
+      if (failed?.state !== "failed") return;
       discard(key);
       add(failed.chatId, failed.text, key);
     },
@@ -94,24 +90,23 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
   };
 }
 
-/** The result aborts it. */
-function send(
-  connection: Connection,
-  message: Pending,
-  room: OpenChat | undefined,
-  finish: (state: Pending["state"], id?: string) => void,
-): () => void {
-  message.triedAfter ??= room?.newestAt;
-  return operate<{ readonly id: string }>(
-    connection.client,
+function send(client: Client, message: Pending, changed: () => void): void {
+  const finish = (sent?: { readonly id: string }): void => {
+    message.stop = undefined;
+    message.id = sent?.id;
+    message.state = sent ? "sent" : "failed";
+    changed();
+  };
+  message.stop = operate(
+    client,
     {
       query:
         "mutation($chatId:ID!,$text:String!,$key:ID!){sendMessage(chatId:$chatId,content:$text,clientMessageId:$key){id}}",
       // The gateway ignores what the document does not declare.
       variables: { ...message },
     },
-    ({ id }) => finish("sent", id),
-    () => finish("failed"),
+    finish,
+    () => finish(),
     Date.now() + RETRY_FOR_MS,
   );
 }

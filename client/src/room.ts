@@ -267,7 +267,7 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   #showPending(pending: Pending): ShownMessage {
-    return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, this.#outbox.stateOf(pending));
+    return this.#show({ ...pending, sender: this.#chats.me() }, pending.key, pending.stop ? "sending" : pending.state);
   }
 
   #show(

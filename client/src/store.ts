@@ -29,7 +29,7 @@ export function derived<T>(compute: () => T): Derived<T> {
       isNotifying = true;
       queueMicrotask(() => {
         isNotifying = false;
-        for (const listener of listeners) listener();
+        listeners.forEach((listener) => listener());
       });
     },
   };

@@ -15,6 +15,8 @@ export interface Pending {
   triedAfter?: number | undefined;
   /** The id that the gateway has answered with. */
   id?: string | undefined;
+  /** Ends the attempt that is under way. Functions are not stored: the message is queued again when the page is loaded again. */
+  stop?: (() => void) | undefined;
 }
 
 /** Where messages that are not sent yet survive a reload. */
@@ -51,10 +53,11 @@ export function storedMessages(storage: ChatStorage | undefined): StoredMessages
       try {
         storage?.setItem(
           storageKey,
-          JSON.stringify([
-            ...load().filter((message) => !keys.has(message.key)),
-            ...messages.filter((message) => message.state !== "sent"),
-          ]),
+          JSON.stringify(
+            load()
+              .filter((message) => !keys.has(message.key))
+              .concat(messages.filter((message) => message.state !== "sent")),
+          ),
         );
       } catch {
         // A full or forbidden storage: the message is sent all the same, as long as the page lives.

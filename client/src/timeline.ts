@@ -32,7 +32,7 @@ export class Timeline {
     ]);
     // The first of two entries of one message stays.
     this.messages = new Map(index < 0 ? inserted : [...this.messages].toSpliced(index, 0, ...inserted));
-    for (const message of piece) message.readBy.forEach(({ reader }) => this.#addReader(message.id, reader));
+    piece.forEach((message) => message.readBy.forEach(({ reader }) => this.#addReader(message.id, reader)));
     this.#receipts.forEach((receipt) => this.#apply(receipt, inserted));
   }
 

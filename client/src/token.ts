@@ -70,7 +70,7 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
 /** In ms since 1970; NaN where the token is no JWT or never expires. */
 function expiryOf(token: Token): number {
   try {
-    const claims = token?.split(".")[1] as string;
+    const claims = (token as string).split(".")[1] as string;
     // "-" stands for "+". Read as "/" it changes texts among the claims, but no number.
     return (JSON.parse(atob(claims.replace(/[-_]/g, "/"))) as { exp: number }).exp * 1000;
   } catch {

@@ -221,6 +221,25 @@ describe("a message that is sent", () => {
     expect(world.api.data.messages(world.chatId).map(({ content }) => content)).toEqual(texts(room));
   });
 
+  test("waits for those of its own chat alone", async () => {
+    await using world = await startWorld();
+    const { id } = world.api.data.createChat({ participants: [alice.id, bob.id] });
+    const client = world.open();
+    const [slow, other] = [client.room(world.chatId), client.room(id)];
+    await live(client);
+    const gate = world.api.faults.hold({ method: "POST", path: `/chats/${world.chatId}/messages`, times: 1 });
+    slow.send("slow");
+    slow.send("behind it");
+    other.send("one");
+    other.send("two");
+    await showing(other, "one", "two");
+    expect(texts(slow).slice(-2)).toEqual(["slow (sending)", "behind it (queued)"]);
+    gate.release();
+    await showing(slow, "slow", "behind it");
+    const persisted = world.api.data.messages(world.chatId).map(({ content }) => content);
+    expect(persisted.slice(-2)).toEqual(["slow", "behind it"]);
+  });
+
   test("is there once where its answer is lost with the gateway", async () => {
     await using world = await startWorld({ HTTP_API_IDEMPOTENT: "false" });
     const client = world.open();

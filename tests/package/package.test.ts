@@ -88,7 +88,9 @@ test("the package has JavaScript, types, source maps and what the sources read",
       "dist/src/upstream/adapter/adapter.d.ts",
     ]),
   );
-  expect(client).toEqual(expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts"]));
+  expect(client).toEqual(
+    expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts"]),
+  );
   const { mappings, sourcesContent } = JSON.parse(
     await readFile(join(installed.path, "node_modules/graphql-chat-gateway/dist/src/gateway.js.map"), "utf8"),
   ) as { mappings: string; sourcesContent: string[] };
