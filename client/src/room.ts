@@ -75,13 +75,7 @@ export class OpenRoom implements Room, OpenChat {
         this.changed();
       },
       // Receipts from before are in the history alone.
-      (isNew) =>
-        isNew &&
-        !this.#isLoading &&
-        this.#page(FILL_PAGE_SIZE).then(
-          ({ nodes }) => this.#insert(nodes.filter((message) => this.has(message.id))),
-          this.#ended,
-        ),
+      (isNew) => isNew && !this.#isLoading && this.#loadReceipts().catch(this.#ended),
     );
     this.#load();
   }
@@ -237,6 +231,14 @@ export class OpenRoom implements Room, OpenChat {
     this.#insert(nodes, this.#gap && -1);
     if (nodes[0]?.id === this.#timeline.ids[0]) this.#start = start;
     return nodes.at(-1)?.cursor;
+  }
+
+  /** Loads what is shown again, with those who have read it. */
+  async #loadReceipts(before?: string): Promise<void> {
+    const { nodes, start } = await this.#page(FILL_PAGE_SIZE, before);
+    const shown = nodes.filter((message) => this.has(message.id));
+    this.#insert(shown);
+    if (start && shown[0] === nodes[0]) await this.#loadReceipts(start);
   }
 
   async #loadOlder(): Promise<void> {
