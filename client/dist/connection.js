@@ -180,13 +180,16 @@ export class Connection {
         this.#absence = absence;
         this.#update();
     }
-    #wake = (isOnline) => {
-        if (!isOnline)
+    #wake = (isOnline, isLost) => {
+        if (isLost)
             this.#terminate("offline");
+        // The browser may be wrong about the network: the connection is asked.
         else if (this.socket) {
             this.socket.send('{"type":"ping"}');
             this.#expect(PONG_WITHIN_MS);
         }
+        else if (!isOnline)
+            this.#show("offline");
         else {
             if (this.#absence === "offline")
                 this.#show(this.userId ? "reconnecting" : "connecting");

@@ -210,12 +210,14 @@ export class Connection {
     this.#update();
   }
 
-  readonly #wake = (isOnline: boolean): void => {
-    if (!isOnline) this.#terminate("offline");
+  readonly #wake = (isOnline: boolean, isLost: boolean): void => {
+    if (isLost) this.#terminate("offline");
+    // The browser may be wrong about the network: the connection is asked.
     else if (this.socket) {
       this.socket.send('{"type":"ping"}');
       this.#expect(PONG_WITHIN_MS);
-    } else {
+    } else if (!isOnline) this.#show("offline");
+    else {
       if (this.#absence === "offline") this.#show(this.userId ? "reconnecting" : "connecting");
       this.#failures &&= 1;
       this.#endPause?.();

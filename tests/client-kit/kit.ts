@@ -1,4 +1,5 @@
 /** Kit clients, and what they show. */
+import { setMaxListeners } from "node:events";
 import {
   createChatClient,
   type ChatClient,
@@ -68,4 +69,27 @@ export function texts(room: Room): string[] {
 /** Resolves when the last messages of a room are these. */
 export async function showing(room: Room, ...last: string[]): Promise<void> {
   await until(room.messages, () => JSON.stringify(texts(room).slice(-last.length)) === JSON.stringify(last));
+}
+
+/** The events of a page, and what its browser says of the network; Node.js has neither. */
+export class WindowEvents implements Disposable {
+  readonly #events = new EventTarget();
+
+  constructor() {
+    setMaxListeners(0, this.#events);
+    Object.assign(globalThis, { addEventListener: this.#events.addEventListener.bind(this.#events) });
+  }
+
+  set onLine(onLine: boolean) {
+    Object.defineProperty(navigator, "onLine", { configurable: true, value: onLine });
+  }
+
+  dispatch(type: "online" | "offline" | "pageshow" | "visibilitychange"): void {
+    this.#events.dispatchEvent(new Event(type));
+  }
+
+  [Symbol.dispose](): void {
+    Reflect.deleteProperty(globalThis, "addEventListener");
+    Reflect.deleteProperty(navigator, "onLine");
+  }
 }

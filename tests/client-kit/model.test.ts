@@ -2,12 +2,11 @@
  * The kit against a model: whatever happens to connections, gateway, session and page, in any order, both people end up with every
  * message once, in order, with true ticks and a true list of chats. `KIT_RUNS=200 npx vitest run --project memory tests/client-kit/model.test.ts` tries others.
  */
-import { setMaxListeners } from "node:events";
 import * as fc from "fast-check";
 import type { Room } from "graphql-chat-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
-import { openKit, until, type KitClient } from "./kit.ts";
+import { openKit, until, WindowEvents, type KitClient } from "./kit.ts";
 import { startWorld, type World } from "./world.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -125,25 +124,12 @@ class Person {
   }
 }
 
-/** The events of a page that wakes up; Node.js has none. */
-class Page {
-  readonly #events = new EventTarget();
-
-  constructor() {
-    setMaxListeners(0, this.#events);
-    Object.assign(globalThis, { addEventListener: this.#events.addEventListener.bind(this.#events) });
-  }
-
-  wake(): void {
-    this.#events.dispatchEvent(new Event("online"));
-  }
-
-  [Symbol.dispose](): void {
-    Reflect.deleteProperty(globalThis, "addEventListener");
-  }
-}
-
-async function happen({ what, who }: Event, world: World, people: readonly Person[], page: Page): Promise<void> {
+async function happen(
+  { what, who }: Event,
+  world: World,
+  people: readonly Person[],
+  page: WindowEvents,
+): Promise<void> {
   const person = people[who];
   const events: Readonly<Record<(typeof EVENTS)[number], () => unknown>> = {
     send: () => person?.send(),
@@ -159,16 +145,16 @@ async function happen({ what, who }: Event, world: World, people: readonly Perso
     read: () => person?.room.markRead(),
     reload: () => person?.reload(),
     older: () => void person?.room.loadOlder().catch(() => undefined),
-    wake: () => page.wake(),
+    wake: () => page.dispatch("online"),
     turn: () => new Promise((resolve) => setTimeout(resolve, 30)),
   };
   await events[what]();
 }
 
 let world: World;
-let page: Page;
+let page: WindowEvents;
 beforeAll(async () => {
-  page = new Page();
+  page = new WindowEvents();
   world = await startWorld();
 });
 afterAll(async () => {
@@ -186,7 +172,7 @@ test(
         const people = [new Person(world, alice, id), new Person(world, bob, id)];
         for (const one of history) await happen(one, world, people, page);
         world.relay.thaw();
-        page.wake();
+        page.dispatch("online");
         await Promise.all(people.map((person) => person.settled()));
         for (const person of people) {
           person.send();
