@@ -20,10 +20,7 @@ export function createChatClient(options) {
             rooms.set(chatId, room);
             return room.open();
         },
-        close() {
-            rooms.forEach((room) => room.end());
-            return connection.close();
-        },
+        close: () => connection.close(),
     };
 }
 //# sourceMappingURL=client.js.map

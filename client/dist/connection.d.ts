@@ -10,6 +10,7 @@ export interface Subscription {
 }
 interface Followed {
     isLive?: boolean;
+    readonly stop?: () => void;
     id?: string;
     readonly onLive?: ((isNew: boolean) => void) | undefined;
 }

@@ -34,14 +34,14 @@ export class Connection {
             url: async () => {
                 // When it is time to connect, and there is a token that the gateway has not refused.
                 for (;;) {
-                    if (this.#failures > 0)
+                    if (this.#failures > 0 && !signal.aborted)
                         await this.#pause();
                     try {
                         if (!(await this.#token.next()) && !signal.aborted) {
                             this.#end();
                             onSignedOut?.();
                         }
-                        // Nothing connects any more; `close` releases those who wait for that.
+                        // Nothing connects any more.
                         if (signal.aborted)
                             await new Promise(() => undefined);
                         this.#expect(CONNECT_WITHIN_MS);
@@ -114,20 +114,19 @@ export class Connection {
         return new Promise((resolve, reject) => void operate(this.client, { query, variables }, resolve, reject, retryUntil));
     }
     async close() {
-        const socket = this.socket;
-        this.#lost();
+        this.#followed.forEach((followed) => followed.stop?.());
         this.#end();
-        // A client that is still connecting would disconnect only afterwards: end the attempt instead.
-        await (socket ? this.client.dispose() : this.client.terminate());
     }
     async #pause() {
         const ms = SHORTEST_PAUSE_MS + backoffMs(this.#failures);
         this.#retryAt = Date.now() + ms;
         this.#update();
+        let timer;
         await new Promise((resolve) => {
-            setTimeout(resolve, ms);
+            timer = setTimeout(resolve, ms);
             this.#endPause = resolve;
         });
+        clearTimeout(timer);
         this.#retryAt = undefined;
         this.#update();
     }
@@ -173,7 +172,8 @@ export class Connection {
     /** Nothing connects any more. */
     #end() {
         this.#closing.abort();
-        this.#show("signed-out");
+        this.#endPause?.();
+        this.#terminate("signed-out");
     }
     #show(absence) {
         clearTimeout(this.#graceTimer);

@@ -21,6 +21,4 @@ export declare class OpenRoom implements Room, OpenChat {
     typing(): void;
     markRead(): void;
     close(): void;
-    /** What was marked as read is so all the same. */
-    end(): void;
 }

@@ -120,15 +120,13 @@ export class OpenRoom {
     close() {
         // A component that is mounted anew at once keeps its room.
         setTimeout(() => {
-            if (!--this.#users)
-                this.end();
+            if (--this.#users)
+                return;
+            // What was marked as read is so all the same.
+            this.#outbox.close(this.#id);
+            this.#connection.listeners.delete(this.#forgetTyping);
+            this.#followed.forEach((followed) => followed.stop());
         });
-    }
-    /** What was marked as read is so all the same. */
-    end() {
-        this.#outbox.close(this.#id);
-        this.#connection.listeners.delete(this.#forgetTyping);
-        this.#followed.forEach((followed) => followed.stop());
     }
     #follow(query, next, live, variables = { id: this.#id }) {
         const followed = this.#connection.subscribe(query, variables, next, live, this.#ended);

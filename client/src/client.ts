@@ -22,9 +22,6 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
       rooms.set(chatId, room);
       return room.open();
     },
-    close() {
-      rooms.forEach((room) => room.end());
-      return connection.close();
-    },
+    close: () => connection.close(),
   };
 }

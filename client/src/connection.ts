@@ -18,6 +18,7 @@ export interface Subscription {
 
 interface Followed {
   isLive?: boolean;
+  readonly stop?: () => void;
   id?: string;
   readonly onLive?: ((isNew: boolean) => void) | undefined;
 }
@@ -51,13 +52,13 @@ export class Connection {
       url: async () => {
         // When it is time to connect, and there is a token that the gateway has not refused.
         for (;;) {
-          if (this.#failures > 0) await this.#pause();
+          if (this.#failures > 0 && !signal.aborted) await this.#pause();
           try {
             if (!(await this.#token.next()) && !signal.aborted) {
               this.#end();
               onSignedOut?.();
             }
-            // Nothing connects any more; `close` releases those who wait for that.
+            // Nothing connects any more.
             if (signal.aborted) await new Promise(() => undefined);
             this.#expect(CONNECT_WITHIN_MS);
             return url.replace(/^http/, "ws");
@@ -139,21 +140,20 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    const socket = this.socket;
-    this.#lost();
+    this.#followed.forEach((followed) => followed.stop?.());
     this.#end();
-    // A client that is still connecting would disconnect only afterwards: end the attempt instead.
-    await (socket ? this.client.dispose() : this.client.terminate());
   }
 
   async #pause(): Promise<void> {
     const ms = SHORTEST_PAUSE_MS + backoffMs(this.#failures);
     this.#retryAt = Date.now() + ms;
     this.#update();
+    let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
-      setTimeout(resolve, ms);
+      timer = setTimeout(resolve, ms);
       this.#endPause = resolve;
     });
+    clearTimeout(timer);
     this.#retryAt = undefined;
     this.#update();
   }
@@ -201,7 +201,8 @@ export class Connection {
   /** Nothing connects any more. */
   #end(): void {
     this.#closing.abort();
-    this.#show("signed-out");
+    this.#endPause?.();
+    this.#terminate("signed-out");
   }
 
   #show(absence: ConnectionStatus): void {

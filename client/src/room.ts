@@ -155,15 +155,12 @@ export class OpenRoom implements Room, OpenChat {
   close(): void {
     // A component that is mounted anew at once keeps its room.
     setTimeout(() => {
-      if (!--this.#users) this.end();
+      if (--this.#users) return;
+      // What was marked as read is so all the same.
+      this.#outbox.close(this.#id);
+      this.#connection.listeners.delete(this.#forgetTyping);
+      this.#followed.forEach((followed) => followed.stop());
     });
-  }
-
-  /** What was marked as read is so all the same. */
-  end(): void {
-    this.#outbox.close(this.#id);
-    this.#connection.listeners.delete(this.#forgetTyping);
-    this.#followed.forEach((followed) => followed.stop());
   }
 
   #follow<Event>(
