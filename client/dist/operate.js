@@ -28,7 +28,8 @@ export function persist(client, payload, sink, maySucceed) {
         unsubscribe?.();
         unsubscribe = client.subscribe(payload, {
             next(result) {
-                failures = 0;
+                if (!result.errors)
+                    failures = 0;
                 sink.next(result, fail);
             },
             error: fail,

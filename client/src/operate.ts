@@ -45,7 +45,7 @@ export function persist(
     unsubscribe?.();
     unsubscribe = client.subscribe(payload, {
       next(result) {
-        failures = 0;
+        if (!result.errors) failures = 0;
         sink.next(result, fail);
       },
       error: fail,
