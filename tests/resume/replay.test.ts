@@ -377,10 +377,8 @@ describe("what the reader was given from the history", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: 110_000 });
     const { past, eventLog } = createScene({ history: "Ann 104, Ann 105, Ben 106", since: 1000 });
     past.begin(cursorAt("Ann 105"));
-    const { tail } = eventLog;
-    eventLog.tail = () => Promise.reject(new BusUnavailable());
+    vi.spyOn(eventLog, "tail").mockRejectedValueOnce(new BusUnavailable());
     await expect(past.read(TOPIC, BEFORE_THE_LOG, undefined)).rejects.toBeInstanceOf(BusUnavailable);
-    eventLog.tail = tail;
     vi.setSystemTime(130_000);
     const [entry] = (await past.read(TOPIC, BEFORE_THE_LOG, undefined)).entries;
     const given = entry && past.give(created("Ben 106"), entry).message;
