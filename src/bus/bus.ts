@@ -284,6 +284,8 @@ export interface FencedState {
     tombstoneMs: number,
     mayWait?: boolean,
   ): Promise<boolean>;
+  /** Sets the value for `ttlMs`, where nobody owns the key and no tombstone is left. Resolves to whether it was set. */
+  putFirst(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;
   /**
    * Puts a value again that the bus has lost, where nobody has taken or put one since. Of several that are put again the one stays whose
    * `owner` took it last: `takenAt` is greater. Resolves to whether it was set.

@@ -154,8 +154,11 @@ export class Subscriptions {
     const start = async (position: () => StreamPosition): Promise<StreamStart> => {
       // Before the bus is asked for anything: what is published from now on would come live.
       const since = cursor && position();
-      // Its client may have come back on another connection, which continues from the position.
-      if (resumable?.isConnected === false) throw new GatewayError("UNAUTHENTICATED");
+      if (resumable?.isConnected === false) {
+        // Its client may have come back on another connection, which continues from its position.
+        if (!cursor) resumePoints.noteLost(resumable.key(), position());
+        throw new GatewayError("UNAUTHENTICATED");
+      }
       // Taken over in any case: the former connection must not move it any more.
       point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
       // What the client says itself counts for more than what is remembered.

@@ -140,8 +140,7 @@ export class ResumePoints {
    */
   async take(key: string, isWanted: () => boolean): Promise<ResumePoint> {
     const { windowMs, bus } = this.#options;
-    // Not a UUID: that is made of pieces, which stay apart in memory until somebody compares it.
-    const id = randomBytes(OWNER_BYTES).toString("base64url");
+    const id = newOwnerId();
     const taken = await this.#takeOver(key, id, isWanted);
     const owner = { id, takenAt: bus.log.position([]).base };
     const position = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;
@@ -178,6 +177,20 @@ export class ResumePoints {
       // Owned by somebody else: the client of this connection has left it.
       if (!(await bus.fenced.put(key, owner.id, position, ttlMs, ttlMs + TOMBSTONE_MS, mayWait)))
         this.#forgetOwn(key, owner);
+    });
+  }
+
+  /**
+   * The client has gone before its subscription began: it continues from there, unless it has a position, as it may have come back on another
+   * connection already.
+   */
+  noteLost(key: string, position: StreamPosition): void {
+    const { bus, windowMs } = this.#options;
+    if (this.#remembered.has(key)) return;
+    const owner = { id: newOwnerId(), takenAt: bus.log.position([]).base };
+    this.#run(async () => {
+      if (!(await bus.fenced.putFirst(key, owner.id, position, windowMs, windowMs + TOMBSTONE_MS))) return;
+      if (!this.#remembered.has(key)) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
     });
   }
 
@@ -220,6 +233,11 @@ export class ResumePoints {
       else this.#options.log.error({ err: error }, "a client's position could not be saved");
     });
   }
+}
+
+/** Not a UUID: that is made of pieces, which stay apart in memory until somebody compares it. */
+function newOwnerId(): string {
+  return randomBytes(OWNER_BYTES).toString("base64url");
 }
 
 /** Of one subscription. */

@@ -381,6 +381,23 @@ export function busContract(name: string, create: CreatePair): void {
       expect(await pair.one.fenced.take("key", "emil", LONG_MS, LONG_MS)).toEqual(found(2));
     });
 
+    test("a first value is set where nobody owns the key, and none has expired", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.fenced, pair.other.fenced];
+      const putFirst = (key: string, value: number): Promise<boolean> =>
+        one.putFirst(key, "anna", value, LONG_MS, LONG_MS);
+      await expect.poll(() => putFirst("free", 1), PATIENTLY).toBe(true);
+      expect(await putFirst("free", 2)).toBe(false);
+      expect(await other.take("free", "ben", LONG_MS, LONG_MS)).toEqual(found(1));
+      expect(await other.take("taken", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await putFirst("taken", 3)).toBe(false);
+      await other.put("passed", "ben", 4, 20, LONG_MS);
+      await expect.poll(() => pair.one.state.claim("waited", 60), PATIENTLY).toBe(true);
+      await expect.poll(() => pair.one.state.claim("waited", 60), PATIENTLY).toBe(true);
+      expect(await putFirst("passed", 5)).toBe(false);
+      expect(await other.take("passed", "carl", LONG_MS, LONG_MS)).toEqual({ status: "expired" });
+    });
+
     test("a tombstone expires too, and is removed with its value", async () => {
       await using pair = await createPair();
       await pair.one.fenced.put("brief", "anna", 1, 20, 40);

@@ -84,7 +84,7 @@ describe.concurrent("the connection of a kit client", () => {
     await using world = await startWorld({ HTTP_API_RETRIES: "1" });
     const [alice] = world.api.users;
     const fresh = world.api.data.issueToken(alice?.id ?? "");
-    const first = world.api.data.issueToken(alice?.id ?? "", { expiresAt: new Date(Date.now() + 6000) });
+    const first = world.api.data.issueToken(alice?.id ?? "", { expiresAt: new Date(Date.now() + 16_000) });
     world.api.faults.unavailable({ token: fresh, times: 1 });
     let signedOut = 0;
     let asked = 0;

@@ -90,6 +90,7 @@ class Windows {
       if (isSet && ttlMs === this.#windowMs) this.#suspended.add(key);
       return isSet;
     },
+    putFirst: (...args) => this.#fenced.putFirst(...args),
     restore: (...args) => this.#fenced.restore(...args),
     drop: (key, owner) => this.#fenced.drop(key, owner),
   };

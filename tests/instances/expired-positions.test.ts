@@ -48,6 +48,7 @@ function watch(bus: Bus<BusEvent>): Watched {
       if (ttlMs === WINDOW_MS) expiresAt = performance.now() + ttlMs;
       return isSet;
     },
+    putFirst: (...args) => fenced.putFirst(...args),
     restore: (...args) => fenced.restore(...args),
     async drop(key, owner) {
       await fenced.drop(key, owner);

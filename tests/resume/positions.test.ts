@@ -144,6 +144,7 @@ test("a client that comes back when RESUME_WINDOW is over is told CURSOR_EXPIRED
       keys.add(parameters[0]);
       return bus.fenced.put(...parameters);
     },
+    putFirst: (...parameters) => bus.fenced.putFirst(...parameters),
     restore: (...parameters) => bus.fenced.restore(...parameters),
     drop: (...parameters) => bus.fenced.drop(...parameters),
   };

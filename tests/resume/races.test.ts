@@ -1,5 +1,7 @@
 /** What comes between: other writes, other messages, other members, at the moment when it could do harm. */
 import { expect, test, vi } from "vitest";
+import type { Bus } from "../../src/bus/bus.ts";
+import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { chatOf, contentOf } from "../sessions/scene.ts";
@@ -169,18 +171,51 @@ test("soon after the start too a replay is in the order in which everybody else 
   expect(replayed.all).toEqual(live.all.slice(1));
 });
 
-test("a subscription that loses its connection while it is opened takes no position", async () => {
-  await using backplane = createSeasonedBackplane();
-  const bus = backplane.busOf();
+/** A bus whose subscriptions to the team's chat do not come about until they are let. */
+function createSlowBus(bus: Bus<BusEvent>): { readonly bus: Bus<BusEvent>; asked(): Promise<void>; letBegin(): void } {
   const hold = Promise.withResolvers<void>();
-  const asked = new Inbox<string>();
-  const held: typeof bus.subscribe = async (topic, listener) => {
-    asked.put(topic);
+  const topics = new Inbox<string>();
+  const subscribe: typeof bus.subscribe = async (topic, listener) => {
+    topics.put(topic);
     const unsubscribe = await bus.subscribe(topic, listener);
     if (topic === chatTopic(team)) await hold.promise;
     return unsubscribe;
   };
-  await using slow = await startGateway({}, { bus: { ...bus, subscribe: held } });
+  return {
+    bus: { ...bus, subscribe },
+    async asked() {
+      while ((await topics.next()) !== chatTopic(team));
+    },
+    letBegin: () => hold.resolve(),
+  };
+}
+
+test("a client that is gone before its subscription has begun receives what is sent from then on", async () => {
+  await using backplane = createSeasonedBackplane();
+  const slowBus = createSlowBus(backplane.busOf());
+  await using slow = await startGateway({}, { bus: slowBus.bus });
+  await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using first = await visit(slow.wsUrl, alice.token);
+  first.socket.start({ query: MESSAGES }, operationId("1"));
+  await slowBus.asked();
+  await first.drop();
+  await using barrier = connect(slow.wsUrl, bob.token);
+  await barrier.run(ChatsDocument);
+  slowBus.letBegin();
+  await using begun = barrier.subscribe(MessageAddedDocument, { chatId: team });
+  await send(barrier, team, "a1");
+  await begun.next();
+  await using second = await visit(other.wsUrl, alice.token);
+  const received = await second.follow("1");
+  await send(barrier, team, "a2");
+  await received.has("a2");
+  expect(received.all).toEqual(["a1", "a2"]);
+});
+
+test("a subscription that loses its connection while it is opened takes no position", async () => {
+  await using backplane = createSeasonedBackplane();
+  const slowBus = createSlowBus(backplane.busOf());
+  await using slow = await startGateway({}, { bus: slowBus.bus });
   await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
   await using writer = connect(other.wsUrl, bob.token);
   await using first = await visit(other.wsUrl, alice.token);
@@ -190,13 +225,13 @@ test("a subscription that loses its connection while it is opened takes no posit
   await first.drop();
   await using second = await visit(slow.wsUrl, alice.token);
   second.socket.start({ query: MESSAGES }, operationId("1"));
-  while ((await asked.next()) !== chatTopic(team));
+  await slowBus.asked();
   await second.drop();
   await using third = await visit(other.wsUrl, alice.token);
   const received = await third.follow("1");
   await send(writer, team, "a2");
   await received.has("a2");
-  hold.resolve();
+  slowBus.letBegin();
   await using barrier = connect(slow.wsUrl, alice.token);
   await barrier.run(ChatsDocument);
   await send(writer, team, "a3");

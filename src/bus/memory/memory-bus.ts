@@ -156,6 +156,10 @@ function createMemoryFencedState(): { readonly state: FencedState; readonly purg
       put(key, { owner, value, expiresAt: now + ttlMs, tombstoneUntil: now + tombstoneMs });
       return true;
     },
+    async putFirst(key, owner, value, ttlMs, tombstoneMs) {
+      if (live(key) || (entries.get(key)?.tombstoneUntil ?? 0) > performance.now()) return false;
+      return state.put(key, owner, value, ttlMs, tombstoneMs);
+    },
     // Nothing is lost that the process outlives.
     async restore() {
       return false;

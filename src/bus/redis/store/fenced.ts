@@ -13,6 +13,7 @@ const TAKE_PATIENCE_MS = 500;
 /** What it answers where the process of Redis is not known to have everything. */
 const NOT_TAKEN = -1;
 const PUT = loadScript(import.meta.url, "fenced-put.lua");
+const PUT_FIRST = loadScript(import.meta.url, "fenced-first.lua");
 const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
 const DROP = loadScript(import.meta.url, "fenced-drop.lua");
 
@@ -72,6 +73,15 @@ export class RedisFencedState implements FencedState {
     if (!mayWait) this.#flush();
     else this.#timer ??= setTimeout(this.#onCollected, COLLECTING_MS);
     return isSet.promise;
+  }
+
+  async putFirst(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean> {
+    const { isRestored, restoredEpochs } = this.#restoration;
+    // What is put again now may be its client's.
+    if (!isRestored) return false;
+    const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs), ...restoredEpochs];
+    this.#flush();
+    return (await this.#connection.script(PUT_FIRST, this.#namesOf(key), args)) === 1;
   }
 
   async restore(
