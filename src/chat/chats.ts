@@ -2,7 +2,7 @@
 import { ITEMS_PER_PIECE, type FairTurns } from "../fair-turns.ts";
 import type { Access } from "./access.ts";
 import type { ChatList } from "./chat-list.ts";
-import { FreshReads } from "./fresh-reads.ts";
+import { Coalescer } from "./coalescer.ts";
 import type { History } from "./history.ts";
 import type { KnownReads } from "./known-reads.ts";
 import type { Chat, Message } from "./model.ts";
@@ -30,8 +30,8 @@ export class Chats {
   readonly #reads: KnownReads;
   readonly #turns: FairTurns;
   readonly #hasReceipts: boolean;
-  readonly #freshLists = new FreshReads<ChatList>();
-  readonly #freshChats = new FreshReads<FreshChat>();
+  readonly #freshLists = new Coalescer<ChatList>();
+  readonly #freshChats = new Coalescer<FreshChat>();
 
   constructor({ access, history, reads, turns, hasReceipts }: ChatsOptions) {
     this.#access = access;
@@ -44,7 +44,7 @@ export class Chats {
   /** Every chat of the viewer, most recently updated first. @throws GatewayError UNAUTHENTICATED, UPSTREAM_… */
   async list(identity: Identity): Promise<readonly Chat[]> {
     const { chats } = await this.#list(identity);
-    // Whoever gets a long list goes on with it, in this turn.
+    // The caller that receives it goes on working in this turn.
     if (chats.length > ITEMS_PER_PIECE) await this.#turns.next(identity.user.id);
     return chats;
   }
@@ -52,7 +52,7 @@ export class Chats {
   /** As {@link list}, with everything that has happened by now. What is asked for with one token at the same time is read once. */
   async listAnew(identity: Identity): Promise<ChatList> {
     const asker = fixed(identity);
-    return this.#freshLists.read(asker.tokenHash, async () => {
+    return this.#freshLists.run(asker.tokenHash, async () => {
       this.#access.askAnew(asker);
       return this.#list(asker);
     });
@@ -73,7 +73,7 @@ export class Chats {
    */
   async getAnew(identity: Identity, chatId: string): Promise<FreshChat> {
     const asker = fixed(identity);
-    return this.#freshChats.read(JSON.stringify([asker.tokenHash, chatId]), () => this.#getAnew(asker, chatId));
+    return this.#freshChats.run(JSON.stringify([asker.tokenHash, chatId]), () => this.#getAnew(asker, chatId));
   }
 
   async #getAnew(identity: Identity, chatId: string): Promise<FreshChat> {

@@ -15,9 +15,6 @@ export interface Ordered {
   withoutText: Ordered | undefined;
 }
 
-/** The page of what became known after all of them. */
-const LATER = -1;
-
 /** Made for one reading of a history, which tells it of each page. */
 export class CreationOrder {
   #pages = 0;
@@ -33,12 +30,13 @@ export class CreationOrder {
     const page = this.#pages++;
     this.#learnDirection(messages);
     this.#isNewestFirst ??= isNewestFirst(messages);
-    return messages.map((wire, index) => placed(toMessage(wire), wire.createdAt, page, index));
-  }
-
-  /** Messages that no page has: after those of their instant that one has. */
-  addLater(messages: readonly Message[]): readonly Ordered[] {
-    return messages.map((message, index) => placed(message, message.createdAt, LATER, index));
+    return messages.map((wire, index) => ({
+      message: toMessage(wire),
+      createdAt: wire.createdAt,
+      page,
+      index,
+      withoutText: undefined,
+    }));
   }
 
   /** In order, each message once: pages may overlap while somebody writes. */
@@ -50,9 +48,7 @@ export class CreationOrder {
   #compare(a: Ordered, b: Ordered): number {
     const byInstant = compareInstants(a.createdAt, b.createdAt);
     if (byInstant !== 0) return byInstant;
-    if (a.page === LATER && b.page === LATER) return a.index - b.index;
     if (a.page === b.page) return (this.#isNewestFirst ?? this.#isBackwards) ? b.index - a.index : a.index - b.index;
-    if (a.page === LATER || b.page === LATER) return a.page === LATER ? 1 : -1;
     return this.#isBackwards ? b.page - a.page : a.page - b.page;
   }
 
@@ -66,10 +62,6 @@ export class CreationOrder {
     if (!this.#first) this.#first = span && { ...span, ids: new Set(messages.map(({ id }) => id)) };
     else if (span && !isOneInstant(span, this.#first)) this.#isBackwards = isBefore(span, this.#first);
   }
-}
-
-function placed(message: Message, createdAt: string, page: number, index: number): Ordered {
-  return { message, createdAt, page, index, withoutText: undefined };
 }
 
 interface Span {

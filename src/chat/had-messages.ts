@@ -5,21 +5,16 @@ import type { Message, MessageName } from "./model.ts";
 /** One more than a cursor names: the last one shows that there are too many to name. */
 export const MAX_HAD = MAX_SEEN + 1;
 
-/** An instant. Messages created since then may still have been on their way to the history when it was read. */
-export function uncertainSince(readAtMs: number): string {
-  return new Date(readAtMs - PUBLICATION_MARGIN_MS).toISOString();
-}
-
 /** For one reader, while it reads one or more histories. */
 export class HadMessages {
-  /** As {@link uncertainSince} tells it. */
+  /** An instant. Messages created since then may still have been on their way to the history when it was read. */
   readonly uncertainSince: string;
   /** The ones that were created last, in the order of creation. */
   readonly #newest: MessageName[] = [];
 
   /** @param readAtMs when the reading began, in milliseconds since the epoch. */
   constructor(readAtMs: number) {
-    this.uncertainSince = uncertainSince(readAtMs);
+    this.uncertainSince = new Date(readAtMs - PUBLICATION_MARGIN_MS).toISOString();
   }
 
   /** Notes that the reader has a message. */

@@ -3,7 +3,7 @@ import { badInput, hasCode } from "../errors.ts";
 import type { NextPage } from "../upstream/chat-api.ts";
 import { CreationOrder, type Ordered } from "./creation-order.ts";
 import type { CursorPosition, Cursors } from "./cursor.ts";
-import { HadMessages, MAX_HAD, uncertainSince } from "./had-messages.ts";
+import { HadMessages, MAX_HAD } from "./had-messages.ts";
 import { isLeftOut, type HeldMessages, type HistoryPages } from "./held-messages.ts";
 import { HistoryScans, type HistoryScansParts } from "./history-scans.ts";
 import type { HistoryQuestion } from "./history-selection.ts";
@@ -57,7 +57,7 @@ export class History {
   async page(identity: Identity, chatId: string, { last, before }: HistoryArguments): Promise<HistoryPage> {
     if (last < 1 || last > MAX_PAGE_SIZE) throw badInput("last", `Ask for 1 to ${MAX_PAGE_SIZE} messages.`);
     const end = before === undefined ? undefined : this.#parseBefore(before, chatId);
-    const readAtMs = Date.now();
+    const had = new HadMessages(Date.now());
     const order = new CreationOrder();
     let newest: Ordered[] = [];
     const ofInstant: Ordered[] = [];
@@ -67,16 +67,15 @@ export class History {
       if (end) ofInstant.push(...page.filter(({ message }) => message.createdAt === end.createdAt));
       hasNextPage ||= end !== undefined && page.some(({ message }) => message.createdAt > end.createdAt);
       // One more than asked for tells whether there is a page before, however the pages come; the rest need not be kept.
-      newest = newestOf(order.ordered([...newest, ...older]), last + 1, readAtMs);
+      newest = newestOf(order.ordered([...newest, ...older]), last + 1, had.uncertainSince);
       return true;
     };
     await this.#scans.readPages(identity, chatId, order, take);
     if (end) {
       const older = beforePlace(order.ordered(ofInstant), end);
       hasNextPage ||= older.length < ofInstant.length;
-      newest = newestOf(order.ordered([...newest, ...older]), last + 1, readAtMs);
+      newest = newestOf(order.ordered([...newest, ...older]), last + 1, had.uncertainSince);
     }
-    const had = new HadMessages(readAtMs);
     const all = newest.map(({ message }) => had.give(message, message.createdAt));
     return {
       messages: all.slice(-last).map((message) => this.#reads.complete(message)),
@@ -156,11 +155,10 @@ function beforePlace(ofInstant: readonly Ordered[], cursor: CursorPosition): rea
 }
 
 /** The newest `count` of messages in order, and those before them that cursors may name. */
-function newestOf(messages: readonly Ordered[], count: number, readAtMs: number): Ordered[] {
+function newestOf(messages: readonly Ordered[], count: number, uncertainSince: string): Ordered[] {
   const first = Math.max(0, messages.length - count);
   const instant = messages[first]?.message.createdAt ?? "";
-  const uncertain = uncertainSince(readAtMs);
-  const named = instant < uncertain ? instant : uncertain;
+  const named = instant < uncertainSince ? instant : uncertainSince;
   let start = first;
   while (first - start < MAX_HAD && (messages[start - 1]?.message.createdAt ?? "") >= named) start--;
   return messages.slice(start);
