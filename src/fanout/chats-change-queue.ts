@@ -31,7 +31,7 @@ export class ChatsChangeQueue {
   #awaitsTurn = false;
   #waiting: PromiseWithResolvers<Result> | undefined;
   #onState: ((state: StreamState) => void) | undefined;
-  /** What the reader is to be told when it has taken what was given. */
+  /** What the reader is notified of when it has taken the last change. */
   #state: StreamState | undefined = { state: "live", start: "new" };
   #isDone = false;
   #error: Error | undefined;
@@ -49,7 +49,7 @@ export class ChatsChangeQueue {
   /** The list is whole: the reader may have it. */
   loaded(): void {
     this.#isLoaded = true;
-    this.#settle();
+    this.#deliver();
   }
 
   /** A chat is another, or new. */
@@ -79,7 +79,7 @@ export class ChatsChangeQueue {
 
   next(): Promise<Result> {
     const waiting = (this.#waiting = Promise.withResolvers<Result>());
-    this.#settle();
+    this.#deliver();
     this.#tellState();
     return waiting.promise;
   }
@@ -90,16 +90,16 @@ export class ChatsChangeQueue {
     this.#isDone = true;
     this.#error = error;
     clearTimeout(this.#timer);
-    this.#settle();
+    this.#deliver();
   }
 
   #schedule(): void {
     if (this.#timer || this.#isDone) return;
-    const settle = (): void => {
+    const flush = (): void => {
       this.#timer = undefined;
-      this.#settle();
+      this.#deliver();
     };
-    this.#timer = setTimeout(settle, COALESCING_MS).unref();
+    this.#timer = setTimeout(flush, COALESCING_MS).unref();
   }
 
   #tellState(): void {
@@ -109,11 +109,11 @@ export class ChatsChangeQueue {
     this.#onState?.(state);
   }
 
-  #settle(): void {
+  #deliver(): void {
     if (this.#isDone) this.#finish();
     else if (this.#waiting && this.#hasChange && !this.#awaitsTurn) {
-      if (this.#size <= ITEMS_PER_PIECE) this.#give();
-      else void this.#giveInTurn();
+      if (this.#size <= ITEMS_PER_PIECE) this.#deliverNow();
+      else void this.#deliverInTurn();
     }
   }
 
@@ -127,7 +127,7 @@ export class ChatsChangeQueue {
     } else waiting.resolve({ done: true, value: undefined });
   }
 
-  /** Whether the reader is to be given something now. */
+  /** Whether there is something to deliver now. */
   get #hasChange(): boolean {
     return this.#isLoaded && !this.#timer && (this.#isSnapshotDue || this.#size > 0);
   }
@@ -136,15 +136,15 @@ export class ChatsChangeQueue {
     return this.#isSnapshotDue ? this.#list.size : this.#changed.size + this.#removed.size;
   }
 
-  /** The reader begins in that turn to make a result of it. */
-  async #giveInTurn(): Promise<void> {
+  /** The reader begins to execute it in that turn. */
+  async #deliverInTurn(): Promise<void> {
     this.#awaitsTurn = true;
     await this.#turn();
     this.#awaitsTurn = false;
-    this.#give();
+    this.#deliverNow();
   }
 
-  #give(): void {
+  #deliverNow(): void {
     const waiting = this.#waiting;
     if (!waiting || this.#isDone) return;
     this.#waiting = undefined;
