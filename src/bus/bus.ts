@@ -269,8 +269,18 @@ export interface FencedState {
   /**
    * Takes over the value from any owner. The key belongs to `owner` for `ttlMs` at least. A tombstone stays. Where the bus has lost its
    * memory it waits a moment until every instance has put again what it had, and rejects where one takes longer.
+   *
+   * @param initial the value from now on, where there is none and none has expired. Undefined: none.
+   * @param isWanted asked after waiting: where it is not, it rejects and takes nothing.
    */
-  take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue>;
+  take(
+    key: string,
+    owner: string,
+    initial: unknown,
+    ttlMs: number,
+    tombstoneMs: number,
+    isWanted?: () => boolean,
+  ): Promise<TakenValue>;
   /**
    * Sets the value for `ttlMs`, where nobody else owns it. Resolves to whether it was set.
    *
@@ -284,7 +294,10 @@ export interface FencedState {
     tombstoneMs: number,
     mayWait?: boolean,
   ): Promise<boolean>;
-  /** Sets the value for `ttlMs`, where nobody owns the key and no tombstone is left. Resolves to whether it was set. */
+  /**
+   * Sets the value for `ttlMs`, where nobody owns the key and no tombstone is left. Resolves to whether it was set. Rejects where the bus
+   * has lost its memory, and not every instance has put again what it had.
+   */
   putFirst(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean>;
   /**
    * Puts a value again that the bus has lost, where nobody has taken or put one since. Of several that are put again the one stays whose

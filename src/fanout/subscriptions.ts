@@ -21,7 +21,8 @@ import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { PastSources } from "../recovery/past.ts";
-import type { ResumePoint, ResumePoints } from "../recovery/resume.ts";
+import type { ResumePoint } from "../recovery/resume-point.ts";
+import type { ResumePoints } from "../recovery/resume.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
 import type { Fanout } from "./fanout.ts";
@@ -48,6 +49,15 @@ export interface DurableArguments {
   /** Undefined: every chat of the viewer. */
   readonly chatId: string | undefined;
   readonly resumable: Resumable | undefined;
+}
+
+/** What decides where a durable subscription begins. */
+interface StartParts {
+  readonly resumable: Resumable | undefined;
+  readonly point: ResumePoint | undefined;
+  readonly cursor: CursorPosition | undefined;
+  /** Where it is live. */
+  readonly position: () => StreamPosition;
 }
 
 interface SubscriptionsOptions {
@@ -148,36 +158,47 @@ export class Subscriptions {
     { chatId, resumable }: DurableArguments,
     cursor: CursorPosition | undefined,
   ): Promise<DurableStream<Type>> {
-    const { fanout, sources, resumePoints } = this.#options;
-    await this.#admit(session, chatId);
-    let point: ResumePoint | undefined;
-    const start = async (position: () => StreamPosition): Promise<StreamStart> => {
-      // Before the bus is asked for anything: what is published from now on would come live.
-      const since = cursor && position();
-      if (resumable?.isConnected === false) {
-        // Its client may have come back on another connection, which continues from its position.
-        if (!cursor) resumePoints.noteLost(resumable.key(), position());
-        throw new GatewayError("UNAUTHENTICATED");
-      }
-      // Taken over in any case: the former connection must not move it any more.
-      point = resumable && (await resumePoints.take(resumable.key(), () => resumable.isWanted));
-      // What the client says itself counts for more than what is remembered.
-      if (cursor) return { start: "after", cursor, since, position: await this.#positionOf(cursor, session) };
-      if (point?.isExpired && resumable?.knowsExpiry === false) {
-        resumable.noteExpiry();
-        sources.starts.add("expired");
-        throw new GatewayError("CURSOR_EXPIRED");
-      }
-      return point?.found ? { start: "resumed", position: point.found } : { start: "new" };
-    };
-    const spec = { type, session, chatId };
-    const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
-    await stream.open();
-    if (point) {
-      point.begin(stream, !point.found && !cursor);
-      resumable?.hold(point);
+    const { fanout, sources } = this.#options;
+    // Whatever the admission takes, and the bus: should its connection be lost meanwhile, its client gets what is sent from now on.
+    const point = resumable && this.#openPoint(resumable, chatId, cursor);
+    try {
+      await this.#admit(session, chatId);
+      const start = (position: () => StreamPosition): Promise<StreamStart> =>
+        this.#findStart(session, { resumable, point, cursor, position });
+      const spec = { type, session, chatId };
+      const stream = new DurableStream<Type>({ subscribers: fanout, spec, sources, start });
+      await stream.open();
+      point?.begin(stream, stream.startedWith === "new");
+      return stream;
+    } catch (error) {
+      if (resumable?.isConnected) point?.fail();
+      throw error;
     }
-    return stream;
+  }
+
+  #openPoint(resumable: Resumable, chatId: string | undefined, cursor: CursorPosition | undefined): ResumePoint {
+    const { sources, resumePoints } = this.#options;
+    const since = cursor ? undefined : sources.log.position(chatId === undefined ? [] : [chatTopic(chatId)]);
+    const point = resumePoints.open(resumable.key(), since);
+    resumable.hold(point);
+    return point;
+  }
+
+  async #findStart(session: Session, { resumable, point, cursor, position }: StartParts): Promise<StreamStart> {
+    // Before the bus is asked for anything: what is published from now on would come live.
+    const here = position();
+    // Its client may have come back on another connection, which continues from its position.
+    if (resumable?.isConnected === false) throw new GatewayError("UNAUTHENTICATED");
+    // Taken over in any case: the former connection must not move it any more.
+    const taken = resumable && (await point?.take(cursor ? undefined : here, () => resumable.isWanted));
+    // What the client says itself counts for more than what is remembered.
+    if (cursor) return { start: "after", cursor, since: here, position: await this.#positionOf(cursor, session) };
+    if (taken?.isExpired && resumable?.knowsExpiry === false) {
+      resumable.noteExpiry();
+      this.#options.sources.starts.add("expired");
+      throw new GatewayError("CURSOR_EXPIRED");
+    }
+    return taken?.found ? { start: "resumed", position: taken.found } : { start: "new" };
   }
 
   async #openStates<Type extends "typing.changed" | "presence.changed">(

@@ -3,7 +3,6 @@
  * for as long as the client may come back, to whichever instance, under the operation's key; graphql-ws clients repeat `subscribe`
  * with the same id and payload.
  */
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
@@ -20,6 +19,7 @@ import type { BusEvent } from "../chat/events/registry.ts";
 import { USERS_TOPIC } from "../chat/events/topics.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { newOwnerId, ResumePoint, type Owner, type Positions, type TakenPosition } from "./resume-point.ts";
 
 /** Positions that this instance remembers at most, for when the bus has lost them. */
 const REMEMBERED = 100_000;
@@ -37,23 +37,7 @@ const RESTORED_AT_ONCE = 64;
 const HANDED_OVER_AT_ONCE = 200;
 const HAND_OVER_MS = 1000;
 
-/** No two ids of owners are equal. */
-const OWNER_BYTES = 16;
-
 const positionShape = z.object({ base: z.string(), topics: z.record(z.string(), z.string()) });
-
-/** What knows the position of its reader. */
-export interface Positioned {
-  /** With all that was written to the reader; undefined where that cannot be said right now. */
-  position(): StreamPosition | undefined;
-}
-
-/** A subscription that has taken over a position. */
-interface Owner {
-  readonly id: string;
-  /** By the bus's clock. */
-  readonly takenAt: string;
-}
 
 interface Remembered {
   readonly owner: Owner;
@@ -69,9 +53,11 @@ interface ResumePointsOptions {
   readonly log: Log;
 }
 
-export class ResumePoints {
+export class ResumePoints implements Positions {
   readonly #options: ResumePointsOptions;
   readonly #remembered = new LRUCache<string, Remembered>({ max: REMEMBERED });
+  /** Of clients that were gone before their subscription had begun, until the bus knows it. */
+  readonly #lost: LRUCache<string, Remembered>;
   readonly #stopObserving: () => void;
   readonly #purge: NodeJS.Timeout;
   #restored = Promise.withResolvers<void>();
@@ -80,6 +66,7 @@ export class ResumePoints {
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
+    this.#lost = new LRUCache({ max: REMEMBERED, ttl: options.windowMs });
     this.#stopObserving = options.bus.observe({
       emptied: (onProgress) => this.#restore(onProgress),
       restored: () => {
@@ -133,29 +120,45 @@ export class ResumePoints {
   }
 
   /**
-   * Takes over the position under a key, of a connection that is gone or believed to be. Waits for a bus that does not answer: a position
-   * is never guessed.
+   * A subscription is being opened under a key.
    *
-   * @throws GatewayError UNAUTHENTICATED where nobody waits for the subscription any more.
+   * @param since where it continues, should its client be lost before it has begun. Undefined where its client says that itself.
    */
-  async take(key: string, isWanted: () => boolean): Promise<ResumePoint> {
-    const { windowMs, bus } = this.#options;
-    const id = newOwnerId();
-    const taken = await this.#takeOver(key, id, isWanted);
-    const owner = { id, takenAt: bus.log.position([]).base };
-    const position = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;
-    // Until the client confirms something it is remembered here alone, should the bus lose its memory.
-    if (position) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
-    const isExpired = taken.status === "expired" || (taken.status === "found" && !position);
-    return new ResumePoint(this, key, owner, position, isExpired);
+  open(key: string, since: StreamPosition | undefined): ResumePoint {
+    return new ResumePoint(this, key, since);
   }
 
-  async #takeOver(key: string, owner: string, isWanted: () => boolean): Promise<TakenValue> {
-    const { bus, windowMs, log } = this.#options;
+  async take(
+    key: string,
+    id: string,
+    initial: StreamPosition | undefined,
+    isWanted: () => boolean,
+  ): Promise<TakenPosition> {
+    const { windowMs, bus } = this.#options;
+    const lost = this.#lost.get(key)?.position;
+    const taken = await this.#takeOver(key, id, lost ?? initial, isWanted);
+    this.#lost.delete(key);
+    const owner = { id, takenAt: bus.log.position([]).base };
+    const value = taken.status === "found" ? positionShape.safeParse(taken.value).data : undefined;
+    const found = taken.status === "none" ? lost : value;
+    const isExpired = taken.status === "expired" || (taken.status === "found" && !value);
+    const position = found ?? (isExpired ? undefined : initial);
+    // Until the client confirms something it is remembered here alone, should the bus lose its memory.
+    if (position) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
+    return { owner, found, isExpired };
+  }
+
+  async #takeOver(
+    key: string,
+    owner: string,
+    initial: StreamPosition | undefined,
+    isWanted: () => boolean,
+  ): Promise<TakenValue> {
+    const { bus, log } = this.#options;
     for (;;) {
       const restored = this.#restored.promise;
       try {
-        return await bus.fenced.take(key, owner, windowMs, TOMBSTONE_MS);
+        return await bus.fenced.take(key, owner, initial, this.#openMs, this.#openMs + TOMBSTONE_MS, isWanted);
       } catch (error) {
         if (!(error instanceof BusUnavailable)) throw error;
         log.debug({ err: error }, "the position of a client cannot be read yet");
@@ -165,13 +168,15 @@ export class ResumePoints {
     }
   }
 
-  /**
-   * @param isOpen whether the connection goes on: the next confirmation then prolongs it.
-   * @param mayWait a moment, to be written together with others.
-   */
+  /** How long a position is kept whose client is connected, until its next confirmation. */
+  get #openMs(): number {
+    const { windowMs, confirmationMs } = this.#options;
+    return windowMs + confirmationMs;
+  }
+
   save(key: string, owner: Owner, position: StreamPosition, isOpen: boolean, mayWait = false): void {
-    const { bus, windowMs, confirmationMs } = this.#options;
-    const ttlMs = windowMs + (isOpen ? confirmationMs : 0);
+    const { bus, windowMs } = this.#options;
+    const ttlMs = isOpen ? this.#openMs : windowMs;
     this.#remembered.set(key, { owner, position }, { ttl: ttlMs });
     this.#run(async () => {
       // Owned by somebody else: the client of this connection has left it.
@@ -180,18 +185,22 @@ export class ResumePoints {
     });
   }
 
-  /**
-   * The client has gone before its subscription began: it continues from there, unless it has a position, as it may have come back on another
-   * connection already.
-   */
   noteLost(key: string, position: StreamPosition): void {
     const { bus, windowMs } = this.#options;
-    if (this.#remembered.has(key)) return;
-    const owner = { id: newOwnerId(), takenAt: bus.log.position([]).base };
-    this.#run(async () => {
-      if (!(await bus.fenced.putFirst(key, owner.id, position, windowMs, windowMs + TOMBSTONE_MS))) return;
-      if (!this.#remembered.has(key)) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
-    });
+    // It has been lost before, when it had less.
+    if (this.#lost.has(key)) return;
+    const lost = { owner: { id: newOwnerId(), takenAt: bus.log.position([]).base }, position };
+    this.#lost.set(key, lost);
+    const isWanted = (): boolean => !this.#isClosed && this.#lost.peek(key) === lost;
+    const put = async (): Promise<void> => {
+      const isSet = await bus.fenced.putFirst(key, lost.owner.id, position, windowMs, windowMs + TOMBSTONE_MS);
+      if (isSet && isWanted()) this.#remembered.set(key, lost, { ttl: windowMs });
+    };
+    this.#run(() =>
+      whenReachable(put, isWanted).finally(() => {
+        if (this.#lost.peek(key) === lost) this.#lost.delete(key);
+      }),
+    );
   }
 
   drop(key: string, owner: Owner): void {
@@ -232,75 +241,5 @@ export class ResumePoints {
       if (error instanceof BusUnavailable) this.#options.log.debug({ err: error }, "a client's position was not saved");
       else this.#options.log.error({ err: error }, "a client's position could not be saved");
     });
-  }
-}
-
-/** Not a UUID: that is made of pieces, which stay apart in memory until somebody compares it. */
-function newOwnerId(): string {
-  return randomBytes(OWNER_BYTES).toString("base64url");
-}
-
-/** Of one subscription. */
-export class ResumePoint {
-  /** The position of the client when it was last here, if it was. */
-  readonly found: StreamPosition | undefined;
-  /** There was a position, and its time is over. */
-  readonly isExpired: boolean;
-  readonly #points: ResumePoints;
-  readonly #key: string;
-  readonly #owner: Owner;
-  #stream: Positioned | undefined;
-  #noted: StreamPosition | undefined;
-  #confirmed: StreamPosition | undefined;
-
-  constructor(points: ResumePoints, key: string, owner: Owner, found: StreamPosition | undefined, isExpired: boolean) {
-    this.#points = points;
-    this.#key = key;
-    this.#owner = owner;
-    this.found = found;
-    this.isExpired = isExpired;
-    this.#confirmed = found;
-  }
-
-  /**
-   * The stream is open.
-   *
-   * @param isFresh the client needs nothing from before: if it is lost before it has confirmed anything it gets everything since
-   * now. Otherwise it gets again what it comes back for.
-   */
-  begin(stream: Positioned, isFresh: boolean): void {
-    this.#stream = stream;
-    if (!isFresh) return;
-    this.#noted = stream.position();
-    // At once: what was never written is not missed.
-    this.#confirm(false);
-  }
-
-  /** A ping is about to be written. */
-  note(): void {
-    this.#noted = this.#stream?.position();
-  }
-
-  /** The ping was answered: what was written before it has arrived. */
-  confirm(): void {
-    this.#confirm(true);
-  }
-
-  #confirm(mayWait: boolean): void {
-    if (!this.#noted) return;
-    this.#confirmed = this.#noted;
-    this.#noted = undefined;
-    this.#points.save(this.#key, this.#owner, this.#confirmed, true, mayWait);
-  }
-
-  /** The connection is gone; its client may come back. @param isConfirmed it has answered what was noted last. */
-  suspend(isConfirmed: boolean): void {
-    if (isConfirmed) this.#confirmed = this.#noted ?? this.#confirmed;
-    if (this.#confirmed) this.#points.save(this.#key, this.#owner, this.#confirmed, false);
-  }
-
-  /** The client wants no more. */
-  forget(): void {
-    this.#points.drop(this.#key, this.#owner);
   }
 }

@@ -329,40 +329,52 @@ export function busContract(name: string, create: CreatePair): void {
     test("a value passes to its taker, and its former owner cannot change it", async () => {
       await using pair = await createPair();
       const [one, other] = [pair.one.fenced, pair.other.fenced];
-      expect(await one.take("key", "anna", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await one.take("key", "anna", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
       expect(await one.put("key", "anna", { n: 1 }, LONG_MS, LONG_MS)).toBe(true);
       expect(await one.put("key", "anna", { n: 2 }, LONG_MS, LONG_MS)).toBe(true);
       expect(await other.put("key", "ben", { n: 3 }, LONG_MS, LONG_MS)).toBe(false);
-      expect(await other.take("key", "ben", LONG_MS, LONG_MS)).toEqual(found({ n: 2 }));
+      expect(await other.take("key", "ben", undefined, LONG_MS, LONG_MS)).toEqual(found({ n: 2 }));
       expect(await one.put("key", "anna", { n: 4 }, LONG_MS, LONG_MS)).toBe(false);
       await one.drop("key", "anna");
       expect(await other.put("key", "ben", { n: 5 }, LONG_MS, LONG_MS)).toBe(true);
-      expect(await one.take("key", "anna", LONG_MS, LONG_MS)).toEqual(found({ n: 5 }));
+      expect(await one.take("key", "anna", undefined, LONG_MS, LONG_MS)).toEqual(found({ n: 5 }));
       await one.drop("key", "anna");
-      expect(await other.take("key", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("key", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
     });
 
     test("a key belongs to its taker although there was no value yet", async () => {
       await using pair = await createPair();
       const [one, other] = [pair.one.fenced, pair.other.fenced];
-      expect(await one.take("key", "anna", LONG_MS, LONG_MS)).toEqual(NONE);
-      expect(await other.take("key", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await one.take("key", "anna", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("key", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
       expect(await one.put("key", "anna", 1, LONG_MS, LONG_MS)).toBe(false);
       expect(await other.put("key", "ben", 2, LONG_MS, LONG_MS)).toBe(true);
+    });
+
+    test("a taker's initial value counts where there is none, and none has expired", async () => {
+      await using pair = await createPair();
+      const [one, other] = [pair.one.fenced, pair.other.fenced];
+      expect(await one.take("key", "anna", 1, LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("key", "ben", 2, LONG_MS, LONG_MS)).toEqual(found(1));
+      expect(await other.put("key", "ben", 3, LONG_MS, LONG_MS)).toBe(true);
+      expect(await one.take("key", "anna", 4, LONG_MS, LONG_MS)).toEqual(found(3));
+      const takeBrief = async (): Promise<string> => (await one.take("brief", "anna", 1, 20, LONG_MS)).status;
+      await expect.poll(takeBrief, { ...PATIENTLY, interval: 60 }).toBe("expired");
+      expect(await other.take("brief", "ben", 2, LONG_MS, LONG_MS)).toEqual({ status: "expired" });
     });
 
     test("values that may wait are each put where nobody else owns them, before anything that is asked later", async () => {
       await using pair = await createPair();
       const [one, other] = [pair.one.fenced, pair.other.fenced];
-      await other.take("foreign", "ben", LONG_MS, LONG_MS);
+      await other.take("foreign", "ben", undefined, LONG_MS, LONG_MS);
       const put = ["key", "foreign", "dropped", "key"].map((key, n) => one.put(key, "anna", n, LONG_MS, LONG_MS, true));
       await one.drop("dropped", "anna");
       expect(await Promise.all(put)).toEqual([true, false, true, true]);
-      expect(await other.take("dropped", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
-      expect(await other.take("key", "ben", LONG_MS, LONG_MS)).toEqual(found(3));
+      expect(await other.take("dropped", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("key", "ben", undefined, LONG_MS, LONG_MS)).toEqual(found(3));
       // Without anything else that is asked they are put as well.
       expect(await other.put("key", "ben", 4, LONG_MS, LONG_MS, true)).toBe(true);
-      expect(await one.take("key", "anna", LONG_MS, LONG_MS)).toEqual(found(4));
+      expect(await one.take("key", "anna", undefined, LONG_MS, LONG_MS)).toEqual(found(4));
     });
 
     test("a value that has expired leaves a tombstone, until another value is put", async () => {
@@ -370,15 +382,15 @@ export function busContract(name: string, create: CreatePair): void {
       await pair.one.fenced.put("key", "anna", 1, 20, LONG_MS);
       await expect.poll(() => pair.other.fenced.put("key", "ben", 2, 20, LONG_MS), PATIENTLY).toBe(true);
       const takeExpired = async (): Promise<string> => {
-        const taken = await pair.one.fenced.take("key", "carl", 20, LONG_MS);
+        const taken = await pair.one.fenced.take("key", "carl", undefined, 20, LONG_MS);
         // Found: put back, with the time that it has.
         if (taken.status === "found") await pair.one.fenced.put("key", "carl", taken.value, 20, LONG_MS);
         return taken.status;
       };
       await expect.poll(takeExpired, { ...PATIENTLY, interval: 60 }).toBe("expired");
-      expect(await pair.other.fenced.take("key", "dora", LONG_MS, LONG_MS)).toEqual({ status: "expired" });
+      expect(await pair.other.fenced.take("key", "dora", undefined, LONG_MS, LONG_MS)).toEqual({ status: "expired" });
       await pair.other.fenced.put("key", "dora", 2, LONG_MS, LONG_MS);
-      expect(await pair.one.fenced.take("key", "emil", LONG_MS, LONG_MS)).toEqual(found(2));
+      expect(await pair.one.fenced.take("key", "emil", undefined, LONG_MS, LONG_MS)).toEqual(found(2));
     });
 
     test("a first value is set where nobody owns the key, and none has expired", async () => {
@@ -388,14 +400,14 @@ export function busContract(name: string, create: CreatePair): void {
         one.putFirst(key, "anna", value, LONG_MS, LONG_MS);
       await expect.poll(() => putFirst("free", 1), PATIENTLY).toBe(true);
       expect(await putFirst("free", 2)).toBe(false);
-      expect(await other.take("free", "ben", LONG_MS, LONG_MS)).toEqual(found(1));
-      expect(await other.take("taken", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await other.take("free", "ben", undefined, LONG_MS, LONG_MS)).toEqual(found(1));
+      expect(await other.take("taken", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
       expect(await putFirst("taken", 3)).toBe(false);
       await other.put("passed", "ben", 4, 20, LONG_MS);
       await expect.poll(() => pair.one.state.claim("waited", 60), PATIENTLY).toBe(true);
       await expect.poll(() => pair.one.state.claim("waited", 60), PATIENTLY).toBe(true);
       expect(await putFirst("passed", 5)).toBe(false);
-      expect(await other.take("passed", "carl", LONG_MS, LONG_MS)).toEqual({ status: "expired" });
+      expect(await other.take("passed", "carl", undefined, LONG_MS, LONG_MS)).toEqual({ status: "expired" });
     });
 
     test("a tombstone expires too, and is removed with its value", async () => {
@@ -403,10 +415,10 @@ export function busContract(name: string, create: CreatePair): void {
       await pair.one.fenced.put("brief", "anna", 1, 20, 40);
       await pair.one.fenced.put("dropped", "anna", 1, LONG_MS, LONG_MS);
       await pair.one.fenced.drop("dropped", "anna");
-      expect(await pair.other.fenced.take("dropped", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await pair.other.fenced.take("dropped", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
       await expect.poll(() => pair.one.state.claim("passed", 60), PATIENTLY).toBe(true);
       await expect.poll(() => pair.one.state.claim("passed", 60), PATIENTLY).toBe(true);
-      expect(await pair.other.fenced.take("brief", "ben", LONG_MS, LONG_MS)).toEqual(NONE);
+      expect(await pair.other.fenced.take("brief", "ben", undefined, LONG_MS, LONG_MS)).toEqual(NONE);
     });
 
     test("of many who take a value at the same time one owns it", async () => {
@@ -414,7 +426,7 @@ export function busContract(name: string, create: CreatePair): void {
       await pair.one.fenced.put("key", "nobody", "value", LONG_MS, LONG_MS);
       const owners = Array.from({ length: 20 }, (_, n) => `owner ${n}`);
       const of = (n: number): Bus<TestEvent>["fenced"] => (n % 2 === 0 ? pair.one : pair.other).fenced;
-      const taken = await Promise.all(owners.map((owner, n) => of(n).take("key", owner, LONG_MS, LONG_MS)));
+      const taken = await Promise.all(owners.map((owner, n) => of(n).take("key", owner, undefined, LONG_MS, LONG_MS)));
       expect(taken).toEqual(owners.map(() => found("value")));
       const put = await Promise.all(owners.map((owner, n) => of(n).put("key", owner, owner, LONG_MS, LONG_MS)));
       expect(put.filter(Boolean)).toHaveLength(1);

@@ -102,7 +102,7 @@ test("a position is found for its time, then known to have been there, then unkn
   await using bus = openBus();
   const keys = numbers(3).map(String);
   for (const key of keys) await bus.fenced.put(key, "one", key, 1000, 5000);
-  const take = async (key: string): Promise<string> => (await bus.fenced.take(key, "other", 1, 1)).status;
+  const take = async (key: string): Promise<string> => (await bus.fenced.take(key, "other", undefined, 1, 1)).status;
   expect(await take("0")).toBe("found");
   pass(1001);
   expect(await take("1")).toBe("expired");

@@ -40,6 +40,6 @@ test("of values that are put again the latest owner's stays, and none replaces w
   expect(await restore("former", "1")).toBe(false);
   expect(await fenced.put("key", "former", "late", 60_000, 60_000)).toBe(false);
   expect(await fenced.put("key", "latest", "newer", 60_000, 60_000)).toBe(true);
-  expect(await fenced.take("key", "another", 60_000, 60_000)).toEqual({ status: "found", value: "newer" });
+  expect(await fenced.take("key", "another", undefined, 60_000, 60_000)).toEqual({ status: "found", value: "newer" });
   expect(await restore("latest", "2")).toBe(false);
 });

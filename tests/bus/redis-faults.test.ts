@@ -288,7 +288,7 @@ describe("a Redis that dies", () => {
         bus.state.set("key", 1, 1),
         bus.state.claim("key", 1),
         bus.state.release("key"),
-        bus.fenced.take("key", "me", 1, 1),
+        bus.fenced.take("key", "me", undefined, 1, 1),
         bus.fenced.put("key", "me", 1, 1, 1),
         bus.fenced.drop("key", "me"),
         bus.expiringSets.put("roster", "me", 1, 1),

@@ -131,7 +131,7 @@ describe("a cluster", () => {
       await one.state.set(key, key, 60_000);
       await one.fenced.put(key, "me", key, 60_000, 60_000);
       await one.expiringSets.put(key, "me", key, 60_000);
-      expect([await other.state.get(key), await other.fenced.take(key, "you", 60_000, 60_000)]).toEqual([
+      expect([await other.state.get(key), await other.fenced.take(key, "you", undefined, 60_000, 60_000)]).toEqual([
         key,
         { status: "found", value: key },
       ]);

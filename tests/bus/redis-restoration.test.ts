@@ -58,7 +58,7 @@ test("where events were is known of all that clients may come back for, not only
   await connected(bus);
   // Waits until everything is there again.
   await expect
-    .poll(() => bus.fenced.take("key", "owner", 1000, 1000).catch(() => undefined), PATIENTLY)
+    .poll(() => bus.fenced.take("key", "owner", undefined, 1000, 1000).catch(() => undefined), PATIENTLY)
     .toMatchObject({ status: expect.anything() });
   expect(await bus.log.positionsOf("topic", ids)).toEqual(positions);
   // One of the old ones is published again: it is new to nobody, and goes where it was.

@@ -76,12 +76,12 @@ class Windows {
   }
 
   readonly fenced: FencedState = {
-    take: async (key, owner, ttlMs, tombstoneMs) => {
-      const taken = await this.#fenced.take(key, owner, ttlMs, tombstoneMs);
+    take: async (key, owner, initial, ttlMs, tombstoneMs, isWanted) => {
+      const taken = await this.#fenced.take(key, owner, initial, ttlMs, tombstoneMs, isWanted);
       this.#suspended.delete(key);
       if (!this.#expired.delete(key)) return taken;
       await this.#fenced.drop(key, owner);
-      await this.#fenced.take(key, owner, ttlMs, tombstoneMs);
+      await this.#fenced.take(key, owner, undefined, ttlMs, tombstoneMs);
       return { status: "expired" };
     },
     put: async (key, owner, value, ttlMs, tombstoneMs) => {

@@ -27,7 +27,7 @@ async function openBusOnRedis(stack: AsyncDisposableStack): Promise<Bus<BusEvent
 
 interface Watched {
   readonly bus: Bus<BusEvent>;
-  /** The keys of positions that were kept. */
+  /** The keys of positions that were taken or kept. */
   readonly keys: ReadonlySet<string>;
   readonly dropped: ReadonlySet<string>;
   /** Resolves when nobody may come back for the position of a connection that is gone. */
@@ -40,7 +40,11 @@ function watch(bus: Bus<BusEvent>): Watched {
   let expiresAt = Infinity;
   const { fenced } = bus;
   const watched: typeof fenced = {
-    take: (...args) => fenced.take(...args),
+    async take(key, ...args) {
+      const taken = await fenced.take(key, ...args);
+      keys.add(key);
+      return taken;
+    },
     async put(key, owner, value, ttlMs, tombstoneMs) {
       const isSet = await fenced.put(key, owner, value, ttlMs, tombstoneMs);
       keys.add(key);
@@ -107,7 +111,7 @@ describe.each([
     await expect.poll(() => dropped, PATIENTLY).toEqual(keys);
     await first.drop();
     await send(writer, ["a1"]);
-    for (const key of keys) expect(await bus.fenced.take(key, "a test", 1, 1)).toEqual({ status: "none" });
+    for (const key of keys) expect(await bus.fenced.take(key, "a test", undefined, 1, 1)).toEqual({ status: "none" });
     await using second = await comeTo(gateway.wsUrl, alice.token);
     const anew = await follow(second, id, OF_TEAM);
     await send(writer, ["a2"]);

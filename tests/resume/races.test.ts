@@ -1,6 +1,6 @@
 /** What comes between: other writes, other messages, other members, at the moment when it could do harm. */
 import { expect, test, vi } from "vitest";
-import type { Bus } from "../../src/bus/bus.ts";
+import { BusUnavailable, type Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
@@ -208,6 +208,54 @@ test("a client that is gone before its subscription has begun receives what is s
   await using second = await visit(other.wsUrl, alice.token);
   const received = await second.follow("1");
   await send(barrier, team, "a2");
+  await received.has("a2");
+  expect(received.all).toEqual(["a1", "a2"]);
+});
+
+/** A bus that answers no question for a position until it is let, or with a failure. */
+function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): ReturnType<typeof createSlowBus> {
+  const hold = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  let isHeld = true;
+  hold.promise.then(
+    () => (isHeld = false),
+    () => undefined,
+  );
+  const take: typeof bus.fenced.take = async (...parameters) => {
+    if (isHeld && isFailing) {
+      asked.resolve();
+      throw new BusUnavailable();
+    }
+    const taken = await bus.fenced.take(...parameters);
+    asked.resolve();
+    await hold.promise;
+    return taken;
+  };
+  return {
+    bus: { ...bus, fenced: { ...bus.fenced, take } },
+    asked: () => asked.promise,
+    letBegin: () => hold.resolve(),
+  };
+}
+
+test.each<[what: string, create: (bus: Bus<BusEvent>) => ReturnType<typeof createSlowBus>]>([
+  ["its channel comes about", createSlowBus],
+  ["its position is taken over", (bus) => createForgetfulBus(bus, false)],
+  ["its position cannot be read", (bus) => createForgetfulBus(bus, true)],
+])("a client that is lost while %s, and is back before that is over, has missed nothing", async (_what, create) => {
+  await using backplane = createSeasonedBackplane();
+  const heldBus = create(backplane.busOf());
+  await using gateway = await startGateway({}, { bus: heldBus.bus });
+  await using first = await visit(gateway.wsUrl, alice.token);
+  first.socket.start({ query: MESSAGES, variables: { chatId: team } }, operationId("1"));
+  await heldBus.asked();
+  await first.drop();
+  await using writer = connect(gateway.wsUrl, bob.token);
+  await send(writer, team, "a1");
+  await using second = await visit(gateway.wsUrl, alice.token);
+  const received = await second.follow("1", { query: MESSAGES, variables: { chatId: team } });
+  heldBus.letBegin();
+  await send(writer, team, "a2");
   await received.has("a2");
   expect(received.all).toEqual(["a1", "a2"]);
 });

@@ -140,14 +140,14 @@ function createMemoryFencedState(): { readonly state: FencedState; readonly purg
     return fenced && fenced.expiresAt > performance.now() ? fenced : undefined;
   };
   const state: FencedState = {
-    async take(key, owner, ttlMs, tombstoneMs) {
+    async take(key, owner, initial, ttlMs, tombstoneMs) {
       const now = performance.now();
       const [found, tombstone] = [live(key), entries.get(key)];
       const hasExpired = found?.value === undefined && (tombstone?.tombstoneUntil ?? 0) > now;
-      const value = found?.value;
+      const value = found?.value ?? (hasExpired ? undefined : initial);
       const tombstoneUntil = value === undefined ? (tombstone?.tombstoneUntil ?? 0) : now + tombstoneMs;
       put(key, { owner, value, expiresAt: now + ttlMs, tombstoneUntil });
-      if (value !== undefined) return { status: "found", value };
+      if (found?.value !== undefined) return { status: "found", value };
       return { status: hasExpired ? "expired" : "none" };
     },
     async put(key, owner, value, ttlMs, tombstoneMs) {

@@ -3,7 +3,7 @@ import { OperationTypeNode } from "graphql";
 import type { ClientOrigin } from "../../call-origin.ts";
 import type { Me } from "../../chat/model.ts";
 import type { Session } from "../../chat/session.ts";
-import type { ResumePoint } from "../../recovery/resume.ts";
+import type { ResumePoint } from "../../recovery/resume-point.ts";
 import type { Resumable } from "../../fanout/subscriptions.ts";
 import type { Caller } from "../../graphql/caller.ts";
 import type { Operation } from "../../graphql/context.ts";

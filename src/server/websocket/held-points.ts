@@ -1,5 +1,5 @@
 /** The positions of one connection's client, in each subscription that it may resume, and what becomes of them. */
-import type { ResumePoint } from "../../recovery/resume.ts";
+import type { ResumePoint } from "../../recovery/resume-point.ts";
 import { SmallSet } from "../../small-set.ts";
 import { CloseCode } from "./close-codes.ts";
 

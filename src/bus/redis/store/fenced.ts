@@ -10,8 +10,8 @@ import { parse, wholeMs } from "./state.ts";
 const TAKE = loadScript(import.meta.url, "fenced-take.lua");
 /** How long it waits for what instances put again. */
 const TAKE_PATIENCE_MS = 500;
-/** What it answers where the process of Redis is not known to have everything. */
-const NOT_TAKEN = -1;
+/** What a script answers where the process of Redis is not known to have everything. */
+const NOT_KNOWN = -1;
 const PUT = loadScript(import.meta.url, "fenced-put.lua");
 const PUT_FIRST = loadScript(import.meta.url, "fenced-first.lua");
 const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
@@ -22,6 +22,8 @@ const COLLECTING_MS = 50;
 
 /** Values that one script sets at most: Redis does nothing else meanwhile. */
 const PUT_AT_ONCE = 100;
+
+const always = (): boolean => true;
 
 /** A value that waits to be put. */
 interface Waiting {
@@ -43,15 +45,23 @@ export class RedisFencedState implements FencedState {
     this.#restoration = restoration;
   }
 
-  async take(key: string, owner: string, ttlMs: number, tombstoneMs: number): Promise<TakenValue> {
+  async take(
+    key: string,
+    owner: string,
+    initial: unknown,
+    ttlMs: number,
+    tombstoneMs: number,
+    isWanted = always,
+  ): Promise<TakenValue> {
     const restoration = this.#restoration;
     // Taken over earlier, the key would belong to somebody who has no value, and could not be put again any more.
     await boundedWait(TAKE_PATIENCE_MS, restoration.restored(), undefined);
-    if (!restoration.isRestored) throw new BusUnavailable();
-    const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), ...restoration.restoredEpochs];
+    if (!restoration.isRestored || !isWanted()) throw new BusUnavailable();
+    const value = initial === undefined ? "" : JSON.stringify(initial);
+    const args = [owner, wholeMs(ttlMs), wholeMs(tombstoneMs), value, ...restoration.restoredEpochs];
     this.#flush();
     const [status, text] = toList(await this.#connection.script(TAKE, this.#namesOf(key), args));
-    if (status === NOT_TAKEN) {
+    if (status === NOT_KNOWN) {
       restoration.met(String(text), false);
       throw new BusUnavailable();
     }
@@ -78,10 +88,13 @@ export class RedisFencedState implements FencedState {
   async putFirst(key: string, owner: string, value: unknown, ttlMs: number, tombstoneMs: number): Promise<boolean> {
     const { isRestored, restoredEpochs } = this.#restoration;
     // What is put again now may be its client's.
-    if (!isRestored) return false;
+    if (!isRestored) throw new BusUnavailable();
     const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs), ...restoredEpochs];
     this.#flush();
-    return (await this.#connection.script(PUT_FIRST, this.#namesOf(key), args)) === 1;
+    const [isSet, epoch] = toList(await this.#connection.script(PUT_FIRST, this.#namesOf(key), args));
+    if (isSet !== NOT_KNOWN) return isSet === 1;
+    this.#restoration.met(String(epoch), false);
+    throw new BusUnavailable();
   }
 
   async restore(
