@@ -249,6 +249,70 @@ describe("while Redis is away", () => {
     expect(announced.flat()).toEqual([anna]);
   });
 
+  test("and has lost its memory unnoticed, users who leave or have left go offline all the same", async () => {
+    await using server = await startRedis();
+    const open = family(server.url, { presenceTtlMs: 5000 });
+    await using bus = await open();
+    await using other = await open();
+    const announced = told(bus);
+    for (const user of [anna, ben, zoe]) await bus.presence.enter(user, "1");
+    expect(await bus.presence.leave(ben.id, "1")).toBe(true);
+    await server.control.flushall();
+    expect(await bus.presence.leave(anna.id, "1")).toBe(true);
+    for (const { id } of [anna, ben]) expect(await bus.presence.settle(id)).toBe(false);
+    await expect.poll(() => announced.toSorted((a, b) => a.id.localeCompare(b.id)), PATIENTLY).toEqual([anna, ben]);
+    expect(await other.presence.read([anna.id, ben.id])).toEqual([OFFLINE, OFFLINE]);
+  });
+
+  test("and comes back empty, a grace that an instance has written again is ended by another where it dies", async () => {
+    await using server = await startRedis();
+    await using relay = await startRelay(server.url);
+    const open = family(server.url, { presenceTtlMs: 5000 });
+    await using doomed = await open({ url: relay.url, presenceGraceMs: 600_000 });
+    await using other = await open();
+    const announced = told(other);
+    await doomed.presence.enter(anna, "1");
+    await doomed.presence.announced(anna.id, true);
+    expect(await doomed.presence.leave(anna.id, "1")).toBe(true);
+    await server.kill();
+    await Promise.all([connected(doomed, false), connected(other, false)]);
+    await server.restart();
+    await Promise.all([connected(doomed), connected(other)]);
+    await expect.poll(() => other.presence.read([anna.id]), PATIENTLY).toEqual([ONLINE]);
+    relay.freeze();
+    await expect.poll(() => announced, PATIENTLY).toEqual([anna]);
+    expect(await other.presence.read([anna.id])).toEqual([OFFLINE]);
+  });
+
+  test("and comes back empty, a user who has left an instance that stops before all are back goes offline", async () => {
+    await using server = await startRedis();
+    await using relay = await startRelay(server.url);
+    const open = family(server.url, { presenceTtlMs: 5000 });
+    const leaving = await open();
+    await using other = await open();
+    await using late = await open({ url: relay.url });
+    const announced = [told(other), told(late)];
+    const both = { id: "both", name: "BOTH" };
+    await late.presence.enter(both, "1");
+    for (const user of [anna, both]) await leaving.presence.enter(user, "2");
+    for (const { id } of [anna, both]) await leaving.presence.announced(id, true);
+    await server.kill();
+    await Promise.all([leaving, other, late].map((bus) => connected(bus, false)));
+    for (const { id } of [anna, both]) {
+      await leaving.presence.leave(id, "2");
+      await leaving.presence.settle(id);
+    }
+    relay.freeze();
+    await server.restart();
+    await Promise.all([leaving, other].map((bus) => connected(bus)));
+    await leaving.close();
+    relay.cut();
+    relay.thaw();
+    await connected(late);
+    await expect.poll(() => other.presence.read([anna.id, both.id]), PATIENTLY).toEqual([OFFLINE, ONLINE]);
+    await expect.poll(() => announced.flat().map(({ id }) => id), PATIENTLY).toContain(anna.id);
+  });
+
   test("for long, no instance counts as dead for that", async () => {
     await using server = await startRedis();
     const prefix = `${randomUUID()}:`;

@@ -100,7 +100,9 @@ export class RedisHeartbeat {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#beating;
-    const { connection, keys, instanceId, graceMs } = this.#parts;
+    const { connection, keys, presence, instanceId, graceMs } = this.#parts;
+    // Where Redis is unreachable nothing can be left to others.
+    await presence.close().catch(() => undefined);
     const args = [this.#name, Math.ceil(graceMs) + RESIGNED_MARGIN_MS, this.#deadAfterMs(), instanceId];
     // Where Redis is unreachable it counts as dead as it is.
     await connection.script(RESIGN, [keys.instances, keys.living], args).catch(() => undefined);

@@ -5,7 +5,8 @@ import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { Restoration } from "../restoration.ts";
 import { ANNOUNCED, RELEASE, ENTER, LEAVE, RETURN, SETTLE, WITHDRAW } from "./scripts.ts";
-import { instanceOf, leaseField, toInstant } from "./fields.ts";
+import { instanceOf, leaseField } from "./fields.ts";
+import { readPresence } from "./reading.ts";
 import { Turns } from "./turns.ts";
 
 /** Users whose leases are written at the same time. */
@@ -16,6 +17,12 @@ const READ_PATIENCE_MS = 2000;
 
 /** How long after its end a grace is ended here that nobody has ended. */
 const OVERDUE_MS = 2000;
+
+/** What a script answers where Redis does not know what this instance had written: its loss may not have been noticed yet. */
+const LOST = -1;
+
+/** Longer than any grace. */
+const ENDLESS_MS = 1e12;
 
 /** A user with a lease here, or whose last one was removed and whose grace nobody has ended. */
 interface LocalUser {
@@ -77,10 +84,14 @@ export class RedisPresence implements PresenceStore {
       const isLastHere = local.leases.size === 0;
       local.leftAt = performance.now();
       try {
-        const isLast = (await this.#script(LEAVE, userId, [this.#lease(leaseId)])) === 1;
+        const answer = await this.#script(LEAVE, userId, [this.#lease(leaseId)]);
+        if (answer === LOST) {
+          local.isDirty = true;
+          return isLastHere;
+        }
         // The user is connected to another instance, which ends the grace, unless this one has something to write still.
-        if (isLastHere && !isLast && !local.isDirty) await this.#forget(userId);
-        return isLast;
+        if (isLastHere && answer === 0 && !local.isDirty) await this.#forget(userId);
+        return answer === 1;
       } catch {
         local.isDirty = true;
         return isLastHere;
@@ -97,7 +108,9 @@ export class RedisPresence implements PresenceStore {
         return false;
       }
       try {
-        const isOffline = (await this.#script(SETTLE, userId, [this.#instance])) === 1;
+        const answer = await this.#script(SETTLE, userId, [this.#instance]);
+        const isOffline = answer === 1;
+        if (answer === LOST && local) local.isDirty = true;
         // Offline with leases here: those are not written yet.
         if (isOffline && local) local.isKnown = false;
         if (local?.leases.size === 0) {
@@ -120,11 +133,11 @@ export class RedisPresence implements PresenceStore {
   }
 
   async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
-    const states = await this.#readNow(userIds);
+    const states = await readPresence(this.#parts, userIds);
     if (!this.#isQuiet || states.every(({ online }) => online)) return states;
     // A user whom Redis does not know may be connected to an instance that has not written its leases yet.
     await boundedWait(READ_PATIENCE_MS, this.#parts.restoration.restored(), undefined);
-    return this.#readNow(userIds);
+    return readPresence(this.#parts, userIds);
   }
 
   onTransition(listener: (user: PresentUser) => void): void {
@@ -163,6 +176,16 @@ export class RedisPresence implements PresenceStore {
     await boundedEach(due, AT_ONCE, (local) => this.#turns.take(local.user.id, () => this.#update(local)));
   }
 
+  /** This instance stops. What Redis does not know of users who have left is written; the instance that releases this one ends their graces. */
+  async close(): Promise<void> {
+    const left = [...this.#users.values()].filter(
+      ({ leases, isDirty, isKnown }) => leases.size === 0 && isDirty && isKnown,
+    );
+    await boundedEach(left, AT_ONCE, (local) =>
+      this.#turns.take(local.user.id, async () => void (await this.#writeGrace(local, ENDLESS_MS))),
+    );
+  }
+
   /**
    * Removes the leases of a dead instance, puts users offline who have no others, and announces those whose last change it may not have
    * announced. Rejects where Redis is unreachable.
@@ -188,20 +211,6 @@ export class RedisPresence implements PresenceStore {
     return !this.#parts.restoration.isRestored;
   }
 
-  async #readNow(userIds: readonly string[]): Promise<readonly PresenceState[]> {
-    const { connection, keys } = this.#parts;
-    // Sent together, since none of them waits for another's answer.
-    const fields = userIds.map((id) => {
-      const key = keys.user(id);
-      return connection.run(key, (client) => client.hmget(key, "online", "seen"));
-    });
-    return (await Promise.all(fields)).map(([online, seen]) =>
-      online !== null && online !== undefined
-        ? { online: true, lastSeenAt: undefined }
-        : { online: false, lastSeenAt: toInstant(seen) },
-    );
-  }
-
   /** One change of a user after the other. */
   async #update(local: LocalUser): Promise<void> {
     if (this.#users.get(local.user.id) !== local) return;
@@ -223,10 +232,8 @@ export class RedisPresence implements PresenceStore {
   }
 
   async #withdraw(local: LocalUser): Promise<void> {
-    const { id, name } = local.user;
-    const agoMs = Math.floor(performance.now() - local.leftAt);
-    const args = [this.#instance, this.#parts.graceMs, agoMs, local.isKnown ? 1 : 0, name, this.#lease("")];
-    const answer = await this.#script(WITHDRAW, id, args);
+    const { id } = local.user;
+    const answer = await this.#writeGrace(local, this.#parts.graceMs);
     local.isDirty = false;
     if (typeof answer === "number" && answer > 0) {
       // In the grace. Its owner may have been refused already, so it is ended here too.
@@ -237,6 +244,14 @@ export class RedisPresence implements PresenceStore {
     if (answer !== -1) return this.#forget(id);
     this.#users.delete(id);
     this.#tell(local.user);
+  }
+
+  /** Should this instance be gone before the grace is over, the one that releases it must not overlook the user. */
+  async #writeGrace({ user: { id, name }, leftAt, isKnown }: LocalUser, graceMs: number): Promise<unknown> {
+    const agoMs = Math.floor(performance.now() - leftAt);
+    const args = [this.#instance, graceMs, agoMs, isKnown ? 1 : 0, name, this.#lease("")];
+    const [answer] = await Promise.all([this.#script(WITHDRAW, id, args), this.#list(id)]);
+    return answer;
   }
 
   /** In the grace when its instance died: it ends here. */
