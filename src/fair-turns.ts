@@ -1,4 +1,5 @@
 /** Limits work that one user can cause a lot of to a slice of each turn of the event loop, in which users take turns. */
+import { Rotation } from "./rotation.ts";
 
 /** A piece of work may exceed it: the time is looked at between two pieces. */
 const SLICE_MS = 8;
@@ -7,36 +8,23 @@ const SLICE_MS = 8;
 export const ITEMS_PER_PIECE = 32;
 
 export class FairTurns {
-  /** By user, in the order in which they have their turns. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #users = new Rotation();
   /** When the slice of this turn began, as `performance.now()` tells it; undefined where none has. */
   #beganAt: number | undefined;
 
   /** Resolves when the next piece of the user's work may be done: at once where the slice has time for it and nobody waits. */
   async next(userId: string): Promise<void> {
-    if (this.#hasTime) return;
-    await new Promise<void>((resolve) => {
-      this.#piecesOf(userId).push(resolve);
-    });
+    if (!this.#hasTime) await this.#users.wait(userId);
   }
 
   /** As {@link next}, before the user's other pieces: what has begun, and takes memory, is finished first. */
   async goOn(userId: string): Promise<void> {
-    if (this.#hasTime) return;
-    await new Promise<void>((resolve) => {
-      this.#piecesOf(userId).unshift(resolve);
-    });
+    if (!this.#hasTime) await this.#users.wait(userId, true);
   }
 
   get #hasTime(): boolean {
     const beganAt = this.#beganAt ?? this.#begin();
-    return this.#waiting.size === 0 && performance.now() - beganAt < SLICE_MS;
-  }
-
-  #piecesOf(userId: string): (() => void)[] {
-    let pieces = this.#waiting.get(userId);
-    if (!pieces) this.#waiting.set(userId, (pieces = []));
-    return pieces;
+    return this.#users.isEmpty && performance.now() - beganAt < SLICE_MS;
   }
 
   #begin(): number {
@@ -46,22 +34,12 @@ export class FairTurns {
 
   async #nextTurn(): Promise<void> {
     this.#beganAt = undefined;
-    if (this.#waiting.size === 0) return;
+    if (this.#users.isEmpty) return;
     const beganAt = this.#begin();
     do {
-      this.#resumeNext();
+      this.#users.next();
       await microtasksDone();
-    } while (this.#waiting.size > 0 && performance.now() - beganAt < SLICE_MS);
-  }
-
-  /** One piece of work of the user who has waited for longest. */
-  #resumeNext(): void {
-    const [first] = this.#waiting;
-    if (!first) return;
-    const [userId, pieces] = first;
-    this.#waiting.delete(userId);
-    pieces.shift()?.();
-    if (pieces.length > 0) this.#waiting.set(userId, pieces);
+    } while (!this.#users.isEmpty && performance.now() - beganAt < SLICE_MS);
   }
 }
 

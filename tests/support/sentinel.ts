@@ -53,7 +53,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",")}/0?name=${NAME}`,
     servers: [master, replica],
     async failover() {
-      await first.control.call("SENTINEL", "FAILOVER", NAME);
+      await until(() => hasBegunFailover(first.control, NAME));
     },
     async named({ port, control }) {
       const others = sentinels.filter(({ isSilent }) => !isSilent);
@@ -155,7 +155,7 @@ export async function startLoneSentinel(master: RedisServer, options: LoneSentin
       try {
         await until(() => hasReplica(control, name));
         const former = await masterOf(control, name);
-        await control.call("SENTINEL", "FAILOVER", name);
+        await until(() => hasBegunFailover(control, name));
         await until(async () => (await masterOf(control, name)) !== former);
       } finally {
         control.disconnect();
@@ -223,6 +223,17 @@ async function hasReplica(sentinel: Redis, name: string): Promise<boolean> {
 async function masterOf(sentinel: Redis, name = NAME): Promise<number> {
   const [, port] = (await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as readonly string[];
   return Number(port);
+}
+
+/** False where the sentinel has not heard from the replica lately: a starved machine is slow. */
+async function hasBegunFailover(sentinel: Redis, name: string): Promise<boolean> {
+  try {
+    await sentinel.call("SENTINEL", "FAILOVER", name);
+    return true;
+  } catch (error) {
+    if (String(error).includes("NOGOODSLAVE")) return false;
+    throw error;
+  }
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {

@@ -74,3 +74,11 @@ local function logSince(epochKey, clockKey, info)
   redis.call('SET', epochKey, id .. ' ' .. since)
   return since, id
 end
+
+-- This process of Redis, where it is none of those of which ARGV tells from `first` on that they have everything that others had before
+-- them; nil where it is one.
+local function unknownEpoch(first)
+  local epoch = epochOf(serverInfo())
+  for i = first, #ARGV do if ARGV[i] == epoch then return nil end end
+  return epoch
+end

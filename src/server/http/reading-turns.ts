@@ -1,23 +1,19 @@
 /** New documents over HTTP, at the pace at which the gateway reads them: others have their turn of the event loop in between. */
+import { Rotation } from "../../rotation.ts";
 
 /** How long new documents may take in one turn. */
 const TURN_MS = 30;
 
 export class ReadingTurns {
-  /** Of the users that wait, in the order in which they have their turns. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #callers = new Rotation();
   #spentMs = 0;
   #isScheduled = false;
 
   /** Resolves when it is the turn of one of this caller's documents. */
   async begin(caller: string): Promise<void> {
-    if (this.#spentMs < TURN_MS && this.#waiting.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const others = this.#waiting.get(caller);
-      if (others) others.push(resolve);
-      else this.#waiting.set(caller, [resolve]);
-      this.#schedule();
-    });
+    if (this.#spentMs < TURN_MS && this.#callers.isEmpty) return;
+    this.#schedule();
+    await this.#callers.wait(caller);
   }
 
   /** A document took so long. */
@@ -36,12 +32,7 @@ export class ReadingTurns {
   #next(): void {
     this.#isScheduled = false;
     this.#spentMs = 0;
-    const [first] = this.#waiting;
-    if (!first) return;
-    const [caller, documents] = first;
-    this.#waiting.delete(caller);
-    documents.shift()?.();
-    if (documents.length > 0) this.#waiting.set(caller, documents);
-    if (this.#waiting.size > 0) this.#schedule();
+    this.#callers.next();
+    if (!this.#callers.isEmpty) this.#schedule();
   }
 }

@@ -6,9 +6,8 @@
 -- Returns whether there was a value that has expired (1), and the value if there is one. In another process of Redis nothing is taken over:
 -- -1 and its id.
 
-local epoch, isWhole = epochOf(serverInfo()), false
-for i = 5, #ARGV do isWhole = isWhole or ARGV[i] == epoch end
-if not isWhole then return {-1, epoch} end
+local epoch = unknownEpoch(5)
+if epoch then return {-1, epoch} end
 local expired = redis.call('EXISTS', KEYS[2])
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
 redis.call('HDEL', KEYS[1], 'taken')
