@@ -1,5 +1,5 @@
 /** Rate limits: rate-limiter-flexible counts, in this process or elsewhere. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from "rate-limiter-flexible";
 import type { AllowedRate, RateLimiter } from "./bus.ts";
 
@@ -47,7 +47,7 @@ class Allowances {
   readonly #count: number;
   readonly #windowMs: number;
   readonly #advance: number;
-  readonly #known = new LRUCache<string, Allowance>({ max: MAX_KEYS });
+  readonly #known = createBoundedCache<string, Allowance>({ max: MAX_KEYS });
 
   constructor(counter: RateLimiterAbstract, { count, windowMs }: AllowedRate) {
     this.#counter = counter;

@@ -1,5 +1,6 @@
 /** Decides who may do what in which chat. The one place that does. */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { FairTurns } from "../fair-turns.ts";
 import type { Log } from "../log.ts";
@@ -43,7 +44,7 @@ export class Access {
   readonly #turns: FairTurns;
   readonly #log: Log;
   /** Memberships of those who are not connected, by token and chat. */
-  readonly #memberships = new LRUCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
+  readonly #memberships = createBoundedCache<string, Membership>({ max: CACHE_ENTRIES, ttl: CACHE_TTL_MS });
 
   constructor({ questions, directory, sessions, announcements, names, turns, log }: AccessOptions) {
     this.#questions = questions;

@@ -1,5 +1,6 @@
 /** What the backend reports to `POST /events`: published before it is acknowledged, and once however often it is reported. */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { z } from "zod";
 import { boundedWait } from "../bounded.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
@@ -68,7 +69,7 @@ export class BackendEvents {
   constructor(options: BackendEventsOptions) {
     this.#options = options;
     this.#bus = options.bus;
-    this.#announced = new LRUCache({ max: REMEMBERED_CHATS, ttl: Math.ceil(options.expectMs / 2) });
+    this.#announced = createBoundedCache({ max: REMEMBERED_CHATS, ttl: Math.ceil(options.expectMs / 2) });
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,5 @@
 /** The domain, put together. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -82,7 +82,7 @@ export function createChatDomain(options: ChatDomainOptions): ChatDomain {
   const { config, api, bus, limiter, rateLimited, clock, log } = options;
   const turns = new FairTurns();
   const directory = new Directory(turns);
-  const names = new LRUCache<string, string>({ max: REMEMBERED_NAMES });
+  const names = createBoundedCache<string, string>({ max: REMEMBERED_NAMES });
   const reads = new KnownReads((chatId, userId) => directory.nameOf(chatId, userId) ?? names.get(userId));
   const questions = new Questions(api, directory);
   const sessions = new Sessions({

@@ -2,7 +2,7 @@
  * Who is in which chat, as far as it concerns the people who are connected to this process. Kept current by every answer of the
  * REST API that names participants; forgotten with the last connection that it concerns.
  */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { Backlog } from "../backlog.ts";
 import type { Position } from "../bus/position.ts";
 import { FairTurns, ITEMS_PER_PIECE } from "../fair-turns.ts";
@@ -46,10 +46,10 @@ export class Directory {
   /** What listeners are still about. */
   readonly #joining = new Set<Promise<void>>();
   /** By user and chat: the chat's own record refuses the user. A list that has the chat nevertheless is not believed. */
-  readonly #refused = new LRUCache<string, true>({ max: REMEMBERED });
+  readonly #refused = createBoundedCache<string, true>({ max: REMEMBERED });
   readonly #unknownChats = new UnknownChats();
   /** By user and chat: who has left a chat is given nothing of the time after it, whatever is learnt of the chat later. */
-  readonly #left = new LRUCache<string, true>({ max: REMEMBERED });
+  readonly #left = createBoundedCache<string, true>({ max: REMEMBERED });
   /** The chats of viewers who have gone. Until one is forgotten {@link #current} does not find it. */
   readonly #releases = new Backlog();
   readonly #turns: FairTurns;

@@ -1,5 +1,5 @@
 /** Reads whole histories, once for all who want something of the same one at the same time. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { GatewayError } from "../errors.ts";
 import type { FairTurns } from "../fair-turns.ts";
 import type { Counts } from "../measures.ts";
@@ -63,7 +63,7 @@ export class HistoryScans {
   /** By token and chat: the answer is for whoever the REST API gave it to. */
   readonly #scans = new Map<string, Scan>();
   readonly #users = new Map<string, UserScans>();
-  readonly #begun = new LRUCache<string, number>({ max: REMEMBERED_USERS, ttl: WINDOW_MS });
+  readonly #begun = createBoundedCache<string, number>({ max: REMEMBERED_USERS, ttl: WINDOW_MS });
 
   constructor({ api, access, reads, rateLimited, turns }: HistoryScansParts) {
     this.#turns = turns;

@@ -3,6 +3,7 @@
  * message: a receipt that has been seen is not taken back by it.
  */
 import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Message, MessageReader, ReadReceipt } from "./model.ts";
 
 const REMEMBERED = 20_000;
@@ -22,7 +23,7 @@ export type NameOf = (chatId: string, userId: string) => string | undefined;
 export class KnownReads {
   readonly #nameOf: NameOf;
   /** When the first of the others read a message, by chat and message. */
-  readonly #messages = new LRUCache<string, string>({ max: REMEMBERED });
+  readonly #messages = createBoundedCache<string, string>({ max: REMEMBERED });
   /** The last receipt of each reader of a message or of a whole chat, the latest first. */
   readonly #receipts = new LRUCache<string, readonly ReadReceipt[]>({
     maxSize: REMEMBERED_RECEIPTS,

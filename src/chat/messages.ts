@@ -1,6 +1,6 @@
 /** Sending: persisted by the REST API, then published, once. */
 import { randomUUID } from "node:crypto";
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { BusUnavailable, type Bus } from "../bus/bus.ts";
 import { boundedWait } from "../bounded.ts";
 import { badInput, GatewayError } from "../errors.ts";
@@ -51,7 +51,7 @@ interface MessagesOptions {
 export class Messages {
   readonly #options: MessagesOptions;
   /** What this instance has sent: what a repetition gets while the bus cannot be reached, too. */
-  readonly #sent = new LRUCache<string, Message>({ max: REMEMBERED_SENDS, ttl: CLIENT_MESSAGE_ID_TTL_MS });
+  readonly #sent = createBoundedCache<string, Message>({ max: REMEMBERED_SENDS, ttl: CLIENT_MESSAGE_ID_TTL_MS });
   /** The sends under way that carry a clientMessageId: a repetition waits for the first. */
   readonly #sending = new Map<string, { readonly chatId: string; readonly message: Promise<Message> }>();
 

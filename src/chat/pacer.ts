@@ -1,5 +1,6 @@
 /** Bounds how often something is done for a key. */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 
 const REMEMBERED = 20_000;
 
@@ -26,7 +27,7 @@ export class Pacer {
     this.#burst = burst;
     this.#intervalMs = intervalMs;
     // By then a bucket is full again.
-    this.#paces = new LRUCache({ max: REMEMBERED, ttl: burst * intervalMs });
+    this.#paces = createBoundedCache({ max: REMEMBERED, ttl: burst * intervalMs });
   }
 
   /** Whether it may be done now. Otherwise `later` is called when it may. */

@@ -1,5 +1,5 @@
 /** What a user may do in a while, over all instances. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
@@ -30,7 +30,7 @@ export class OperationLimit {
   readonly #take: RateLimiter;
   readonly #limited: Counts;
   /** When the users whose allowance is used up have another one. */
-  readonly #resumeAt = new LRUCache<string, number>({ max: REMEMBERED_USERS });
+  readonly #resumeAt = createBoundedCache<string, number>({ max: REMEMBERED_USERS });
 
   /** @param limited counts those that may not run. */
   constructor(bus: RateLimits, rate: Rate, limited: Counts) {

@@ -1,5 +1,6 @@
 /** Opens, watches and ends sessions: asks the REST API who somebody is and what chats they are in, at first and again. */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { onBehalfOf } from "../call-origin.ts";
 import type { Clock } from "../clock.ts";
 import { badInput, GatewayError, hasCode } from "../errors.ts";
@@ -70,7 +71,7 @@ export class Sessions {
    * When tokens were found to be refused and users signed out, by {@link #refusals}: a session that was being opened then has
    * old answers.
    */
-  readonly #refusedAt = new LRUCache<string, Refusal>({ max: CACHE_ENTRIES });
+  readonly #refusedAt = createBoundedCache<string, Refusal>({ max: CACHE_ENTRIES });
   #refusals = 0;
   readonly #refreshing = new OneAtATime<Session>();
   readonly #purge: NodeJS.Timeout;
@@ -82,7 +83,7 @@ export class Sessions {
     // `fetch` of the cache shares one question between all who ask at once; what rejects is not kept.
     // An entry deleted meanwhile still answers those who wait for it.
     const bounds = { max: CACHE_ENTRIES, ttl: CACHE_TTL_MS, ignoreFetchAbort: true };
-    this.#profiles = new LRUCache<string, Me, Question>({
+    this.#profiles = createBoundedCache<string, Me, Question>({
       ...bounds,
       fetchMethod: async (hash, _stale, { context: { token, source } }) => {
         const ask = (): ReturnType<ChatApi["profile"]> => api.profile(token);
@@ -92,7 +93,7 @@ export class Sessions {
         return { id: userId, name, email, role: role ?? null };
       },
     });
-    this.#chatLists = new LRUCache<string, ChatList, Identity>({
+    this.#chatLists = createBoundedCache<string, ChatList, Identity>({
       ...bounds,
       fetchMethod: (_hash, _stale, { context: identity }) => listChats(options, identity),
     });

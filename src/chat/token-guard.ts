@@ -1,5 +1,5 @@
 /** Keeps tokens that nobody here knows from taking up the REST API: who brings refused ones is not asked about any more for a while. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Bus, RateLimiter } from "../bus/bus.ts";
 import type { Rate } from "../config/config.ts";
 import { hasCode } from "../errors.ts";
@@ -43,8 +43,8 @@ export class TokenGuard {
   readonly #limited: Counts;
   readonly #log: Log;
   readonly #attempts = new Map<string, Attempts>();
-  readonly #known = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: KNOWN_TTL_MS, updateAgeOnGet: true });
-  readonly #refused = new LRUCache<string, true>({ max: MAX_TOKENS, ttl: REFUSED_TTL_MS });
+  readonly #known = createBoundedCache<string, true>({ max: MAX_TOKENS, ttl: KNOWN_TTL_MS, updateAgeOnGet: true });
+  readonly #refused = createBoundedCache<string, true>({ max: MAX_TOKENS, ttl: REFUSED_TTL_MS });
 
   /**
    * @param rate how many refused tokens a source may bring: counted over all instances.

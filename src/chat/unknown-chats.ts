@@ -1,5 +1,5 @@
 /** Chats that nobody on this process knows, and to which something was published: who learns of one soon gets that, too. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Position } from "../bus/position.ts";
 
 const REMEMBERED = 20_000;
@@ -11,7 +11,7 @@ interface Notice {
 
 export class UnknownChats {
   /** By chat, the oldest first: each is about what was published from it to the next one. */
-  readonly #notices = new LRUCache<string, readonly Notice[]>({ max: REMEMBERED });
+  readonly #notices = createBoundedCache<string, readonly Notice[]>({ max: REMEMBERED });
 
   /** What the log of the chat has after `since` is for whoever learns of the chat within `ttlMs`. */
   add(chatId: string, since: Position, ttlMs: number): void {

@@ -1,5 +1,5 @@
 /** Who is online, as events for those who come: one for each state of a user, so that what is made of it is made once. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { PresenceChanged } from "../chat/events/presence-changed.ts";
 import type { Presence } from "../chat/model.ts";
 
@@ -7,7 +7,7 @@ import type { Presence } from "../chat/model.ts";
 const MAX_USERS = 10_000;
 
 export class PresenceEvents {
-  readonly #events = new LRUCache<string, PresenceChanged>({ max: MAX_USERS });
+  readonly #events = createBoundedCache<string, PresenceChanged>({ max: MAX_USERS });
 
   /** The same object as before where the state is the same. */
   of(presence: Presence): PresenceChanged {

@@ -4,7 +4,8 @@
  * with the same id and payload.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import { z } from "zod";
 import { boundedEach, boundedWait } from "../bounded.ts";
 import {
@@ -55,7 +56,7 @@ interface ResumePointsOptions {
 
 export class ResumePoints implements Positions {
   readonly #options: ResumePointsOptions;
-  readonly #remembered = new LRUCache<string, Remembered>({ max: REMEMBERED });
+  readonly #remembered = createBoundedCache<string, Remembered>({ max: REMEMBERED });
   /** Of clients that were gone before their subscription had begun, until the bus knows it. */
   readonly #lost: LRUCache<string, Remembered>;
   readonly #stopObserving: () => void;
@@ -66,7 +67,7 @@ export class ResumePoints implements Positions {
 
   constructor(options: ResumePointsOptions) {
     this.#options = options;
-    this.#lost = new LRUCache({ max: REMEMBERED, ttl: options.windowMs });
+    this.#lost = createBoundedCache({ max: REMEMBERED, ttl: options.windowMs });
     this.#stopObserving = options.bus.observe({
       emptied: (onProgress) => this.#restore(onProgress),
       restored: () => {

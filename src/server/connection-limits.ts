@@ -1,5 +1,5 @@
 /** How many connections this instance takes, WebSocket and SSE together: in all, of one address and of one user. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { Config } from "../config/config.ts";
 import { networkOf } from "../ip-address.ts";
 import type { Log } from "../log.ts";
@@ -50,7 +50,7 @@ export class ConnectionLimits {
   /** Those that have not said who they are, the oldest first. */
   readonly #idle = new Map<Slot, Evictable>();
   /** Of whom the log has said lately that they are refused. */
-  readonly #reported = new LRUCache<string, true>({ max: REPORTED, ttl: REPORT_INTERVAL_MS });
+  readonly #reported = createBoundedCache<string, true>({ max: REPORTED, ttl: REPORT_INTERVAL_MS });
   #open = 0;
   #unidentified = 0;
   #isFull = false;

@@ -1,5 +1,5 @@
 /** Reads lists record by record: one that cannot be read is left out and logged, and hides no other. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 import type { z } from "zod";
 import type { Log } from "../log.ts";
 import { Breather } from "./breather.ts";
@@ -16,7 +16,7 @@ const BETWEEN_LOOKS = 32;
 
 export class Records {
   readonly #log: Log;
-  readonly #logged = new LRUCache<string, true>({ max: REMEMBERED });
+  readonly #logged = createBoundedCache<string, true>({ max: REMEMBERED });
 
   constructor(log: Log) {
     this.#log = log;

@@ -1,12 +1,12 @@
 /** Whose each token is, as far as the REST API has said: a user's tokens share what one user may send at a time. */
 import { hash } from "node:crypto";
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../bounded-cache.ts";
 
 const REMEMBERED = 50_000;
 
 export class TokenUsers {
   /** By a hash: tokens are not kept. */
-  readonly #users = new LRUCache<string, string>({ max: REMEMBERED });
+  readonly #users = createBoundedCache<string, string>({ max: REMEMBERED });
 
   learn(token: string, userId: string): void {
     this.#users.set(hashOf(token), `user ${userId}`);

@@ -1,5 +1,5 @@
 /** The bus of one process. Nothing of it survives the process. */
-import { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../../bounded-cache.ts";
 import { Counts, Durations } from "../../measures.ts";
 import { SmallSet } from "../../small-set.ts";
 import {
@@ -97,7 +97,7 @@ function purgeRegularly(purge: () => void): () => void {
 }
 
 function createMemoryState(): SharedState {
-  const entries = new LRUCache<string, { readonly value: unknown }>({ max: MAX_ENTRIES });
+  const entries = createBoundedCache<string, { readonly value: unknown }>({ max: MAX_ENTRIES });
   const agreed = new Map<string, unknown>();
   return {
     async agree(key, value) {
@@ -130,7 +130,7 @@ interface Fenced {
 }
 
 function createMemoryFencedState(): { readonly state: FencedState; readonly purgeStale: () => void } {
-  const entries = new LRUCache<string, Fenced>({ max: MAX_ENTRIES });
+  const entries = createBoundedCache<string, Fenced>({ max: MAX_ENTRIES });
   const put = (key: string, fenced: Fenced): void => {
     const ttl = Math.max(1, fenced.expiresAt, fenced.tombstoneUntil) - performance.now();
     entries.set(key, fenced, { ttl: Math.max(1, Math.ceil(ttl)) });
@@ -177,7 +177,7 @@ interface Member {
 }
 
 function createMemoryExpiringSets(): ExpiringSets {
-  const sets = new LRUCache<string, Map<string, Member>>({ max: MAX_ENTRIES });
+  const sets = createBoundedCache<string, Map<string, Member>>({ max: MAX_ENTRIES });
 
   function present(set: string): readonly unknown[] {
     const members = sets.get(set);
@@ -202,7 +202,7 @@ function createMemoryExpiringSets(): ExpiringSets {
 
 function createMemoryPresence(): PresenceStore {
   const online = new Map<string, SmallSet<string>>();
-  const lastSeen = new LRUCache<string, string>({ max: MAX_ENTRIES });
+  const lastSeen = createBoundedCache<string, string>({ max: MAX_ENTRIES });
 
   function read(userId: string): PresenceState {
     return online.has(userId)

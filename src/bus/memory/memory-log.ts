@@ -1,5 +1,6 @@
 /** The recent events of each topic in this process's memory. */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { createBoundedCache } from "../../bounded-cache.ts";
 import {
   DELAY_MIN_MS,
   EVENT_ID_TTL_MS,
@@ -41,9 +42,9 @@ interface Kept<Event> extends Readonly<Record<LogPart, Part<Event>>> {
 
 export class MemoryLog<Event> implements EventLog<Event> {
   readonly #topics: LRUCache<string, Kept<Event>>;
-  readonly #ids = new LRUCache<string, Position>({ max: MAX_IDS, ttl: EVENT_ID_TTL_MS });
+  readonly #ids = createBoundedCache<string, Position>({ max: MAX_IDS, ttl: EVENT_ID_TTL_MS });
   /** Apart, so that they push out none of the others. */
-  readonly #compactedIds = new LRUCache<string, Position>({ max: MAX_COMPACTED_IDS, ttl: COMPACTED_ID_TTL_MS });
+  readonly #compactedIds = createBoundedCache<string, Position>({ max: MAX_COMPACTED_IDS, ttl: COMPACTED_ID_TTL_MS });
   readonly #ageMs: number;
   #lastMs = Date.now();
   #lastSequence = 0;
@@ -53,7 +54,7 @@ export class MemoryLog<Event> implements EventLog<Event> {
 
   constructor(ageMs: number) {
     this.#ageMs = ageMs;
-    this.#topics = new LRUCache({
+    this.#topics = createBoundedCache({
       max: MAX_TOPICS,
       dispose: ({ kept, compacted }) => {
         for (const { entries, floor } of [kept, compacted]) this.#raiseFloor(entries.at(-1)?.position ?? floor);
