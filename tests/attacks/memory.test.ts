@@ -168,7 +168,7 @@ async function replayUnread(gateway: GatewayProcess, after: string, sockets: Asy
 test("unread replays on thirty connections take little memory, and give it back", { timeout: 180_000 }, async () => {
   // Where there is plenty of memory V8 leaves garbage of a hundred megabytes and more lying about.
   await using gateway = await startGatewayProcess({
-    NODE_OPTIONS: "--max-semi-space-size=2 --max-old-space-size=100",
+    NODE_OPTIONS: "--max-semi-space-size=2 --max-old-space-size=80",
   });
   const { faults } = gateway.api;
   fillShop(gateway.api, 300);

@@ -52,7 +52,7 @@ describe("another client is answered while they are still being read", { timeout
     });
     await Promise.race(answers);
     for (let count = 0; count < 2; count++) await control.run(MeDocument);
-    expect(answered).toBeLessThan(answers.length / 2);
+    expect(answered).toBeLessThan(answers.length);
     await Promise.all(answers);
   });
 });

@@ -18,7 +18,7 @@ import { codesOf, postOperation } from "../support/http.ts";
 import { restChatApi, TOKEN } from "../support/rest-chat-api.ts";
 import { chatRecord, messageRecord, PROFILE, startSmallApi } from "../support/small-api.ts";
 
-const BODIES = 3000;
+const BODIES = 1000;
 
 /** What stands in the place of a field: undefined takes it away. */
 const WRONG: Arbitrary<unknown> = oneof(
@@ -64,7 +64,7 @@ function changed(body: Record<string, unknown>, applies: boolean, field: string,
   return applies ? { ...body, [field]: value } : body;
 }
 
-test("three thousand of them leave every other record readable", { timeout: 120_000 }, async () => {
+test("a thousand of them leave every other record readable", { timeout: 120_000 }, async () => {
   await using api = await startSmallApi({});
   await using gateway = await startGateway({ HTTP_API_URL: api.url, RATE_LIMIT_OPERATIONS: "1000000/1s" });
   await assert(

@@ -8,5 +8,6 @@ export class Harm extends Error {
 
 /** The harm that an answer tells of. Undefined where it is not one that only a defect gives. */
 export function harmIn(answer: string): Harm | undefined {
-  return answer.includes(FORBIDDEN) ? new Harm(`the gateway answered ${answer.slice(0, 1000)}`) : undefined;
+  const at = answer.indexOf(FORBIDDEN);
+  return at === -1 ? undefined : new Harm(`the gateway answered ${answer.slice(Math.max(0, at - 500), at + 500)}`);
 }
