@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 
 type BoundedCacheOptions<Key, Value, Context> = Omit<
   LRUCache.OptionsBase<Key, Value, Context>,
-  "maxSize" | "maxEntrySize" | "sizeCalculation" | "max"
+  "maxSize" | "maxEntrySize" | "sizeCalculation" | "max" | "ttlResolution"
 > & { readonly max: number };
 
 /**
@@ -14,7 +14,8 @@ export function createBoundedCache<Key extends string, Value extends {}, Context
   max,
   ...options
 }: BoundedCacheOptions<Key, Value, Context>): LRUCache<Key, Value, Context> {
-  return new LRUCache<Key, Value, Context>({ ...options, maxSize: max, sizeCalculation: one });
+  // To remember the present for a millisecond takes a timer, which costs more than to ask for the time a few times.
+  return new LRUCache<Key, Value, Context>({ ...options, maxSize: max, sizeCalculation: one, ttlResolution: 0 });
 }
 
 function one(): number {

@@ -4,7 +4,7 @@ import { BusUnavailable, type FencedState, type TakenValue } from "../../bus.ts"
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { Restoration } from "../restoration.ts";
-import { loadScript, toList } from "../script.ts";
+import { loadBareScript, loadScript, toList } from "../script.ts";
 import { parse, wholeMs } from "./state.ts";
 
 const TAKE = loadScript(import.meta.url, "fenced-take.lua");
@@ -12,10 +12,10 @@ const TAKE = loadScript(import.meta.url, "fenced-take.lua");
 const TAKE_PATIENCE_MS = 500;
 /** What a script answers where the process of Redis is not known to have everything. */
 const NOT_KNOWN = -1;
-const PUT = loadScript(import.meta.url, "fenced-put.lua");
+const PUT = loadBareScript(import.meta.url, "fenced-put.lua");
 const PUT_FIRST = loadScript(import.meta.url, "fenced-first.lua");
-const RESTORE = loadScript(import.meta.url, "fenced-restore.lua");
-const DROP = loadScript(import.meta.url, "fenced-drop.lua");
+const RESTORE = loadBareScript(import.meta.url, "fenced-restore.lua");
+const DROP = loadBareScript(import.meta.url, "fenced-drop.lua");
 
 /** How long a value that may wait is collected with others: a command for each would cost Redis and this process several times as much. */
 const COLLECTING_MS = 50;
