@@ -4,6 +4,7 @@ import { GatewayError, type ErrorCode } from "../../src/errors.ts";
 import type { Adapter, AdapterApi, Lack } from "../../src/upstream/adapter/adapter.ts";
 import { HELPERS } from "../../src/upstream/adapter/helpers.ts";
 import { BoundHttp } from "../../src/upstream/adapter/http.ts";
+import { continuationOf } from "../../src/upstream/adapter/shapes.ts";
 import { RestClient } from "../../src/upstream/rest-client.ts";
 import { MAX_ANSWER_BYTES, nameOf, type Outcome, type Prober, type ProbeOptions, type Question } from "./probe.ts";
 
@@ -74,7 +75,7 @@ async function call(api: AdapterApi, question: Question): Promise<{ status: numb
         limit: Number(query["limit"]),
         next: query["nextToken"],
       });
-      return { status: 200, body: { messages, nextToken: next } };
+      return { status: 200, body: { messages, nextToken: continuationOf(next) } };
     }
     case "POST /chats/:chatId/messages": {
       const content = "content" in body ? String(body.content) : "";

@@ -8,8 +8,9 @@ import { describe, expect, test } from "vitest";
 import documentStoreAdapter from "../../examples/adapters/document-store.ts";
 import envelopeAdapter from "../../examples/adapters/envelope.ts";
 import sqlAdapter from "../../examples/adapters/sql.ts";
-import { defineAdapter, type AdapterApi } from "../../src/upstream/adapter/adapter.ts";
+import { defineAdapter, type AdapterApi, type ApiPage } from "../../src/upstream/adapter/adapter.ts";
 import { loadAdapter } from "../../src/upstream/adapter/load.ts";
+import type { MessagePage } from "../../src/upstream/chat-api.ts";
 import { connect } from "../support/client.ts";
 import { errorIn } from "../support/errors.ts";
 import { runProcess, temporaryDirectory } from "../support/gateway-program.ts";
@@ -144,6 +145,31 @@ describe("what an adapter throws", () => {
       argument: "content",
     });
     await api.close();
+  });
+});
+
+describe("the next page of an adapter", () => {
+  const messages = (next: unknown): Promise<MessagePage> => {
+    const page = { messages: [], next } as ApiPage;
+    const api = adaptedChatApi(defineAdapter(() => ({ ...INNER, messages: async () => page }), LACKS_ALL));
+    return api("http://127.0.0.1:9").messages(TOKEN, "c1", 20);
+  };
+
+  test.each([undefined, null, false, ""])("is none where the adapter passes on %j", async (next) => {
+    expect((await messages(next)).next).toBeUndefined();
+  });
+
+  test.each([
+    [2, "2"],
+    [0, "0"],
+    ["x", "x"],
+  ])("is asked for with what the adapter passes on: %j", async (next, value) => {
+    expect((await messages(next)).next).toEqual({ parameter: "next", value });
+  });
+
+  test("is a fault that is named where nothing can be asked for with it", async () => {
+    const { cause } = await errorOf(messages({ after: 7 }));
+    expect(String((cause as Error).cause)).toContain("`next` of a page is neither a text nor a number");
   });
 });
 

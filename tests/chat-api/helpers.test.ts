@@ -1,7 +1,8 @@
 /** What adapters are given for what real APIs differ in. */
 import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../src/upstream/adapter/helpers.ts";
-import type { ApiMessage } from "../../src/upstream/adapter/adapter.ts";
+import type { ApiMessage, ApiPage } from "../../src/upstream/adapter/adapter.ts";
+import { continuationOf } from "../../src/upstream/adapter/shapes.ts";
 import { normaliseInstant } from "../../src/upstream/instant.ts";
 
 const { unwrap, id, instant, members, sender, readState, byOffset, byPageNumber, byOldestId, justSent, mapAll } =
@@ -129,15 +130,13 @@ test("the read state is of the others, the first of them first", () => {
 describe("paging", () => {
   const all = Array.from({ length: 7 }, (_, n) => messageAt(n));
 
-  async function everyPage(
-    ask: (next: string | undefined) => Promise<{ messages: readonly ApiMessage[]; next?: string | undefined }>,
-  ) {
+  async function everyPage(ask: (next: string | undefined) => Promise<ApiPage>) {
     const ids: string[] = [];
     let next: string | undefined;
     do {
       const page = await ask(next);
       ids.push(...page.messages.map((message) => message.id));
-      ({ next } = page);
+      next = continuationOf(page.next);
     } while (next !== undefined);
     return ids.toSorted();
   }

@@ -22,6 +22,7 @@ import { wireChat, wireMessage, wireUser } from "../wire.ts";
 import type { Adapter, AdapterApi } from "./adapter.ts";
 import { HELPERS } from "./helpers.ts";
 import { BoundHttp } from "./http.ts";
+import { continuationOf } from "./shapes.ts";
 
 type CallName = keyof AdapterApi;
 
@@ -119,7 +120,7 @@ export class AdaptedChatApi implements ChatApi {
       const records = this.#list("messages", messages);
       return {
         messages: await this.#options.records.messages(this.#nameOf("messages"), chatId, records),
-        next: next === undefined || next === "" ? undefined : { parameter: "next", value: next },
+        next: nextPageOf(next),
       };
     });
   }
@@ -203,6 +204,11 @@ export class AdaptedChatApi implements ChatApi {
   #nameOf(call: CallName): string {
     return `${call} of ${this.#options.name}`;
   }
+}
+
+function nextPageOf(next: unknown): NextPage | undefined {
+  const value = continuationOf(next);
+  return value === undefined ? undefined : { parameter: "next", value };
 }
 
 function missingCalls(api: AdapterApi, { receipts, chat }: Capabilities): readonly string[] {

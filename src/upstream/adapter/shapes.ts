@@ -44,6 +44,18 @@ export interface PageRequest {
 
 export interface ApiPage {
   readonly messages: readonly ApiMessage[];
-  /** Whatever the adapter needs to find the next page; undefined on the last. */
-  readonly next?: string | undefined;
+  /** Whatever the adapter needs to find the next page; undefined, null, false or an empty text on the last. A number comes back as a text. */
+  readonly next?: string | number | false | null | undefined;
+}
+
+/**
+ * The `next` of the following {@link PageRequest}; undefined after the last page.
+ *
+ * @param next of a page: as an adapter passes it on from its API, whatever its types say.
+ * @throws TypeError for what no page can be asked for with.
+ */
+export function continuationOf(next: unknown): string | undefined {
+  if (next === undefined || next === null || next === false || next === "") return undefined;
+  if (typeof next === "string" || typeof next === "number") return String(next);
+  throw new TypeError("`next` of a page is neither a text nor a number");
 }
