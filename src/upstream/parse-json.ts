@@ -7,23 +7,42 @@ const AT_ONCE = 256 * 1024;
 /** Deeper than this a value is parsed at once, however long: it is no list of records. */
 const MAX_DEPTH = 4;
 
+/** Parses a text at once. */
+type Parse = (text: string) => unknown;
+
 /**
  * What `JSON.parse` makes of a text. A long one is parsed piece by piece, each member of a long array or object by itself, and others
  * have their turn in between.
  *
+ * @param parse for the pieces, in the place of `JSON.parse`.
  * @throws SyntaxError where the text is not JSON.
  */
-export async function parseJson(text: string): Promise<unknown> {
-  if (text.length <= AT_ONCE) return JSON.parse(text) as unknown;
-  return new PiecewiseParser(text).parse();
+export async function parseJson(text: string, parse: Parse = parsePiece): Promise<unknown> {
+  if (text.length <= AT_ONCE) return parse(text);
+  return new PiecewiseParser(text, parse).parse();
+}
+
+const parsePiece: Parse = (text) => JSON.parse(text) as unknown;
+
+/** As `JSON.parse`, but a whole number that JavaScript would round, as the ids of many APIs are, is a text of its digits. */
+export function parseWithAllDigits(text: string): unknown {
+  // Most texts have no such number, and the function below is called for each value.
+  return /\d{16}/.test(text) ? (JSON.parse(text, withAllDigits) as unknown) : parsePiece(text);
+}
+
+function withAllDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const { source = "" } = context ?? {};
+  return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? source : value;
 }
 
 class PiecewiseParser {
   readonly #text: string;
+  readonly #parsePiece: Parse;
   readonly #breather = new Breather();
 
-  constructor(text: string) {
+  constructor(text: string, parse: Parse) {
     this.#text = text;
+    this.#parsePiece = parse;
   }
 
   parse(): Promise<unknown> {
@@ -34,7 +53,7 @@ class PiecewiseParser {
     const first = skipBlanks(this.#text, start, end);
     const opening = this.#text[first];
     if (end - start <= AT_ONCE || depth > MAX_DEPTH || (opening !== "[" && opening !== "{")) {
-      return JSON.parse(this.#text.slice(start, end)) as unknown;
+      return this.#parsePiece(this.#text.slice(start, end));
     }
     const last = lastOf(this.#text, first, end);
     if (this.#text[last] !== (opening === "[" ? "]" : "}")) throw new SyntaxError("an unclosed array or object");
@@ -70,9 +89,7 @@ class PiecewiseParser {
 
   /** Most members are short: those need no promise of their own. */
   #value(start: number, end: number, depth: number): unknown {
-    return end - start <= AT_ONCE
-      ? (JSON.parse(this.#text.slice(start, end)) as unknown)
-      : this.#parse(start, end, depth + 1);
+    return end - start <= AT_ONCE ? this.#parsePiece(this.#text.slice(start, end)) : this.#parse(start, end, depth + 1);
   }
 
   /** Where the comma after the member that begins at `start` is, or `end`. */

@@ -49,11 +49,13 @@ export async function parseAnswer<T>(route: Route<T>, answer: HttpAnswer): Promi
 /**
  * The JSON of a body; undefined for an empty one.
  *
+ * @param parse see {@link parseJson}.
  * @throws GatewayError UPSTREAM_UNAVAILABLE where it is none.
  */
 export async function readJson(
   request: Pick<HttpRequest, "method" | "template">,
   { text, encoding = "identity" }: HttpAnswer,
+  parse?: (text: string) => unknown,
 ): Promise<unknown> {
   if (isCoded(encoding)) {
     throw unavailable(
@@ -63,7 +65,7 @@ export async function readJson(
   }
   if (!/\S/.test(text)) return undefined;
   try {
-    return await parseJson(text);
+    return await parseJson(text, parse);
   } catch (error) {
     if (error instanceof SyntaxError) throw unavailable(request, "answered with something that is not JSON");
     throw error;

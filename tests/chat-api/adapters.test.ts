@@ -23,7 +23,7 @@ import {
   SendMessageDocument,
 } from "../support/generated/graphql.ts";
 import { adaptedChatApi, errorOf, TOKEN } from "../support/rest-chat-api.ts";
-import { raw } from "../support/scripted-server.ts";
+import { raw, startScriptedServer } from "../support/scripted-server.ts";
 import { documentStore, envelope, sql } from "./shapes.ts";
 import { startWorld, World } from "./world.ts";
 
@@ -171,6 +171,37 @@ describe("the next page of an adapter", () => {
     const { cause } = await errorOf(messages({ after: 7 }));
     expect(String((cause as Error).cause)).toContain("`next` of a page is neither a text nor a number");
   });
+});
+
+test.each([10, 3000])("ids that are numbers keep all of their digits, of %i messages", async (count) => {
+  const ids = Array.from({ length: count }, (_, n) => `90071992547409${String(n).padStart(5, "0")}`);
+  const rows = ids.map((id) => `{"id":${id},"text":"${"x".repeat(100)}","at":1767225600123456789,"many":1.5e300}`);
+  await using server = await startScriptedServer(raw(200, `{"data":{"rows":[${rows.join(",")}]}}`));
+  const adapter = defineAdapter(
+    (http, helpers) => ({
+      ...INNER,
+      async messages(chatId) {
+        const read = helpers.unwrap<{ id: number; text: string; at: number; many: number }[]>(
+          await http.get("/rows"),
+          "rows",
+        );
+        const messages = read.map(({ id, text, at, many }) => ({
+          id: helpers.id(id),
+          chatId,
+          senderId: typeof many,
+          content: text,
+          createdAt: helpers.instant(at),
+        }));
+        return { messages };
+      },
+    }),
+    LACKS_ALL,
+  );
+  const api = adaptedChatApi(adapter)(server.url);
+  const page = await api.messages(TOKEN, "c1", 20);
+  expect(page.messages.map(({ id }) => id)).toEqual(ids);
+  expect(page.messages[0]).toMatchObject({ senderId: "number", createdAt: "2026-01-01T00:00:00.123456789Z" });
+  await api.close();
 });
 
 test("a call that is missing and not said to be lacking is refused at the start", () => {

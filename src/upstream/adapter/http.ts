@@ -3,6 +3,7 @@ import { GatewayError, type ErrorCode } from "../../errors.ts";
 import type { HttpAnswer } from "../exchange.ts";
 import type { HttpRequest } from "../http.ts";
 import { fillIn, headerValue } from "../request-parts.ts";
+import { parseWithAllDigits } from "../parse-json.ts";
 import { readJson, reasonOf } from "../rest-answer.ts";
 import { requestedWaitMs, unavailable, type RestClient } from "../rest-client.ts";
 
@@ -25,6 +26,8 @@ export interface CallOptions {
  * Every method resolves to the JSON of a 2xx answer, or to undefined where its body is empty, and rejects with an error of the
  * catalogue: 400 and 422 BAD_USER_INPUT with the API's sentence, 401 UNAUTHENTICATED, 403 NOT_PARTICIPANT, 404 and 410 NOT_FOUND,
  * anything else UPSTREAM_UNAVAILABLE or UPSTREAM_TIMEOUT. What may be repeated is repeated.
+ *
+ * A whole number beyond 2 ** 53, which JavaScript would round, is a text of its digits: ids and instants are made of either.
  *
  * The type of an answer is what the adapter says that it is: what the adapter makes of it is checked.
  */
@@ -97,7 +100,7 @@ export class BoundHttp implements AdapterHttp {
     const answer = await this.#client.send(request);
     if (answer.status < 200 || answer.status > 299) throw refusalOf(request, answer);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the adapter makes of it is checked
-    return (await readJson(request, answer)) as T;
+    return (await readJson(request, answer, parseWithAllDigits)) as T;
   }
 }
 
