@@ -149,6 +149,10 @@ async function checkPaging(examination: Examination, chatId: string, whole: Hist
   for (const problem of problems)
     examination.wrong(MESSAGES, { ...problem, what: `with limit=${limit}: ${problem.what}` });
   if (problems.length > 0) return;
+  const unseen = [...read].filter((id) => !ids.includes(id));
+  const capped = await cappedProblems(examination, chatId, unseen);
+  for (const problem of capped) examination.wrong(MESSAGES, problem);
+  if (capped.length > 0) return;
   const honoured = history.pages.every((messages) => messages.length <= limit);
   examination.right(MESSAGES, `limit is ${honoured ? "honoured" : "ignored, which is as good"}`);
   if (history.dialect === undefined) {
@@ -164,6 +168,26 @@ async function checkPaging(examination: Examination, chatId: string, whole: Hist
       `paging: ${history.dialect}, ${counted(history.pages.length, "page")}, nothing lost or twice`,
     );
   }
+}
+
+/** @param unseen the ids of messages that smaller pages had, and those of the usual size had not. */
+async function cappedProblems(
+  examination: Examination,
+  chatId: string,
+  unseen: readonly string[],
+): Promise<readonly Problem[]> {
+  if (unseen.length === 0) return [];
+  // They may have been written meanwhile.
+  const { pages } = await readHistory(examination, chatId);
+  const seen = new Set(pages.flat().map(({ id }) => id));
+  const lost = unseen.filter((id) => !seen.has(id)).length;
+  if (lost === 0) return [];
+  return [
+    {
+      what: `with limit=${USUAL_LIMIT}: messages: ${counted(lost, "message")} on no page, though smaller pages have them`,
+      advice: "Name a next page after one that is shorter than limit, too: the gateway asks for 100 messages at once.",
+    },
+  ];
 }
 
 function lostBy(dialect: Dialect, count: number): Problem {

@@ -150,6 +150,13 @@ describe("paging", () => {
     expect(ids).toEqual(expected);
   });
 
+  test.each([1, 3, 7])("by offset reaches everything where the API answers %i at most", async (most) => {
+    const ids = await everyPage((next) =>
+      byOffset({ limit: 100, next }, async ({ offset }) => all.slice(offset, offset + most)),
+    );
+    expect(ids).toEqual(expected);
+  });
+
   test.each([2, 3, 7, 10])("by page number reaches everything, %i a page", async (size) => {
     const ids = await everyPage((next) =>
       byPageNumber({ limit: 1, next }, { size }, async ({ page }) => all.slice((page - 1) * size, page * size)),

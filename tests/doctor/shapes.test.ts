@@ -190,6 +190,26 @@ describe("what broke in the field", () => {
     expect(diagnosis.exitCode).toBe(1);
   });
 
+  test("pages that end early for more messages than the API ever answers at once", async () => {
+    const world = new World();
+    await using server = await startWorld(world, (call) => {
+      const { parts, query } = call;
+      if (parts[2] !== "messages") return contract(call);
+      return inChat(call, parts[1], (chat) => {
+        const asked = Number(query.get("limit"));
+        const from = Number(query.get("nextToken") ?? 0);
+        const messages = chat.messages.slice(from, from + Math.min(asked, 20)).map(({ senderId, ...rest }) => {
+          return { ...rest, readBy: [], senderId, senderName: world.person(senderId).name };
+        });
+        return json(200, { messages, nextToken: messages.length < asked ? null : String(from + asked) });
+      });
+    });
+    const diagnosis = await diagnoseAt(server.url);
+    expect(lines(diagnosis, "✗")).toEqual([
+      "✗ GET /chats/:chatId/messages: with limit=100: messages: 25 messages on no page, though smaller pages have them",
+    ]);
+  });
+
   test("pages in no order of time are right", async () => {
     const world = new World();
     world.shared.messages.sort((a, b) => a.content.localeCompare(b.content));

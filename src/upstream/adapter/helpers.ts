@@ -143,14 +143,18 @@ function readState(list: unknown, senderId: string, at?: unknown): Pick<ApiMessa
   return { readBy, readAt: readBy[0]?.readAt };
 }
 
-/** Paging by `offset` and `limit`. A page that is not full is the last. */
+/**
+ * Paging by `offset` and `limit`. A page that is shorter than the first is the last: the API may answer fewer than `limit`, as many as it
+ * ever answers at once.
+ */
 async function byOffset(
-  { limit, next }: PageRequest,
+  { limit, next = "0" }: PageRequest,
   load: (page: { offset: number; limit: number }) => Promise<readonly ApiMessage[]>,
 ): Promise<ApiPage> {
-  const offset = Number(next ?? 0);
+  const [offset = 0, size = 1] = next.split("/").map(Number);
   const messages = await load({ offset, limit });
-  return { messages, next: messages.length < limit ? undefined : String(offset + messages.length) };
+  const { length } = messages;
+  return { messages, next: length < size ? undefined : `${offset + length}/${offset === 0 ? length : size}` };
 }
 
 /** Paging by the number of the page, `first` and up, of `size` messages each. A page that is not full is the last. */
