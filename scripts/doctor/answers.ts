@@ -55,7 +55,11 @@ export function refusalProblems(outcome: Outcome, statuses: readonly number[], w
 }
 
 const sentence = z.string().trim().min(1);
-const errorBody = z.union([z.object({ error: sentence }), z.object({ message: sentence })]);
+const errorBody = z.union([
+  z.object({ error: sentence }),
+  z.object({ message: sentence }),
+  z.object({ detail: sentence }),
+]);
 
 const NOT_THE_API =
   "Answer JSON: this is more likely a proxy's page than the API's answer. Is --url right, with the path in front of the API's own?";

@@ -23,13 +23,14 @@ export function refusalOf(route: Route<unknown>, answer: HttpAnswer): GatewayErr
 }
 
 const sentence = z.string().trim().min(1).max(500).optional().catch(undefined);
-const errorBody = z.object({ error: sentence, message: sentence });
+/** `detail` is that of RFC 9457, which some frameworks answer instead. */
+const errorBody = z.object({ error: sentence, message: sentence, detail: sentence });
 
 /** The reason that the body of a refusal gives, where it has a sentence, which is something to show to a person; else undefined. */
 export function reasonOf({ status, text }: HttpAnswer): string | undefined {
-  const { error, message } = errorBody.safeParse(shortJsonOf(text)).data ?? {};
+  const { error, message, detail } = errorBody.safeParse(shortJsonOf(text)).data ?? {};
   // Some frameworks have the name of the status in `error`, and the sentence in `message`.
-  return error === undefined || error === STATUS_CODES[status] ? (message ?? error) : error;
+  return error === undefined || error === STATUS_CODES[status] ? (message ?? detail ?? error) : error;
 }
 
 /**

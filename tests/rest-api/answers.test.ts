@@ -82,6 +82,8 @@ describe("a 400", () => {
     ["error before message", { error: "Too long", message: "Bad Request" }, "Too long"],
     ["message where error names the status", { error: "Bad Request", message: "Too long" }, "Too long"],
     ["error that names the status where there is no more", { error: "Bad Request" }, "Bad Request"],
+    ["detail of a problem document", { type: "about:blank", title: "Bad Request", detail: "Too long" }, "Too long"],
+    ["detail where error names the status", { error: "Bad Request", detail: "Too long" }, "Too long"],
     ["message where error is no sentence", { error: { code: 7 }, message: "Too long" }, "Too long"],
   ])("tells the API's own sentence: %s", async (_where, body, sentence) => {
     expect((await refusal(send, json(400, body))).message).toBe(sentence);
