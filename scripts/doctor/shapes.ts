@@ -1,6 +1,6 @@
 /** The shapes of the contract: those that the gateway reads, and stricter where it would read something else than was meant. */
 import { z } from "zod";
-import { id, instant, pageKey, type WireMessage } from "../../src/upstream/wire.ts";
+import { id, instant, pageKey, readInstant, type WireMessage } from "../../src/upstream/wire.ts";
 import { adviceFor, locate, misplaced, type Kind } from "./foreign.ts";
 import type { Problem } from "./report.ts";
 
@@ -8,6 +8,9 @@ const INSTANT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)
 
 /** Without its zone an instant is another one wherever the gateway runs. */
 const zoned = z.string().regex(INSTANT, "expected an ISO 8601 instant with its time zone").pipe(instant);
+
+/** As the gateway reads it: an instant that stands for never is none. */
+const readAt = zoned.nullish().transform((value) => (readInstant.safeParse(value).success ? value : undefined));
 
 const chat = z.object({
   id,
@@ -27,7 +30,7 @@ const message = z.object({
   senderName: z.string(),
   content: z.string(),
   createdAt: zoned,
-  readAt: zoned.nullish(),
+  readAt,
 });
 
 /** What an answer has records of, and under which name. */

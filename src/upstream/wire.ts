@@ -38,8 +38,14 @@ export const id = z.string().min(1);
 /** What is shown of somebody; undefined where the API has nothing to show. */
 const displayName = z.string().min(1).optional().catch(undefined);
 
+/** When something was read. The year 1, in which the times of Go and .NET begin, stands for never. */
+export const readInstant = instant.refine(
+  (value) => !value.startsWith("0001-"),
+  "expected a time at which it was read",
+);
+
 /** Somebody who has read a message, and when. */
-const reader = z.object({ userId: id, readAt: instant });
+const reader = z.object({ userId: id, readAt: readInstant });
 
 /** Those that can be read: one that cannot hides no other. */
 const readers = transformed(z.array(reader.nullable().catch(null)), (list) => list.filter((each) => each !== null));
@@ -52,7 +58,7 @@ export const wireMessage = transformed(
     senderName: displayName,
     content: z.string(),
     createdAt: preciseInstant,
-    readAt: instant.nullish().catch(undefined),
+    readAt: readInstant.nullish().catch(undefined),
     /** Who has read it and when, where the deployment sends it. */
     readBy: readers.nullish().catch(undefined),
   }),

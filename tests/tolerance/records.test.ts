@@ -122,6 +122,19 @@ test("a message without readAt was read when the first of the others did", async
   });
 });
 
+test("a message whose readAt is the year 1 has not been read", async () => {
+  const never = "0001-01-01T00:00:00Z";
+  const readBy = [{ userId: "u1", readAt: never }];
+  const messages = [messageRecord("m1", "c1", { readAt: never }), messageRecord("m2", "c1", { readBy })];
+  const chats = [chatRecord("c1", { unreadCount: undefined })];
+  await using api = await startSmallApi({ chats, messages: { c1: { messages } } });
+  await using gateway = await gatewayOf(api);
+  await using client = connect(gateway.wsUrl, "token");
+  const query = parse(`{ chat(id: "c1") { unreadCount messages { nodes { readAt readBy { readAt } } } } }`);
+  const unread = { readAt: null, readBy: [] };
+  expect(await client.run(query)).toEqual({ chat: { unreadCount: 2, messages: { nodes: [unread, unread] } } });
+});
+
 test("a reader that cannot be read hides no other", async () => {
   const readBy = [null, { userId: "u1" }, { userId: "u2", readAt: "2026-01-01T01:00:00Z" }, { userId: 3, readAt: "x" }];
   const messages = [messageRecord("m1", "c1", { senderId: "u1", readBy })];
