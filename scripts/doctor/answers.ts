@@ -1,5 +1,6 @@
 /** What is wrong with an answer, before anybody looks at what it says. */
 import { z } from "zod";
+import { isWords } from "../../src/upstream/rest-answer.ts";
 import type { Answer, Outcome } from "./probe.ts";
 import type { Problem } from "./report.ts";
 import { shapeProblems, type Records } from "./shapes.ts";
@@ -19,10 +20,12 @@ export interface Expectation<T> {
   readonly of?: Records;
   /** Any 2xx where absent. */
   readonly status?: number;
+  /** Whether words such as "OK" will do, of which nothing is read. */
+  readonly mayBeWords?: boolean;
 }
 
 /** Examines an answer that should be a success. An empty body is one where the shape takes undefined. */
-export function examine<T>(outcome: Outcome, { shape, status, of }: Expectation<T>): Examined<T> {
+export function examine<T>(outcome: Outcome, { shape, status, of, mayBeWords = false }: Expectation<T>): Examined<T> {
   const failure = failureOf(outcome);
   if (outcome.kind !== "answered" || failure !== undefined) return unreadable(failure);
   const problems = statusProblems(outcome, status);
@@ -30,8 +33,14 @@ export function examine<T>(outcome: Outcome, { shape, status, of }: Expectation<
   const encoding = outcome.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") return unreadable(ENCODED);
   const json = jsonOf(outcome.text);
+  if (json === NOT_JSON && mayBeWords && isWords(outcome.text)) return { problems, json: undefined, data: undefined };
   if (json === NOT_JSON) return unreadable({ what: `${contentTypeOf(outcome)} that is not JSON`, advice: NOT_THE_API });
-  const found = [...problems, ...typeProblems(outcome), ...shapeProblems(shape, json, of)];
+  const found = [
+    ...problems,
+    ...(outcome.isExact === false ? [NOT_UTF8] : []),
+    ...typeProblems(outcome),
+    ...shapeProblems(shape, json, of),
+  ];
   return { problems: found, json, data: shape.safeParse(json).data };
 }
 
@@ -67,6 +76,11 @@ const NOT_THE_API =
 const ENCODED: Problem = {
   what: "content-encoding without having been asked for it",
   advice: "Compress only for who accepts it: the gateway sends `Accept-Encoding: identity`, and refuses anything else.",
+};
+
+const NOT_UTF8: Problem = {
+  what: "bytes that are not UTF-8, and no charset that says what they are",
+  advice: "Send JSON in UTF-8: names and messages arrive with other characters in them.",
 };
 
 const NOT_JSON = Symbol("not JSON");

@@ -1,6 +1,7 @@
 /** Plain requests whose answers are seen as they are: nothing is repeated, followed, decoded or tolerated. */
 import { Client, type Dispatcher } from "undici";
 import type { Lack } from "../../src/upstream/adapter/adapter.ts";
+import { textOf } from "../../src/upstream/body-text.ts";
 
 /** What the gateway takes unless HTTP_API_MAX_RESPONSE says otherwise. */
 export const MAX_ANSWER_BYTES = 5_000_000;
@@ -28,6 +29,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
+  /** False where there are bytes that nobody can read. */
+  readonly isExact?: boolean;
 }
 
 /** How a request ended, and after how many ms; `failed` is an adapter's own doing. */
@@ -100,7 +103,9 @@ export class Probe implements Prober {
 
   async #exchange(question: Question, signal: AbortSignal): Promise<Answer> {
     const { statusCode, headers, body } = await this.#client.request({ ...this.#optionsOf(question), signal });
-    return { kind: "answered", status: statusCode, headers, text: await body.text() };
+    const type = headers["content-type"];
+    const text = textOf(Buffer.from(await body.arrayBuffer()), Array.isArray(type) ? type[0] : type);
+    return { kind: "answered", status: statusCode, headers, ...text };
   }
 
   #failureOf(error: unknown) {

@@ -79,7 +79,7 @@ export const messageAnswer = {
   of: { kind: "message", container: "message", record: message },
 } as const;
 
-export const readAnswer = { shape: z.object({ readAt: zoned.nullish() }).nullish() };
+export const readAnswer = { shape: z.object({ readAt: zoned.nullish() }).nullish(), mayBeWords: true };
 
 /** Those of a page's messages that can be read. */
 export function readableMessages(json: unknown): readonly WireMessage[] {

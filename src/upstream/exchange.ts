@@ -1,5 +1,6 @@
 /** One request on one connection, and what comes back. */
 import type { Dispatcher } from "undici";
+import { textOf } from "./body-text.ts";
 import type { Deadline, DeadlineListener } from "./deadline.ts";
 
 /** An answer, whatever its status. */
@@ -34,6 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler, DeadlineListener {
   #status = 0;
   #retryAfter: string | undefined;
   #encoding: string | undefined;
+  #contentType: string | undefined;
   #chunks: Buffer[] = [];
   #discardedBytes = 0;
   #isDone = false;
@@ -65,6 +67,7 @@ export class Exchange implements Dispatcher.DispatchHandler, DeadlineListener {
     this.#status = status;
     this.#retryAfter = oneOf(headers["retry-after"]);
     this.#encoding = oneOf(headers["content-encoding"]);
+    this.#contentType = oneOf(headers["content-type"]);
     if (this.#isWanted()) return;
     // Read away, so that the connection can be used again, but not waited for: the status says it all.
     this.#answer("");
@@ -78,7 +81,7 @@ export class Exchange implements Dispatcher.DispatchHandler, DeadlineListener {
 
   onResponseEnd(): void {
     this.#deadline.cancel();
-    if (this.#isWanted()) this.#answer(textOf(this.#chunks));
+    if (this.#isWanted()) this.#answer(textOf(joined(this.#chunks), this.#contentType).text);
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
@@ -128,9 +131,7 @@ function tooLong(): Error {
   return new Error("a body that nobody looks at is too long");
 }
 
-function textOf(chunks: readonly Buffer[]): string {
+function joined(chunks: readonly Buffer[]): Buffer {
   const [first] = chunks;
-  const text = (chunks.length === 1 && first ? first : Buffer.concat(chunks)).toString();
-  // A byte order mark is no part of the text.
-  return text.charCodeAt(0) === 0xfe_ff ? text.slice(1) : text;
+  return chunks.length === 1 && first ? first : Buffer.concat(chunks);
 }

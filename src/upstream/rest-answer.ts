@@ -48,7 +48,7 @@ export async function parseAnswer<T>(route: Route<T>, answer: HttpAnswer): Promi
 }
 
 /**
- * The JSON of a body; undefined for an empty one.
+ * The JSON of a body; undefined for an empty one. Of the answer to a request that changes something, words such as "OK" are as good as JSON.
  *
  * @param parse see {@link parseJson}.
  * @throws GatewayError UPSTREAM_UNAVAILABLE where it is none.
@@ -68,9 +68,15 @@ export async function readJson(
   try {
     return await parseJson(text, parse);
   } catch (error) {
-    if (error instanceof SyntaxError) throw unavailable(request, "answered with something that is not JSON");
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    if (request.method !== "GET" && isWords(text)) return text;
+    throw unavailable(request, "answered with something that is not JSON");
   }
+}
+
+/** Whether a text is what frameworks answer where there is nothing to say, such as "OK" or "Created": neither a page nor broken JSON. */
+export function isWords(text: string): boolean {
+  return /^[^<>{}[\]"]{1,200}$/.test(text);
 }
 
 /** Whether a list of codings names one that changes the body. */

@@ -204,6 +204,27 @@ test.each([10, 3000])("ids that are numbers keep all of their digits, of %i mess
   await api.close();
 });
 
+test("an adapter may use what is answered in words", async () => {
+  await using server = await startScriptedServer(raw(201, "Created", { "content-type": "text/plain" }));
+  const adapter = defineAdapter(
+    (http) => ({
+      ...INNER,
+      async sendMessage(chatId, content) {
+        const id = await http.post<string>("/posts", { body: { content } });
+        return { id, chatId, senderId: "u1", content, createdAt: "2026-01-01T00:00:00Z" };
+      },
+      profile: async () => ({ userId: await http.get<string>("/me") }),
+    }),
+    LACKS_ALL,
+  );
+  const api = adaptedChatApi(adapter)(server.url);
+  expect(await api.sendMessage(TOKEN, "c1", "hello", "key")).toMatchObject({ id: "Created" });
+  expect(String((await errorOf(api.profile(TOKEN))).cause)).toContain(
+    "GET /me: answered with something that is not JSON",
+  );
+  await api.close();
+});
+
 test("a call that is missing and not said to be lacking is refused at the start", () => {
   const adapter = defineAdapter(() => INNER, { lacks: ["unreadCounts"] });
   expect(() => adaptedChatApi(adapter)("http://127.0.0.1:9")).toThrow("adapter.ts has no chat, markRead, markChatRead");

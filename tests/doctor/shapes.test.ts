@@ -1,6 +1,6 @@
 /** The doctor at APIs of other shapes: what it finds, what it says that adapts it, and that it runs through adapters. */
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { ServerResponse, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -188,6 +188,37 @@ describe("what broke in the field", () => {
       ),
     );
     expect(diagnosis.exitCode).toBe(1);
+  });
+
+  test("words in the answer to what is marked as read are right", async () => {
+    await using server = await startWorld(new World(), (call) => {
+      if (call.method !== "PUT") return contract(call);
+      return async (response, request) => {
+        // Marks it, and says so in words.
+        await contract(call)?.(new ServerResponse(request), request);
+        response.writeHead(200, { "content-type": "text/plain" }).end("OK");
+      };
+    });
+    const diagnosis = await diagnoseAt(server.url, "--write");
+    expect(lines(diagnosis, "✗").filter((line) => line.includes("not JSON"))).toEqual([]);
+    expect(diagnosis.output).toContain(
+      "✓ PUT /chats/:chatId/messages/:messageId/read: 2xx for somebody else's message",
+    );
+  });
+
+  test("bytes that are not UTF-8 are named, unless their charset is", async () => {
+    const body = Buffer.from(JSON.stringify({ user: { userId: "1", email: "", name: "Zoë" } }), "latin1");
+    const diagnosisOf = async (type: string): Promise<readonly string[]> => {
+      await using server = await startWorld(new World(), contract);
+      const answer = (response: ServerResponse): void =>
+        void response.writeHead(200, { "content-type": type }).end(body);
+      server.faults.push({ path: /^\/auth\/profile$/, answer });
+      return lines(await diagnoseAt(server.url), "✗").filter((line) => line.includes("UTF-8"));
+    };
+    expect(await diagnosisOf("application/json")).toEqual([
+      "✗ GET /auth/profile: bytes that are not UTF-8, and no charset that says what they are",
+    ]);
+    expect(await diagnosisOf("application/json; charset=iso-8859-1")).toEqual([]);
   });
 
   test("pages that end early for more messages than the API ever answers at once", async () => {

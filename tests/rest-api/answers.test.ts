@@ -159,6 +159,33 @@ describe("an answer that is not the contract's", () => {
   });
 });
 
+describe("a body that is not UTF-8", () => {
+  const latin1 = (contentType: string): Answer => {
+    const body = Buffer.from(JSON.stringify({ user: { ...PROFILE, name: "Zoë" } }), "latin1");
+    return (response) => void response.writeHead(200, { "content-type": contentType }).end(body);
+  };
+
+  it.each(["iso-8859-1", '"ISO-8859-1"', "windows-1252"])("is read in the charset that is named: %s", async (name) => {
+    expect(await ask(profile, latin1(`application/json; charset=${name}`))).toMatchObject({ name: "Zoë" });
+  });
+
+  it.each(["", "; charset=utf-8", "; charset=none-such"])(
+    "costs the characters that cannot be read: %j",
+    async (more) => {
+      expect(await ask(profile, latin1(`application/json${more}`))).toMatchObject({ name: "Zo\uFFFD" });
+    },
+  );
+
+  it("is UTF-8 where it can be, whatever charset is named", async () => {
+    const answer = json(
+      200,
+      { user: { ...PROFILE, name: "Zoë" } },
+      { "content-type": "application/json;charset=latin1" },
+    );
+    expect(await ask(profile, answer)).toMatchObject({ name: "Zoë" });
+  });
+});
+
 describe("a redirect", () => {
   it.each([301, 302, 303, 307, 308])("with %i is not followed", async (status) => {
     await using elsewhere = await startScriptedServer(json(200, { chat: CHAT, message: MESSAGE }));
@@ -211,6 +238,7 @@ describe("marking as read", () => {
     ["a list", json(200, [])],
     ["true", json(200, true)],
     ["a number", json(201, 1)],
+    ["words", raw(200, "OK", { "content-type": "text/plain" })],
   ])("succeeds with %s", async (_what, answer) => {
     expect(await ask(markRead, answer)).toBeUndefined();
     expect(await ask(markChatRead, answer)).toBeUndefined();
@@ -220,6 +248,10 @@ describe("marking as read", () => {
     const html = raw(200, "<html>OK</html>");
     expect((await refusal(markRead, html)).code).toBe("UPSTREAM_UNAVAILABLE");
     expect((await refusal(markChatRead, html)).code).toBe("UPSTREAM_UNAVAILABLE");
+  });
+
+  it("fails with JSON that is cut", async () => {
+    expect((await refusal(markRead, raw(200, '{"readAt":'))).code).toBe("UPSTREAM_UNAVAILABLE");
   });
 
   it("fails with an instant that is none", async () => {
