@@ -128,7 +128,7 @@ export class RestClient {
     }
     throw unavailable(request, this.#describe(outcome), {
       ...("error" in outcome ? { cause: outcome.error } : {}),
-      ...("retryAfterMs" in outcome ? { retryAfterMs: Math.ceil(outcome.retryAfterMs) } : {}),
+      ...("retryAfterMs" in outcome ? { retryAfterMs: outcome.retryAfterMs } : {}),
     });
   }
 
@@ -157,6 +157,14 @@ function routeOf({ route, method, template }: HttpRequest): string {
   return route ?? `${method} ${template}`;
 }
 
+/** The longest wait that clients are told. Beyond 24 days their timers would fire at once. */
+const MAX_TOLD_MS = 3_600_000;
+
+/** What clients are told to wait. Undefined where that is no time at all: they would ask again and again without their own pauses. */
+function toldWait(waitMs: number | undefined): number | undefined {
+  return waitMs === undefined || waitMs <= 0 ? undefined : Math.ceil(Math.min(waitMs, MAX_TOLD_MS));
+}
+
 /** An UPSTREAM_UNAVAILABLE whose cause says which request it was and what was wrong, without the ids, the token or the content. */
 export function unavailable(
   request: Pick<HttpRequest, "method" | "template">,
@@ -164,9 +172,10 @@ export function unavailable(
   details: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
 ): GatewayError {
   const message = `${request.method} ${request.template}: ${what}`;
+  const waitMs = toldWait(details.retryAfterMs);
   return new GatewayError("UPSTREAM_UNAVAILABLE", {
     cause: details.cause === undefined ? new Error(message) : new Error(message, { cause: details.cause }),
-    ...(details.retryAfterMs === undefined ? {} : { retryAfterMs: details.retryAfterMs }),
+    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
   });
 }
 

@@ -68,6 +68,22 @@ describe("a Retry-After longer than the timeout", () => {
   });
 });
 
+describe("what clients are told of a Retry-After", () => {
+  const toldOf = async (header: string): Promise<number | undefined> => {
+    await using server = await startScriptedServer(raw(503, "", { "retry-after": header }));
+    await using api = chatApiAt(server.url, { attempts: 1 });
+    return (await errorOf(api.chats(TOKEN))).retryAfterMs;
+  };
+
+  it.each(["0", "Thu, 01 Jan 2015 00:00:00 GMT"])("is nothing where it is over: %s", async (header) => {
+    expect(await toldOf(header)).toBeUndefined();
+  });
+
+  it.each(["99999999", "Fri, 31 Dec 9999 23:59:59 GMT"])("is an hour at most: %s", async (header) => {
+    expect(await toldOf(header)).toBe(3_600_000);
+  });
+});
+
 describe("Retry-After", () => {
   const NOW = Date.parse("2026-01-01T00:00:00.500Z");
 
