@@ -1,6 +1,6 @@
 /** What is wrong with an answer, before anybody looks at what it says. */
 import { z } from "zod";
-import { isWords } from "../../src/upstream/rest-answer.ts";
+import { isCoded, isWords } from "../../src/upstream/rest-answer.ts";
 import type { Answer, Outcome } from "./probe.ts";
 import type { Problem } from "./report.ts";
 import { shapeProblems, type Records } from "./shapes.ts";
@@ -30,8 +30,7 @@ export function examine<T>(outcome: Outcome, { shape, status, of, mayBeWords = f
   if (outcome.kind !== "answered" || failure !== undefined) return unreadable(failure);
   const problems = statusProblems(outcome, status);
   if (Math.floor(outcome.status / 100) !== 2) return { problems, json: undefined, data: undefined };
-  const encoding = outcome.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") return unreadable(ENCODED);
+  if (isCoded(String(outcome.headers["content-encoding"]))) return unreadable(ENCODED);
   const json = jsonOf(outcome.text);
   if (json === NOT_JSON && mayBeWords && isWords(outcome.text)) return { problems, json: undefined, data: undefined };
   if (json === NOT_JSON) return unreadable({ what: `${contentTypeOf(outcome)} that is not JSON`, advice: NOT_THE_API });

@@ -66,7 +66,7 @@ export class Exchange implements Dispatcher.DispatchHandler, DeadlineListener {
     if (status < 200) return;
     this.#status = status;
     this.#retryAfter = oneOf(headers["retry-after"]);
-    this.#encoding = oneOf(headers["content-encoding"]);
+    this.#encoding = headers["content-encoding"]?.toString();
     this.#contentType = oneOf(headers["content-type"]);
     if (this.#isWanted()) return;
     // Read away, so that the connection can be used again, but not waited for: the status says it all.

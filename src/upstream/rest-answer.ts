@@ -79,9 +79,12 @@ export function isWords(text: string): boolean {
   return /^[^<>{}[\]"]{1,200}$/.test(text);
 }
 
+/** The codings of IANA's registry that change a body. Some servers write a charset, or "none", where one of these belongs. */
+const CODING = /^(?:(?:x-)?gzip|(?:x-)?compress|deflate|br|zstd|dcb|dcz|exi|pack200-gzip|aes128gcm)$/i;
+
 /** Whether a list of codings names one that changes the body. */
-function isCoded(encoding: string): boolean {
-  return !encoding.split(",").every((coding) => /^(identity)?$/i.test(coding.trim()));
+export function isCoded(encoding: string): boolean {
+  return encoding.split(",").some((coding) => CODING.test(coding.trim()));
 }
 
 /** Undefined for what is no JSON, or too long to be the body of an error. */

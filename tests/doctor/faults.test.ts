@@ -142,6 +142,12 @@ describe.each(ENDPOINTS)("%s", (endpoint) => {
   });
 });
 
+test.each(["Identity", "utf-8"])("a content-encoding that is none, %s, is no fault", async (coding) => {
+  await using api = await startApi();
+  api.faults.change((due) => ({ ...due, headers: { "content-encoding": coding } }), { path: /./ });
+  expect(lines(await diagnose(api), "✗")).toEqual([]);
+});
+
 test("an answer that does not end is named, whichever it is", async () => {
   // All at once: each of them takes its time, which answers that end may take as well.
   const diagnoseAt = async (endpoint: string): Promise<readonly [string, Diagnosis]> => {

@@ -8,7 +8,7 @@ import { ChatsDocument } from "../support/generated/graphql.ts";
 import { openGraphQLSocket, type SocketOptions } from "../support/graphql-socket.ts";
 import { postOperation } from "../support/http.ts";
 import { CHAT, chatApiAt, errorOf, TOKEN } from "../support/rest-chat-api.ts";
-import { json, raw } from "../support/scripted-server.ts";
+import { json } from "../support/scripted-server.ts";
 import { startSmallApi } from "../support/small-api.ts";
 import { startScriptedServer } from "../support/scripted-server.ts";
 
@@ -137,19 +137,29 @@ test.each(["WebSocket", "HTTP"])(
   },
 );
 
-test("no coding of answers is welcome, and one that comes all the same is named", async () => {
-  await using server = await startScriptedServer(
-    raw(200, JSON.stringify({ chat: CHAT }), { "content-encoding": "gzip" }),
-  );
+test.each([
+  ["gzip", "gzip"],
+  [["identity", "gzip"], "identity,gzip"],
+  ["BR", "BR"],
+])("no coding of answers is welcome, and one that comes all the same is named: %j", async (coding, named) => {
+  await using server = await startScriptedServer((response) => {
+    response
+      .setHeader("content-encoding", coding)
+      .writeHead(200)
+      .end(JSON.stringify({ chat: CHAT }));
+  });
   await using api = chatApiAt(server.url);
   const { cause } = await errorOf(api.chat(TOKEN, "c1"));
-  expect(String(cause)).toContain("answered with content-encoding gzip, though identity was asked for");
+  expect(String(cause)).toContain(`answered with content-encoding ${named}, though identity was asked for`);
   expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
 });
 
-test.each(["", "Identity", "identity, identity"])("an answer whose coding is %j is read", async (coding) => {
-  const answer = json(200, { chat: CHAT }, { "content-encoding": coding });
-  await using server = await startScriptedServer(answer);
-  await using api = chatApiAt(server.url);
-  expect(await api.chat(TOKEN, "c1")).toMatchObject({ id: CHAT.id });
-});
+test.each(["", "Identity", "identity, identity", "utf-8", "none"])(
+  "an answer whose coding is %j is read",
+  async (coding) => {
+    const answer = json(200, { chat: CHAT }, { "content-encoding": coding });
+    await using server = await startScriptedServer(answer);
+    await using api = chatApiAt(server.url);
+    expect(await api.chat(TOKEN, "c1")).toMatchObject({ id: CHAT.id });
+  },
+);
