@@ -67,14 +67,17 @@ test("marking as read is NOT_SUPPORTED where the API keeps no receipts", async (
   });
 });
 
-test.each([400, 401, 403, 404, 410, 422])("a profile that answers %i is UNAUTHENTICATED", async (status) => {
-  const world = new World();
-  await using server = await startWorld(world, envelope);
-  server.faults.push({ path: /./, answer: raw(status, "") });
-  await using gateway = await startGateway({ HTTP_API_URL: server.url }, { api: envelopeAdapter });
-  await using ann = connect(gateway.wsUrl, world.ann.token);
-  expect((await ann.closed).code).toBe(4403);
-});
+test.each([400, 401, 402, 403, 404, 410, 422, 423, 431, 451])(
+  "a profile that answers %i is UNAUTHENTICATED",
+  async (status) => {
+    const world = new World();
+    await using server = await startWorld(world, envelope);
+    server.faults.push({ path: /./, answer: raw(status, "") });
+    await using gateway = await startGateway({ HTTP_API_URL: server.url }, { api: envelopeAdapter });
+    await using ann = connect(gateway.wsUrl, world.ann.token);
+    expect((await ann.closed).code).toBe(4403);
+  },
+);
 
 test("the members of many rooms are asked for once", async () => {
   const world = new World();

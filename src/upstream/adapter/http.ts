@@ -6,6 +6,7 @@ import { fillIn, headerValue } from "../request-parts.ts";
 import { parseWithAllDigits } from "../parse-json.ts";
 import { readJson, reasonOf } from "../rest-answer.ts";
 import { requestedWaitMs, unavailable, type RestClient } from "../rest-client.ts";
+import { PROFILE } from "../rest-routes.ts";
 
 type Parameter = string | number | boolean;
 
@@ -105,7 +106,9 @@ export class BoundHttp implements AdapterHttp {
 }
 
 function refusalOf(request: HttpRequest, answer: HttpAnswer): GatewayError {
-  const code = REFUSALS.get(answer.status);
+  // As without an adapter, more statuses are final where it is asked whose a token is.
+  const ofToken = request.isAuthentication === true ? PROFILE.refusals[answer.status] : undefined;
+  const code = REFUSALS.get(answer.status) ?? ofToken;
   if (code === undefined) {
     return unavailable(request, `answered ${answer.status}`, { retryAfterMs: requestedWaitMs(answer) });
   }
