@@ -145,7 +145,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     const findStart = this.#findStart;
     this.#findStart = undefined;
     if (this.chatId === undefined && this.session.viewer.chats.size > 1) await this.#nextTurn();
-    const start = (await findStart?.(() => this.#sources.log.position(this.#topics()))) ?? { start: "new" };
+    const start = (await findStart?.(() => this.#positionHere())) ?? { start: "new" };
     this.#start = start.start;
     this.#isStarting = true;
     if (start.start === "new" || this.isDone) return;
@@ -159,6 +159,11 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
           : (start.position.topics[topic] ?? start.position.base);
       catchUp.start(topic, after);
     }
+  }
+
+  /** Where it begins. Events that have arrived already, while others of its chats were entered, are after it. */
+  #positionHere(): StreamPosition {
+    return this.position() ?? this.#sources.log.position(this.#topics());
   }
 
   protected begin(): void {

@@ -21,7 +21,7 @@ import type { Typing } from "../chat/typing.ts";
 import { badInput, GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { PastSources } from "../recovery/past.ts";
-import type { ResumePoint } from "../recovery/resume-point.ts";
+import type { Asker, ResumePoint } from "../recovery/resume-point.ts";
 import type { ResumePoints } from "../recovery/resume.ts";
 import { ChatListStream } from "./chat-list-stream.ts";
 import { DurableStream, type StreamStart } from "./durable-stream.ts";
@@ -30,7 +30,7 @@ import { PresenceEvents } from "./presence-events.ts";
 import { StateStream, type Snapshot, type StateKind } from "./state-stream.ts";
 
 /** How a subscription continues after its connection was lost, where the transport has a way. */
-export interface Resumable {
+export interface Resumable extends Asker {
   /** What the subscription is known by when its client comes back. */
   key(): string;
   /** Whether its client was told on this connection that its position has expired: then it begins anew. */
@@ -179,7 +179,7 @@ export class Subscriptions {
   #openPoint(resumable: Resumable, chatId: string | undefined, cursor: CursorPosition | undefined): ResumePoint {
     const { sources, resumePoints } = this.#options;
     const since = cursor ? undefined : sources.log.position(chatId === undefined ? [] : [chatTopic(chatId)]);
-    const point = resumePoints.open(resumable.key(), since);
+    const point = resumePoints.open(resumable.key(), resumable, since);
     resumable.hold(point);
     return point;
   }

@@ -26,6 +26,12 @@ export interface TakenPosition {
   readonly isExpired: boolean;
 }
 
+/** Whoever has asked for a subscription. */
+export interface Asker {
+  /** It wants no more of it, and has said so. */
+  readonly isCompleted: boolean;
+}
+
 /** The positions of all clients. */
 export interface Positions {
   /**
@@ -56,6 +62,7 @@ export interface Positions {
 export class ResumePoint {
   readonly #positions: Positions;
   readonly #key: string;
+  readonly #asker: Asker;
   /** Where the client was; until the position has been taken over. */
   #since: StreamPosition | undefined;
   /** Undefined until then. */
@@ -67,9 +74,10 @@ export class ResumePoint {
   #hasFailed = false;
 
   /** @param since where the client was when it asked for the subscription; undefined where it says that itself each time. */
-  constructor(positions: Positions, key: string, since: StreamPosition | undefined) {
+  constructor(positions: Positions, key: string, asker: Asker, since: StreamPosition | undefined) {
     this.#positions = positions;
     this.#key = key;
+    this.#asker = asker;
     this.#since = since;
   }
 
@@ -126,7 +134,8 @@ export class ResumePoint {
 
   /** The connection is gone; its client may come back. @param isConfirmed it has answered what was noted last. */
   suspend(isConfirmed: boolean): void {
-    if (this.#hasFailed) return;
+    // What was completed while it was being opened is not over yet, and nobody comes back for it.
+    if (this.#hasFailed || this.#asker.isCompleted) return;
     if (isConfirmed) this.#confirmed = this.#noted ?? this.#confirmed;
     if (this.#since) this.#positions.noteLost(this.#key, this.#since);
     else if (this.#owner && this.#confirmed) this.#positions.save(this.#key, this.#owner, this.#confirmed, false);

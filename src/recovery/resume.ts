@@ -20,7 +20,7 @@ import type { BusEvent } from "../chat/events/registry.ts";
 import { USERS_TOPIC } from "../chat/events/topics.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { newOwnerId, ResumePoint, type Owner, type Positions, type TakenPosition } from "./resume-point.ts";
+import { newOwnerId, ResumePoint, type Asker, type Owner, type Positions, type TakenPosition } from "./resume-point.ts";
 
 /** Positions that this instance remembers at most, for when the bus has lost them. */
 const REMEMBERED = 100_000;
@@ -125,8 +125,8 @@ export class ResumePoints implements Positions {
    *
    * @param since where it continues, should its client be lost before it has begun. Undefined where its client says that itself.
    */
-  open(key: string, since: StreamPosition | undefined): ResumePoint {
-    return new ResumePoint(this, key, since);
+  open(key: string, asker: Asker, since: StreamPosition | undefined): ResumePoint {
+    return new ResumePoint(this, key, asker, since);
   }
 
   async take(

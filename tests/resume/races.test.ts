@@ -8,6 +8,7 @@ import { chatOf, contentOf } from "../sessions/scene.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
+import { createSlowBus, type HeldBus } from "../support/held-bus.ts";
 import { Inbox } from "../support/inbox.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
@@ -171,28 +172,9 @@ test("soon after the start too a replay is in the order in which everybody else 
   expect(replayed.all).toEqual(live.all.slice(1));
 });
 
-/** A bus whose subscriptions to the team's chat do not come about until they are let. */
-function createSlowBus(bus: Bus<BusEvent>): { readonly bus: Bus<BusEvent>; asked(): Promise<void>; letBegin(): void } {
-  const hold = Promise.withResolvers<void>();
-  const topics = new Inbox<string>();
-  const subscribe: typeof bus.subscribe = async (topic, listener) => {
-    topics.put(topic);
-    const unsubscribe = await bus.subscribe(topic, listener);
-    if (topic === chatTopic(team)) await hold.promise;
-    return unsubscribe;
-  };
-  return {
-    bus: { ...bus, subscribe },
-    async asked() {
-      while ((await topics.next()) !== chatTopic(team));
-    },
-    letBegin: () => hold.resolve(),
-  };
-}
-
 test("a client that is gone before its subscription has begun receives what is sent from then on", async () => {
   await using backplane = createSeasonedBackplane();
-  const slowBus = createSlowBus(backplane.busOf());
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(team));
   await using slow = await startGateway({}, { bus: slowBus.bus });
   await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
   await using first = await visit(slow.wsUrl, alice.token);
@@ -213,7 +195,7 @@ test("a client that is gone before its subscription has begun receives what is s
 });
 
 /** A bus that answers no question for a position until it is let, or with a failure. */
-function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): ReturnType<typeof createSlowBus> {
+function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): HeldBus {
   const hold = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   let isHeld = true;
@@ -238,8 +220,8 @@ function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): ReturnType<
   };
 }
 
-test.each<[what: string, create: (bus: Bus<BusEvent>) => ReturnType<typeof createSlowBus>]>([
-  ["its channel comes about", createSlowBus],
+test.each<[what: string, create: (bus: Bus<BusEvent>) => HeldBus]>([
+  ["its channel comes about", (bus) => createSlowBus(bus, chatTopic(team))],
   ["its position is taken over", (bus) => createForgetfulBus(bus, false)],
   ["its position cannot be read", (bus) => createForgetfulBus(bus, true)],
 ])("a client that is lost while %s, and is back before that is over, has missed nothing", async (_what, create) => {
@@ -262,7 +244,7 @@ test.each<[what: string, create: (bus: Bus<BusEvent>) => ReturnType<typeof creat
 
 test("a subscription that loses its connection while it is opened takes no position", async () => {
   await using backplane = createSeasonedBackplane();
-  const slowBus = createSlowBus(backplane.busOf());
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(team));
   await using slow = await startGateway({}, { bus: slowBus.bus });
   await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
   await using writer = connect(other.wsUrl, bob.token);

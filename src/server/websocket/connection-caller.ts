@@ -92,8 +92,7 @@ export class ConnectionCaller implements Caller, Resumable {
     this.connection.noteStart("expired");
   }
 
-  /** Whether the client has completed it. */
-  protected get isCompleted(): boolean {
+  get isCompleted(): boolean {
     return this.connection.inbox.isCompleted(this.id);
   }
 

@@ -1,0 +1,68 @@
+/** What happens while a subscription is being opened, or a chat entered. */
+import { expect, test } from "vitest";
+import { chatTopic } from "../../src/chat/events/topics.ts";
+import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { createSeasonedBackplane } from "../support/backplane.ts";
+import { send } from "../support/chatting.ts";
+import { connect } from "../support/client.ts";
+import { startGateway } from "../support/gateway.ts";
+import { ChatsDocument } from "../support/generated/graphql.ts";
+import { createSlowBus } from "../support/held-bus.ts";
+import { MESSAGES, operationId, visit } from "../support/returning-client.ts";
+
+const [alice, bob] = DEMO_USERS;
+const { shop, team } = DEMO_CHATS;
+
+test("a subscription that was completed while it was opened is not continued, though its connection is lost", async () => {
+  await using backplane = createSeasonedBackplane();
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(team));
+  await using slow = await startGateway({}, { bus: slowBus.bus });
+  await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using writer = connect(other.wsUrl, bob.token);
+  await using first = await visit(slow.wsUrl, alice.token);
+  const id = operationId("1");
+  first.socket.start({ query: MESSAGES }, id);
+  await slowBus.asked();
+  first.socket.socket.send(JSON.stringify({ id, type: "complete" }));
+  await first.settled();
+  await first.drop();
+  await using barrier = connect(slow.wsUrl, bob.token);
+  await barrier.run(ChatsDocument);
+  await send(writer, team, "a1");
+  await using second = await visit(other.wsUrl, alice.token);
+  const received = await second.follow("1");
+  await send(writer, team, "a2");
+  await received.has("a2");
+  expect(received.all).toEqual(["a2"]);
+});
+
+test("what arrives while other chats are entered is not lost with the connection", async () => {
+  await using backplane = createSeasonedBackplane();
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(shop));
+  const hold = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const { fenced } = slowBus.bus;
+  const take: typeof fenced.take = async (...parameters) => {
+    const value = await fenced.take(...parameters);
+    taken.resolve();
+    await hold.promise;
+    return value;
+  };
+  const bus = { ...slowBus.bus, fenced: { ...fenced, take } };
+  await using slow = await startGateway({}, { bus });
+  await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using writer = connect(other.wsUrl, bob.token);
+  await using first = await visit(slow.wsUrl, alice.token);
+  first.socket.start({ query: MESSAGES }, operationId("1"));
+  await slowBus.asked();
+  await send(writer, team, "a1");
+  slowBus.letBegin();
+  await taken.promise;
+  await first.drop();
+  hold.resolve();
+  await using second = await visit(other.wsUrl, alice.token);
+  const received = await second.follow("1");
+  await send(writer, team, "a2");
+  await received.has("a2");
+  expect(received.all).toEqual(["a1", "a2"]);
+});
