@@ -57,6 +57,8 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   /** It has been prepared, and is not counted yet. */
   #isStarting = false;
   #isPaused = false;
+  /** By topic, of chats whose events do not arrive yet: from where on they are for the reader. */
+  #joining: Map<string, Position> | undefined;
   /** What the sink was told last. */
   #told: StreamState["state"] | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -93,7 +95,12 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     }
   }
 
+  joining(chatId: string, since: Position): void {
+    (this.#joining ??= new Map()).set(chatTopic(chatId), since);
+  }
+
   joined(chatId: string, since: Position): void {
+    this.#joining?.delete(chatTopic(chatId));
     if (this.isDone) return;
     this.#catchUp ??= this.#createCatchUp();
     this.#catchUp.start(chatTopic(chatId), since);
@@ -119,6 +126,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
   }
 
   forget(chatId: string): void {
+    this.#joining?.delete(chatTopic(chatId));
     this.#catchUp?.forget(chatTopic(chatId));
     this.queue?.forget(chatId);
   }
@@ -132,7 +140,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     const unread = this.queue ? this.queue.positions() : {};
     if ((this.#catchUp && !behind) || !unread) return undefined;
     const { base, topics } = this.#sources.log.position(this.#topics());
-    const apart = { ...topics, ...(behind ? Object.fromEntries(behind) : {}), ...unread };
+    const apart = { ...topics, ...toObject(this.#joining), ...toObject(behind), ...unread };
     return Object.values(apart).includes(BEFORE_THE_LOG) ? undefined : { base, topics: apart };
   }
 
@@ -257,4 +265,8 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     this.#told = state;
     this.sink.state(isLive ? { state: "live", start: this.#start } : { state: "catching-up" });
   }
+}
+
+function toObject(positions: ReadonlyMap<string, Position> | undefined): Readonly<Record<string, Position>> {
+  return positions ? Object.fromEntries(positions) : {};
 }

@@ -214,13 +214,14 @@ export class Fanout implements MembershipListener, SubscriberSet {
   async #listen(session: Session, mine: Subscribers, chatId: string, since?: Position): Promise<void> {
     const room = this.#room(chatId);
     if (since === undefined) {
-      room.audience.set(session, mine);
+      // Those who are about to be in it get what they lack first.
+      if (!room.isEntering(mine)) room.audience.set(session, mine);
       await room.fed;
       return;
     }
-    room.entering++;
+    room.enter(mine, since);
     await room.fed;
-    room.entering--;
+    room.entered(mine);
     if (!session.viewer.chats.has(chatId) || this.#toAll.get(session) !== mine) return this.#dropIfEmpty(room);
     // In one turn: nothing arrives live in between.
     for (const subscriber of mine.all()) subscriber.joined(chatId, since);

@@ -1,5 +1,6 @@
 /** The listeners of one chat on this process. */
 import type { Unsubscribe } from "../bus/bus.ts";
+import type { Position } from "../bus/position.ts";
 import type { TypingChanged } from "../chat/events/typing-changed.ts";
 import type { Session } from "../chat/session.ts";
 import { Subscribers } from "./subscriber.ts";
@@ -11,8 +12,8 @@ export class Room {
   readonly audience = new Map<Session, Subscribers>();
   /** Subscriptions to this chat alone. */
   readonly direct = new Subscribers();
-  /** Sessions that are about to be in the audience. */
-  entering = 0;
+  /** Subscriptions that are about to be in the audience, as often as their viewer has joined the chat. */
+  #entering: Subscribers[] | undefined;
   /** Resolves when the room receives the chat's events. */
   readonly fed: Promise<Unsubscribe>;
   readonly #onExpired: (event: TypingChanged) => void;
@@ -30,7 +31,21 @@ export class Room {
   }
 
   get isEmpty(): boolean {
-    return this.audience.size === 0 && this.direct.isEmpty && this.entering === 0;
+    return this.audience.size === 0 && this.direct.isEmpty && (this.#entering ?? []).length === 0;
+  }
+
+  /** These subscriptions will be in the audience, for what is published after a position: {@link entered} follows. */
+  enter(subscribers: Subscribers, since: Position): void {
+    (this.#entering ??= []).push(subscribers);
+    for (const subscriber of subscribers.all()) subscriber.joining?.(this.chatId, since);
+  }
+
+  entered(subscribers: Subscribers): void {
+    this.#entering?.splice(this.#entering.indexOf(subscribers), 1);
+  }
+
+  isEntering(subscribers: Subscribers): boolean {
+    return this.#entering?.includes(subscribers) === true;
   }
 
   /** The sessions here with whose rights the chat can be read. */

@@ -13,6 +13,8 @@ export interface Subscriber {
   // A method, so that subscribers of one type of event are subscribers.
   deliver(event: DeliveredEvent, position: Position | undefined): void;
   end(error?: GatewayError): void;
+  /** As {@link joined}, which follows as soon as the chat's events arrive. */
+  joining?(chatId: string, since: Position): void;
   /** The viewer is a member of a chat since that position of its log: what is after it is for the viewer. */
   joined(chatId: string, since: Position): void;
   /** The viewer has left a chat. */

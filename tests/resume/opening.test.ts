@@ -2,9 +2,11 @@
 import { expect, test } from "vitest";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
+import { chatOf } from "../sessions/scene.ts";
 import { createSeasonedBackplane } from "../support/backplane.ts";
 import { send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
+import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument } from "../support/generated/graphql.ts";
 import { createSlowBus } from "../support/held-bus.ts";
@@ -65,4 +67,50 @@ test("what arrives while other chats are entered is not lost with the connection
   await send(writer, team, "a2");
   await received.has("a2");
   expect(received.all).toEqual(["a1", "a2"]);
+});
+
+test("a client that is lost while a chat is entered receives the chat's messages when it is back", async () => {
+  await using backplane = createSeasonedBackplane();
+  const chatId = "a-new-chat";
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(chatId));
+  await using slow = await startGateway({ EVENTS_SECRET }, { bus: slowBus.bus });
+  await using other = await startGateway({ EVENTS_SECRET, HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using writer = connect(other.wsUrl, bob.token);
+  await using first = await visit(slow.wsUrl, alice.token);
+  const before = await first.follow("1");
+  slow.api.data.createChat({ id: chatId, participants: [alice.id, bob.id] });
+  await tell(other, { type: "chat.created", data: { chat: chatOf(chatId, [alice, bob]) } });
+  await slowBus.asked();
+  await send(writer, chatId, "b1");
+  await send(writer, team, "a1");
+  await before.has("a1");
+  await first.confirmed();
+  await first.drop();
+  await using second = await visit(other.wsUrl, alice.token);
+  const received = await second.follow("1");
+  await send(writer, team, "a2");
+  await received.has("a2");
+  expect(received.all).toEqual(["b1", "a2"]);
+});
+
+test("a second subscription that is opened while a chat is entered doubles nothing for the first", async () => {
+  await using backplane = createSeasonedBackplane();
+  const chatId = "a-new-chat";
+  const slowBus = createSlowBus(backplane.busOf(), chatTopic(chatId));
+  await using slow = await startGateway({ EVENTS_SECRET }, { bus: slowBus.bus });
+  await using other = await startGateway({ EVENTS_SECRET, HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
+  await using writer = connect(other.wsUrl, bob.token);
+  await using client = await visit(slow.wsUrl, alice.token);
+  const first = await client.follow("1");
+  slow.api.data.createChat({ id: chatId, participants: [alice.id, bob.id] });
+  await tell(other, { type: "chat.created", data: { chat: chatOf(chatId, [alice, bob]) } });
+  await slowBus.asked();
+  await send(writer, chatId, "b1");
+  client.socket.start({ query: MESSAGES }, operationId("2"));
+  await client.settled();
+  await send(writer, chatId, "b2");
+  slowBus.letBegin();
+  await send(writer, chatId, "b3");
+  await first.has("b3");
+  expect(first.all).toEqual(["b1", "b2", "b3"]);
 });
