@@ -43,7 +43,11 @@ export class KnownReads {
     const { chatId, messageId, reader, readAt } = receipt;
     const key = keyOf(chatId, messageId);
     if (messageId !== null && !this.#messages.has(key)) this.#messages.set(key, readAt);
-    const others = (this.#receipts.get(key) ?? []).filter((known) => known.reader.id !== reader.id);
+    const known = this.#receipts.get(key) ?? [];
+    // One that comes late does not take back what was read since.
+    const isLate = known.some((other) => other.reader.id === reader.id && other.readAt > readAt);
+    if (messageId === null && isLate) return;
+    const others = known.filter((other) => other.reader.id !== reader.id);
     this.#receipts.set(key, [receipt, ...others.slice(0, READERS - 1)]);
   }
 

@@ -23,6 +23,8 @@ const CLOCK_SKEW_MS = 1000;
 /** The last receipt of somebody for something. */
 interface Delivered {
   readonly readAtMs: number;
+  /** By this side's clock. */
+  readonly deliveredAtMs: number;
   /** Whether the backend told of it. */
   readonly isTold: boolean;
 }
@@ -87,15 +89,33 @@ export class Receipts {
     const { chatId, messageId, reader, readAt } = receipt;
     this.#reads.learnReceipt(receipt);
     const { state } = this.#bus;
+    const readAtMs = Date.parse(readAt);
     const key = `read:${JSON.stringify([chatId, messageId, reader.id])}`;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
     const last = (await whereReachable(state.get(key), undefined)) as Delivered | undefined;
-    if (last && last.isTold !== isTold && last.readAtMs >= sinceMs - CLOCK_SKEW_MS) return;
+    if (last && last.isTold !== isTold && madeAtMs(last) >= sinceMs - CLOCK_SKEW_MS) return;
     // Who marks twice notifies twice; a backend that says it twice does not.
     if (isTold && !(await whereReachable(state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS), true))) return;
-    const delivered: Delivered = { readAtMs: Date.parse(readAt), isTold };
+    const delivered: Delivered = { readAtMs, deliveredAtMs: Date.now(), isTold };
     await whereReachable(state.set(key, delivered, DELIVERED_TTL_MS), undefined);
-    const event: MessageRead = { type: "message.read", id: randomUUID(), chatId, receipt };
+    const isLate = await this.#noteNewest(chatId, reader.id, readAtMs);
+    const event: MessageRead = { type: "message.read", id: randomUUID(), chatId, receipt, ...(isLate && { isLate }) };
     await boundedWait(this.#bus.isConnected ? PUBLISHING_MS : 0, this.#bus.publish(topicOf(event), event), undefined);
   }
+
+  /** Whether a receipt of the same reader for something in the chat that was made later has been published. */
+  async #noteNewest(chatId: string, readerId: string, readAtMs: number): Promise<boolean> {
+    const { state } = this.#bus;
+    const key = `read:${JSON.stringify([chatId, readerId])}`;
+    const newestMs = await whereReachable(state.get(key), undefined);
+    if (typeof newestMs === "number" && newestMs > readAtMs) return true;
+    // A backend whose clock is ahead makes none late that come after its own.
+    await whereReachable(state.set(key, Math.min(readAtMs, Date.now()), DELIVERED_TTL_MS), undefined);
+    return false;
+  }
+}
+
+/** When a receipt was made. One that the backend told of was not made after that, whatever its clock says; this side's are what they say. */
+function madeAtMs({ readAtMs, deliveredAtMs, isTold }: Delivered): number {
+  return isTold ? Math.min(readAtMs, deliveredAtMs) : readAtMs;
 }

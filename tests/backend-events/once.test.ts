@@ -1,5 +1,5 @@
 /** However often something is said, and whoever says it first, clients hear it once. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, postEvent, tell, type Said } from "../support/events.ts";
@@ -117,6 +117,25 @@ describe("a message that was sent through the gateway is not delivered again", (
     await tell(gateway, messageEvent(gateway, "barrier"));
     for (const each of received) expect((await each.next()).messageAdded.content).toBe("barrier");
   });
+});
+
+test("a receipt of a backend whose clock is ahead hides none that is made through the gateway later", async () => {
+  await using gateway = await start();
+  await using reader = connect(gateway.wsUrl, alice.token);
+  await using received = reader.subscribe(ReadReceiptDocument);
+  await reader.run(ChatsDocument);
+  const readAt = new Date(Date.now() + 3_600_000).toISOString();
+  await tell(gateway, { type: "message.read", data: { chatId: shop, userId: alice.id, readAt } });
+  // More than a clock may be off later.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5000 });
+  try {
+    const { markChatRead } = await reader.run(MarkChatReadDocument, { chatId: shop });
+    await tell(gateway, { type: "message.read", data: { chatId: team, userId: "barrier", readAt } });
+    const receipts = [await received.next(), await received.next()].map(({ readReceipt }) => readReceipt);
+    expect(receipts).toMatchObject([{ chatId: shop, readAt }, markChatRead]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe("a read receipt that was made through the gateway is not delivered again", () => {

@@ -12,7 +12,7 @@ const receiptShape: z.ZodType<ReadReceipt> = z.object({
 
 /**
  * Receipts for single messages that the log keeps of one reader. One for the whole chat takes the place of all that the reader has sent before
- * it.
+ * it, unless one of those was made later.
  */
 const KEPT_PER_READER = 50;
 
@@ -20,12 +20,13 @@ const KEPT_PER_READER = 50;
 export const messageRead = defineEvent({
   name: "message.read",
   // An id of its own: marking twice are two events.
-  shape: { id: z.string(), chatId: z.string(), receipt: receiptShape },
+  // `isLate`: a receipt of the same reader that was made later has been published before it.
+  shape: { id: z.string(), chatId: z.string(), receipt: receiptShape, isLate: z.boolean().optional() },
   kind: "durable",
   id: ({ id }) => id,
-  compaction: ({ receipt }) => ({
+  compaction: ({ receipt, isLate }) => ({
     key: receipt.reader.id,
-    keeps: receipt.messageId === null ? 1 : KEPT_PER_READER,
+    keeps: receipt.messageId === null && isLate !== true ? 1 : KEPT_PER_READER,
   }),
   topic: "chat",
   recipients: "subscribers",
