@@ -178,12 +178,19 @@ export class ResumePoints implements Positions {
   save(key: string, owner: Owner, position: StreamPosition, isOpen: boolean, mayWait = false): void {
     const { bus, windowMs } = this.#options;
     const ttlMs = isOpen ? this.#openMs : windowMs;
-    this.#remembered.set(key, { owner, position }, { ttl: ttlMs });
+    this.#remember(key, { owner, position }, ttlMs);
     this.#run(async () => {
       // Owned by somebody else: the client of this connection has left it.
       if (!(await bus.fenced.put(key, owner.id, position, ttlMs, ttlMs + TOMBSTONE_MS, mayWait)))
         this.#forgetOwn(key, owner);
     });
+  }
+
+  #remember(key: string, saved: Remembered, ttlMs: number): void {
+    const known = this.#remembered.peek(key)?.owner;
+    // A later owner's: the client of this connection has left it.
+    if (known && known.id !== saved.owner.id && known.takenAt >= saved.owner.takenAt) return;
+    this.#remembered.set(key, saved, { ttl: ttlMs });
   }
 
   noteLost(key: string, position: StreamPosition): void {
