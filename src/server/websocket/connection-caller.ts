@@ -112,6 +112,13 @@ export class ConnectionCaller implements Caller, Resumable {
     if (this.#isReleased) this.connection.points.letGo(point, this.#isUnwanted);
   }
 
+  /** It has ended for a reason that passes: the client may ask for it again, and continues where it was. */
+  protected suspend(): void {
+    if (!this.#point || !this.isWanted) return;
+    this.connection.points.suspend(this.#point);
+    this.#point = undefined;
+  }
+
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;

@@ -62,6 +62,12 @@ export class HeldPoints {
     else if (isHeld) (this.#orphaned ??= new Set()).add(point);
   }
 
+  /** It is over, and its client may ask for it again on this connection. */
+  suspend(point: ResumePoint): void {
+    this.#points.delete(point);
+    point.suspend(false);
+  }
+
   /** The client was told that the position under a key has expired. */
   noteExpiry(key: string): void {
     (this.#expired ??= new Set()).add(key);

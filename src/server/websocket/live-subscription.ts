@@ -125,12 +125,18 @@ export class LiveSubscription extends ConnectionCaller implements Sink, RunningO
     if (this.#isOver) return;
     this.#isOver = true;
     const { connection, isCompleted } = this;
+    if (errors.some(isPassing)) this.suspend();
     this.release();
     if (!isCompleted && connection.isOpen) {
       connection.outbox.send(errors.length > 0 ? errorMessage(this.#text, errors) : completeMessage(this.#text));
     }
     connection.inbox.ended(this.id);
   }
+}
+
+/** Whether the same subscription may succeed soon: the REST API cannot be asked now. */
+function isPassing({ extensions: { code } }: GraphQLError): boolean {
+  return code === "UPSTREAM_UNAVAILABLE" || code === "UPSTREAM_TIMEOUT";
 }
 
 /** As graphql-ws tells the failure of a source: without the place in the document. */
