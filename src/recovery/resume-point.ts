@@ -120,6 +120,11 @@ export class ResumePoint {
     this.#noted = this.#stream?.position();
   }
 
+  /** That ping is not written, nor is what was before it. */
+  forgetNoted(): void {
+    this.#noted = undefined;
+  }
+
   /** The ping was answered: what was written before it has arrived. */
   confirm(): void {
     this.#confirm(true);

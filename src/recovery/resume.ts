@@ -135,7 +135,7 @@ export class ResumePoints implements Positions {
     initial: StreamPosition | undefined,
     isWanted: () => boolean,
   ): Promise<TakenPosition> {
-    const { windowMs, bus } = this.#options;
+    const { bus } = this.#options;
     const lost = this.#lost.get(key)?.position;
     const taken = await this.#takeOver(key, id, lost ?? initial, isWanted);
     this.#lost.delete(key);
@@ -145,7 +145,8 @@ export class ResumePoints implements Positions {
     const isExpired = taken.status === "expired" || (taken.status === "found" && !value);
     const position = found ?? (isExpired ? undefined : initial);
     // Until the client confirms something it is remembered here alone, should the bus lose its memory.
-    if (position) this.#remembered.set(key, { owner, position }, { ttl: windowMs });
+    if (position) this.#remembered.set(key, { owner, position }, { ttl: this.#openMs });
+    else this.#remembered.delete(key);
     return { owner, found, isExpired };
   }
 

@@ -218,8 +218,9 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
   /** Nothing more is delivered, not even what waits; a client that has not read for a while is not told why. */
   sessionEnded({ reason }: Unauthenticated): void {
     if (!this.isOpen) return;
-    // What is dropped here has not been given to the client, though its streams think so.
-    if (!this.outbox.discard()) this.points.note();
+    // What is dropped here has not been given to the client, though its streams think so, and a ping among it noted it.
+    if (this.outbox.discard()) this.points.forgetNoted();
+    else this.points.note();
     // What ws is compressing counts too: it would go out before the close.
     if (this.socket.bufferedAmount > 0) this.socket.terminate();
     else this.#closeSocket(CloseCode.forbidden, reason);

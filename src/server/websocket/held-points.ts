@@ -26,6 +26,11 @@ export class HeldPoints {
     this.#points.forEach(note);
   }
 
+  /** What was noted is not known to have been written. */
+  forgetNoted(): void {
+    this.#points.forEach(forgetNoted);
+  }
+
   /** That ping has been answered. */
   confirm(): void {
     // What has been noted since is for the answer to the close.
@@ -91,4 +96,8 @@ function note(point: ResumePoint): void {
 
 function confirm(point: ResumePoint): void {
   point.confirm();
+}
+
+function forgetNoted(point: ResumePoint): void {
+  point.forgetNoted();
 }
