@@ -368,8 +368,11 @@ export interface PresenceStore {
   settle(userId: string): Promise<boolean>;
   /** The user was announced to be in that state. */
   announced(userId: string, isOnline: boolean): Promise<void>;
-  /** The state of each user, in the order asked for. Rejects with {@link BusUnavailable}. */
-  read(userIds: readonly string[]): Promise<readonly PresenceState[]>;
+  /**
+   * The state of each user, in the order asked for. Undefined where that is not known yet: the bus has lost its memory, and not every
+   * instance has written its leases again. Rejects with {@link BusUnavailable}.
+   */
+  read(userIds: readonly string[]): Promise<readonly (PresenceState | undefined)[]>;
   /** Is notified of transitions that no call of `enter` or `settle` was told of. */
   onTransition(listener: (user: PresentUser) => void): void;
 }

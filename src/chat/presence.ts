@@ -53,17 +53,19 @@ export class Presence implements SessionListener {
     });
   }
 
-  /** The presence of each of these users, in their order; of those who are connected here alone while the bus cannot be reached. */
+  /** The presence of each of these users, in their order. Whom the bus cannot tell of is offline, unless connected here. */
   async of(users: readonly User[]): Promise<readonly PresenceValue[]> {
-    return (await this.#read(users)) ?? users.map((user) => toPresence(user, this.#stateHere(user.id)));
+    const states = await this.#read(users);
+    return users.map((user, index) => states[index] ?? toPresence(user, this.#stateHere(user.id)));
   }
 
-  /** The presence of each of these users, in their order, or, while the bus cannot be reached, of those who are connected here. */
+  /** The presence of each of these users, in their order. Whom the bus cannot tell of is left out, unless connected here. */
   async known(users: readonly User[]): Promise<KnownPresences> {
-    const presences = await this.#read(users);
-    if (presences) return { presences, isComplete: true };
-    const here = users.filter(({ id }) => this.#here.has(id));
-    return { presences: here.map((user) => toPresence(user, this.#stateHere(user.id))), isComplete: false };
+    const states = await this.#read(users);
+    const presences = users.flatMap(
+      (user, index) => states[index] ?? (this.#here.has(user.id) ? toPresence(user, this.#stateHere(user.id)) : []),
+    );
+    return { presences, isComplete: users.every((_, index) => states[index]) };
   }
 
   /**
@@ -103,9 +105,13 @@ export class Presence implements SessionListener {
     this.#graceTimers.clear();
   }
 
-  async #read(users: readonly User[]): Promise<readonly PresenceValue[] | undefined> {
-    const states = await whereReachable(this.#bus.presence.read(users.map((user) => user.id)), undefined);
-    return states && users.map((user, index) => toPresence(user, states[index]));
+  /** Empty where the bus cannot be reached; undefined where it cannot tell of a user yet. */
+  async #read(users: readonly User[]): Promise<readonly (PresenceValue | undefined)[]> {
+    const states = await whereReachable(this.#bus.presence.read(users.map((user) => user.id)), []);
+    return states.map((state, index) => {
+      const user = users[index];
+      return user && state && toPresence(user, state);
+    });
   }
 
   #stateHere(userId: string): PresenceState {
@@ -182,7 +188,7 @@ export class Presence implements SessionListener {
   }
 
   async #readOne(user: User): Promise<PresenceValue | undefined> {
-    return (await this.#read([user]))?.[0];
+    return (await this.#read([user]))[0];
   }
 
   /** What cannot be read is not guessed: the user may be with another instance. Resolves to what was told. */
@@ -208,6 +214,6 @@ export class Presence implements SessionListener {
   }
 }
 
-function toPresence({ id, name }: User, state: PresenceState | undefined): PresenceValue {
-  return { user: { id, name }, online: state?.online ?? false, lastSeenAt: state?.lastSeenAt ?? null };
+function toPresence({ id, name }: User, { online, lastSeenAt }: PresenceState): PresenceValue {
+  return { user: { id, name }, online, lastSeenAt: lastSeenAt ?? null };
 }

@@ -31,7 +31,7 @@ async function expectApart(buses: readonly TestBus[]): Promise<void> {
     expect(logged).toEqual([10 * n, 10 * n + 1, 10 * n + 3]);
     expect(await bus.state.get("key")).toBe(n);
     const users = await bus.presence.read(buses.map((_, other) => `user ${other}`));
-    expect(users.map(({ online }) => online)).toEqual(buses.map((_, other) => other === n));
+    expect(users.map((state) => state?.online)).toEqual(buses.map((_, other) => other === n));
   }
 }
 

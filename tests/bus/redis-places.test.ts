@@ -126,7 +126,7 @@ describe("a cluster", () => {
     }
     const users = topics.map((id) => ({ id, name: id }));
     for (const user of users) expect(await one.presence.enter(user, "lease")).toBe(true);
-    expect((await other.presence.read(topics)).every(({ online }) => online)).toBe(true);
+    expect((await other.presence.read(topics)).every((state) => state?.online)).toBe(true);
     for (const key of topics) {
       await one.state.set(key, key, 60_000);
       await one.fenced.put(key, "me", key, 60_000, 60_000);

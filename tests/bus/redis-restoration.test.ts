@@ -126,7 +126,7 @@ function restorations(server: RedisServer) {
       },
       { deadAfterMs: 1000, minMs: 0 },
     );
-    return { restoration, isRestored: () => restoration.isRestored, looks: () => looks };
+    return { restoration, isRestored: () => restoration.isRestored, looks: () => looks, key: keys.restoration };
   };
 }
 
@@ -184,4 +184,29 @@ test("another loss ends the wait for what was before it", async () => {
   await restoration.restored();
   expect(restoration.restoredEpochs).toContain("second");
   restoration.close();
+});
+
+test("an instance learns whether others have waited for it", async () => {
+  await using server = await startRedis();
+  const open = restorations(server);
+  const [one, two] = [open("one", ["one", "two", "late"]), open("two", ["one", "two", "late"])];
+  const [late, unknown] = [open("late"), open("unknown")];
+  const answers: (readonly [string, boolean])[] = [];
+  const begin = ({ restoration }: typeof one, name: string): Promise<void> => {
+    restoration.begin("epoch", [async (_, isLate) => void answers.push([name, await isLate])]);
+    return restoration.restored();
+  };
+  // The first one has written all that it had before the second one begins.
+  const first = begin(one, "one");
+  await expect.poll(() => server.control.hvals(one.key), PATIENTLY).toContain("done");
+  await Promise.all([first, begin(two, "two")]);
+  await begin(late, "late");
+  await begin(unknown, "unknown");
+  expect(answers).toEqual([
+    ["one", false],
+    ["two", false],
+    ["late", true],
+    ["unknown", true],
+  ]);
+  for (const { restoration } of [one, two, late, unknown]) restoration.close();
 });

@@ -240,7 +240,7 @@ class RedisBus<Event> implements Bus<Event> {
     this.#restoration.begin(epoch, [
       (onProgress) => this.#observers.emptied(onProgress),
       (onProgress) => restoreEvents(this.#restored, shard, onProgress),
-      (onProgress) => this.#heartbeat.emptied(onProgress),
+      (onProgress, isLate) => this.#heartbeat.emptied(onProgress, isLate),
     ]);
   }
 

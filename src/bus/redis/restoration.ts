@@ -41,8 +41,11 @@ interface RestorationParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** Writes again what some part of this instance had, and tells each time that some of it is written. */
-export type Writer = (onProgress: () => void) => Promise<void>;
+/**
+ * Writes again what some part of this instance had, and tells each time that some of it is written. `isLate`: others did not wait for
+ * this instance, and take what it had for lost.
+ */
+export type Writer = (onProgress: () => void, isLate: Promise<boolean>) => Promise<void>;
 
 /** In one process of Redis. */
 interface Round {
@@ -52,6 +55,7 @@ interface Round {
   expected: readonly string[];
   /** Undefined where this instance has nothing to write. */
   own: "writing" | "done" | undefined;
+  readonly isLate: PromiseWithResolvers<boolean>;
   /** How much it has written: what it shows the others. */
   written: number;
   /** It is looked for at least so long. */
@@ -117,7 +121,7 @@ export class Restoration {
     round.expected = [...this.#parts.peers()].filter((peer) => peer !== this.#parts.instanceId);
     round.own = "writing";
     const onProgress = (): void => void round.written++;
-    const working = writers.map((write) => write(onProgress).catch(this.#parts.onError));
+    const working = writers.map((write) => write(onProgress, round.isLate.promise).catch(this.#parts.onError));
     void Promise.all(working).then(() => (round.own = "done"));
   }
 
@@ -127,7 +131,8 @@ export class Restoration {
   }
 
   #open(epoch: string, minMs: number): Round {
-    const round: Round = { epoch, over: Promise.withResolvers(), expected: [], own: undefined, written: 0, minMs };
+    const [over, isLate] = [Promise.withResolvers<void>(), Promise.withResolvers<boolean>()];
+    const round: Round = { epoch, over, expected: [], own: undefined, isLate, written: 0, minMs };
     this.#known.add(epoch);
     this.#rounds.set(epoch, round);
     // What is known of it in this turn goes with the first look.
@@ -145,6 +150,7 @@ export class Restoration {
   #end(round: Round): void {
     if (this.#rounds.get(round.epoch) === round) this.#rounds.delete(round.epoch);
     round.over.resolve();
+    round.isLate.resolve(false);
   }
 
   async #watch(round: Round): Promise<void> {
@@ -152,7 +158,7 @@ export class Restoration {
     let lookedMs = 0;
     for (let waitMs = LOOK_MIN_MS; !this.#isClosed; waitMs = Math.min(2 * waitMs, LOOK_MAX_MS)) {
       const asked = { expected: round.expected, own: round.own };
-      const unfinished = await this.#look(round, signs);
+      const unfinished = await this.#look(round, signs, lookedMs >= round.minMs);
       if (this.#rounds.get(round.epoch) !== round) return;
       // What has begun since the look was sent is asked for by the next one.
       const isAsked = round.expected === asked.expected && round.own === asked.own && round.own !== "writing";
@@ -168,10 +174,15 @@ export class Restoration {
     if (this.isRestored && !this.#isClosed) this.#parts.onRestored();
   }
 
-  /** Resolves to name and state of those that have not finished; undefined where Redis does not answer. */
+  /**
+   * Resolves to name and state of those that have not finished; undefined where Redis does not answer.
+   *
+   * @param isLast if all have.
+   */
   async #look(
     round: Round,
     signs: ReadonlyMap<string, Sign>,
+    isLast: boolean,
   ): Promise<readonly (readonly [instance: string, state: string])[] | undefined> {
     const { connection, keys, instanceId, isRefused } = this.#parts;
     if (isRefused()) round.written++;
@@ -180,9 +191,11 @@ export class Restoration {
     const dead = [...signs]
       .filter(([, { silentMs }]) => silentMs >= this.#times.deadAfterMs)
       .map(([instance]) => instance);
-    const args = [epoch, RECORD_TTL_MS, instanceId, state, expected.length, ...expected, ...dead];
+    const args = [epoch, RECORD_TTL_MS, instanceId, state, isLast ? 1 : 0, expected.length, ...expected, ...dead];
     try {
-      const answer = toList(await connection.script(RESTORATION, [keys.restoration], args)).map(String);
+      const [isLate, unfinished] = toList(await connection.script(RESTORATION, [keys.restoration], args));
+      if (own !== undefined) round.isLate.resolve(isLate === 1);
+      const answer = toList(unfinished).map(String);
       return Array.from({ length: answer.length / 2 }, (_, n) => [answer[2 * n] ?? "", answer[2 * n + 1] ?? ""]);
     } catch {
       // Others report it.

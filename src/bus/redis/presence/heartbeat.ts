@@ -42,6 +42,8 @@ export class RedisHeartbeat {
   /** Names that this instance had before. What it sent under them may have been executed after others ended their leases. */
   readonly #formerNames = new Set<string>();
   #isNew = true;
+  /** Settled when it is known whether the others still take this instance's users for online. */
+  #mayReconcile: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   /** On this process's clock: since when the heartbeats of all other instances can arrive. */
@@ -64,9 +66,10 @@ export class RedisHeartbeat {
   }
 
   /** Redis has lost its memory. Resolves when it has this instance's leases of those again whom others know to be online. */
-  async emptied(onProgress: () => void): Promise<void> {
+  async emptied(onProgress: () => void, isLate: Promise<boolean>): Promise<void> {
     const { presence } = this.#parts;
     this.#rename();
+    this.#mayReconcile = isLate.then((late) => void (late && presence.disbelieve()));
     let before = presence.unwritten;
     const look = (): void => {
       if (presence.unwritten < before) onProgress();
@@ -131,6 +134,7 @@ export class RedisHeartbeat {
     const isWatching = performance.now() - this.#watchesSince >= this.#deadAfterMs();
     // In a Cluster users' leases may be reachable although the heartbeats are not.
     const [announced] = await Promise.allSettled([this.#announce(isWatching)]);
+    await this.#mayReconcile;
     await presence.reconcile();
     if (announced.status === "rejected") {
       this.lost();

@@ -1,5 +1,5 @@
 /** Who is online, by the leases of all instances. This file: the leases of this one, and how they are written to Redis. */
-import { boundedEach, boundedWait } from "../../../bounded.ts";
+import { boundedEach } from "../../../bounded.ts";
 import type { PresenceState, PresenceStore, PresentUser } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
@@ -11,9 +11,6 @@ import { Turns } from "./turns.ts";
 
 /** Users whose leases are written at the same time. */
 const AT_ONCE = 64;
-
-/** How long a reader waits for the leases of other instances when Redis has lost them. */
-const READ_PATIENCE_MS = 2000;
 
 /** How long after its end a grace is ended here that nobody has ended. */
 const OVERDUE_MS = 2000;
@@ -132,11 +129,7 @@ export class RedisPresence implements PresenceStore {
     if (!this.#users.has(userId)) await this.#unlist(userId);
   }
 
-  async read(userIds: readonly string[]): Promise<readonly PresenceState[]> {
-    const states = await readPresence(this.#parts, userIds);
-    if (!this.#isQuiet || states.every(({ online }) => online)) return states;
-    // A user whom Redis does not know may be connected to an instance that has not written its leases yet.
-    await boundedWait(READ_PATIENCE_MS, this.#parts.restoration.restored(), undefined);
+  read(userIds: readonly string[]): Promise<readonly (PresenceState | undefined)[]> {
     return readPresence(this.#parts, userIds);
   }
 
@@ -148,6 +141,11 @@ export class RedisPresence implements PresenceStore {
   rename(instanceId: string): void {
     this.#instanceId = instanceId;
     for (const local of this.#users.values()) local.isDirty = true;
+  }
+
+  /** The other instances take the users of this one for offline: that they are online is announced. */
+  disbelieve(): void {
+    for (const local of this.#users.values()) if (local.leases.size > 0) local.isKnown = false;
   }
 
   /** Users whom others know to be online, and of whom Redis lacks a lease. */
