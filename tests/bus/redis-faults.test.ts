@@ -381,4 +381,22 @@ describe("a Redis that dies", () => {
     expect((await Promise.all(results)).filter(({ isDropped }) => isDropped)).toHaveLength(100);
     expect(bus.statistics).toMatchObject({ queued: 0, dropped: 101 });
   });
+
+  test("recovers nothing that waited beside a flood of transient events", async () => {
+    await using server = await startRedis();
+    const dropping: string[] = [];
+    await using bus = await family(server.url)({ onDropping: (topic) => void dropping.push(topic) });
+    const history = await record(bus);
+    server.pause();
+    const flood = numbers(20_000, 1).map((n) => bus.publish("flood", { n, kind: "transient" }));
+    const published = bus.publish("topic", { n: 0 });
+    expect(bus.statistics).toMatchObject({ queued: 10_001, dropped: 0 });
+    server.resume();
+    expect((await published).isDropped).toBe(false);
+    const results = await Promise.all(flood);
+    expect(results[0]).toEqual({ position: undefined, isDropped: false });
+    expect(results.at(-1)).toEqual({ position: undefined, isDropped: true });
+    await expect.poll(() => history.numbers, PATIENTLY).toEqual([0]);
+    expect([dropping, history.missed]).toEqual([[], []]);
+  });
 });

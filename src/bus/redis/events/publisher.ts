@@ -2,7 +2,14 @@
  * Publishing: for each topic a queue, from which one batch at a time goes to Redis. What Redis refuses, or cannot be reached for, is
  * sent again, in its order, for as long as it takes.
  */
-import { DELAY_MIN_MS, EVENT_ID_TTL_MS, LOG_MAX_EVENTS, type BusOptions, type PublishResult } from "../../bus.ts";
+import {
+  DELAY_MIN_MS,
+  EVENT_ID_TTL_MS,
+  LOG_MAX_EVENTS,
+  type BusOptions,
+  type EventKind,
+  type PublishResult,
+} from "../../bus.ts";
 import type { Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisKeys } from "../keys.ts";
@@ -14,7 +21,10 @@ import type { RecentEvents } from "./recent-events.ts";
 
 const PUBLISH = loadScript(import.meta.url, "topic.lua", "publish.lua");
 
-/** Durable events that wait at most. Beyond that a topic's events are dropped, and its listeners recover them from elsewhere. */
+/**
+ * Events of each kind that wait at most. Beyond that a topic's durable events are dropped, and its listeners recover them from elsewhere;
+ * transient ones, which take no place of those, are dropped one by one.
+ */
 const MAX_QUEUED = 10_000;
 
 /** The id of a compacted event is remembered for as long as its publication may be under way. */
@@ -57,7 +67,7 @@ export class RedisPublisher<Event> {
   readonly #sending = new Set<Promise<void>>();
   /** Topics of which an event waits that Redis has refused. */
   readonly #refused = new Set<string>();
-  #count = 0;
+  readonly #counts: Record<EventKind, number> = { durable: 0, transient: 0 };
   #dropped = 0;
   #isClosed = false;
 
@@ -67,7 +77,7 @@ export class RedisPublisher<Event> {
 
   /** Events that wait. */
   get queued(): number {
-    return this.#count;
+    return this.#counts.durable + this.#counts.transient;
   }
 
   /** Durable events that were dropped since the start. */
@@ -79,7 +89,8 @@ export class RedisPublisher<Event> {
   publish(topic: string, event: Event): Promise<PublishResult> {
     const { options, connection } = this.#parts;
     const kind = options.kindOf(event);
-    if (kind === "transient" && !connection.hasCommands) return DROPPED;
+    const isFull = this.#counts[kind] >= MAX_QUEUED;
+    if (kind === "transient" && (isFull || !connection.hasCommands)) return DROPPED;
     const isDurable = kind === "durable";
     const item = outgoing({
       event,
@@ -88,9 +99,9 @@ export class RedisPublisher<Event> {
       compaction: isDurable ? options.compactionOf?.(event) : undefined,
     });
     const queue = this.#queue(topic);
-    if (kind === "durable" && (queue.hasDropped || this.#count >= MAX_QUEUED)) return this.#drop(queue);
+    if (isDurable && (queue.hasDropped || isFull)) return this.#drop(queue);
     queue.items.push(item);
-    this.#count++;
+    this.#counts[kind]++;
     this.#send(queue);
     return item.result.promise;
   }
@@ -154,7 +165,7 @@ export class RedisPublisher<Event> {
       );
       await Promise.all(this.#sending);
       // Only what was dropped is left to be reported.
-      if (this.#count === 0 && this.#sending.size === 0) return;
+      if (this.queued === 0 && this.#sending.size === 0) return;
     }
   }
 
@@ -187,7 +198,7 @@ export class RedisPublisher<Event> {
       outgoing({ event, kind: "durable", id: idOf(event), compaction: compactionOf?.(event), original }),
     );
     queue.items = [...items, ...queue.items];
-    this.#count += items.length;
+    this.#counts.durable += items.length;
     this.#send(queue);
     return items.map(({ result }) => result.promise);
   }
@@ -260,9 +271,11 @@ export class RedisPublisher<Event> {
   }
 
   #remove(queue: Queue<Event>, items: ReadonlySet<Outgoing<Event>>): void {
-    const kept = queue.items.filter((item) => !items.has(item));
-    this.#count -= queue.items.length - kept.length;
-    queue.items = kept;
+    queue.items = queue.items.filter((item) => {
+      const isRemoved = items.has(item);
+      if (isRemoved) this.#counts[item.kind]--;
+      return !isRemoved;
+    });
   }
 
   #noteRefusal(queue: Queue<Event>, error: Error): void {
