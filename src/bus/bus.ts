@@ -319,7 +319,8 @@ export interface FencedState {
 export interface ExpiringSets {
   /** Adds a member, or prolongs it. */
   put(set: string, member: string, value: unknown, ttlMs: number): Promise<void>;
-  remove(set: string, member: string): Promise<void>;
+  /** Resolves to whether it was there. */
+  remove(set: string, member: string): Promise<boolean>;
   /** The values of each set's members, in the order of `sets`. */
   list(sets: readonly string[]): Promise<readonly (readonly unknown[])[]>;
 }

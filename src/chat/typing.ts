@@ -77,7 +77,9 @@ export class Typing implements SessionListener {
     if (identity instanceof Session && identity.ended) throw identity.ended;
     const user = { id: identity.user.id, name: identity.user.name };
     if (isTyping) await this.#start(identity, user, chatId);
-    else await this.stop(chatId, user.id);
+    else if (this.#typists.get(chatId)?.has(user.id)) await this.stop(chatId, user.id);
+    // Over HTTP each request may come to another instance.
+    else if (await this.#forget(chatId, user.id)) await this.#announce(chatId, user);
     return { chatId, user, isTyping };
   }
 
@@ -154,8 +156,9 @@ export class Typing implements SessionListener {
     await this.#publish({ type: "typing.changed", chatId, change, expiresInMs });
   }
 
-  async #forget(chatId: string, userId: string): Promise<void> {
-    await whereReachable(this.#bus.expiringSets.remove(typistsOf(chatId), userId), undefined);
+  /** Resolves to whether the bus knew of it. */
+  async #forget(chatId: string, userId: string): Promise<boolean> {
+    return whereReachable(this.#bus.expiringSets.remove(typistsOf(chatId), userId), false);
   }
 
   #hold(session: Session, typist: Typist): void {

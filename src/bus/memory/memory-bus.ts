@@ -194,7 +194,9 @@ function createMemoryExpiringSets(): ExpiringSets {
     },
     async remove(set, member) {
       const members = sets.get(set);
-      if (members?.delete(member) && members.size === 0) sets.delete(set);
+      if (!members?.delete(member)) return false;
+      if (members.size === 0) sets.delete(set);
+      return true;
     },
     list: async (asked) => asked.map(present),
   };

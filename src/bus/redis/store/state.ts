@@ -46,7 +46,7 @@ export function createRedisExpiringSets(connection: RedisConnection, keys: Redis
     },
     async remove(set, member) {
       const name = keys.expiringSet(set);
-      await connection.run(name, (client) => client.hdel(name, member));
+      return (await connection.run(name, (client) => client.hdel(name, member))) === 1;
     },
     async list(sets) {
       // Sent together, since none of them waits for another's answer.
