@@ -42,8 +42,8 @@ export class RedisHeartbeat {
   /** Names that this instance had before. What it sent under them may have been executed after others ended their leases. */
   readonly #formerNames = new Set<string>();
   #isNew = true;
-  /** Settled when it is known whether the others still take this instance's users for online. */
-  #mayReconcile: Promise<void> | undefined;
+  /** Losses of memory after which it is not known yet whether the others still take this instance's users for online. */
+  #undecided = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   /** On this process's clock: since when the heartbeats of all other instances can arrive. */
@@ -69,13 +69,18 @@ export class RedisHeartbeat {
   async emptied(onProgress: () => void, isLate: Promise<boolean>): Promise<void> {
     const { presence } = this.#parts;
     this.#rename();
-    this.#mayReconcile = isLate.then((late) => void (late && presence.disbelieve()));
+    this.#undecided++;
+    const decided = isLate.then((late) => {
+      if (late) presence.disbelieve();
+      this.#undecided--;
+    });
     let before = presence.unwritten;
     const look = (): void => {
       if (presence.unwritten < before) onProgress();
       before = presence.unwritten;
     };
     const timer = setInterval(look, RETRY_MS).unref();
+    await decided;
     for (;;) {
       await this.#beatOnceMore();
       if (presence.unwritten === 0 || this.#isClosed) break;
@@ -134,8 +139,7 @@ export class RedisHeartbeat {
     const isWatching = performance.now() - this.#watchesSince >= this.#deadAfterMs();
     // In a Cluster users' leases may be reachable although the heartbeats are not.
     const [announced] = await Promise.allSettled([this.#announce(isWatching)]);
-    await this.#mayReconcile;
-    await presence.reconcile();
+    if (this.#undecided === 0) await presence.reconcile();
     if (announced.status === "rejected") {
       this.lost();
       return;
