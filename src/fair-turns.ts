@@ -24,7 +24,7 @@ export class FairTurns {
 
   get #hasTime(): boolean {
     const beganAt = this.#beganAt ?? this.#begin();
-    return this.#users.isEmpty && performance.now() - beganAt < SLICE_MS;
+    return this.#users.size === 0 && performance.now() - beganAt < SLICE_MS;
   }
 
   #begin(): number {
@@ -34,12 +34,12 @@ export class FairTurns {
 
   async #nextTurn(): Promise<void> {
     this.#beganAt = undefined;
-    if (this.#users.isEmpty) return;
+    if (this.#users.size === 0) return;
     const beganAt = this.#begin();
     do {
       this.#users.next();
       await microtasksDone();
-    } while (!this.#users.isEmpty && performance.now() - beganAt < SLICE_MS);
+    } while (this.#users.size > 0 && performance.now() - beganAt < SLICE_MS);
   }
 }
 

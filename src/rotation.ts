@@ -3,8 +3,9 @@ export class Rotation {
   /** By caller, in the order in which they have their turns. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
-  get isEmpty(): boolean {
-    return this.#waiting.size === 0;
+  /** How many callers wait. */
+  get size(): number {
+    return this.#waiting.size;
   }
 
   /** Resolves in one of the caller's turns. @param isFirst before the caller's other waiters. */

@@ -11,7 +11,7 @@ export class ReadingTurns {
 
   /** Resolves when it is the turn of one of this caller's documents. */
   async begin(caller: string): Promise<void> {
-    if (this.#spentMs < TURN_MS && this.#callers.isEmpty) return;
+    if (this.#spentMs < TURN_MS && this.#callers.size === 0) return;
     this.#schedule();
     await this.#callers.wait(caller);
   }
@@ -33,6 +33,6 @@ export class ReadingTurns {
     this.#isScheduled = false;
     this.#spentMs = 0;
     this.#callers.next();
-    if (!this.#callers.isEmpty) this.#schedule();
+    if (this.#callers.size > 0) this.#schedule();
   }
 }
