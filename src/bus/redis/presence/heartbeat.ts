@@ -70,17 +70,14 @@ export class RedisHeartbeat {
     const { presence } = this.#parts;
     this.#rename();
     this.#undecided++;
-    const decided = isLate.then((late) => {
-      if (late) presence.disbelieve();
-      this.#undecided--;
-    });
     let before = presence.unwritten;
     const look = (): void => {
       if (presence.unwritten < before) onProgress();
       before = presence.unwritten;
     };
     const timer = setInterval(look, RETRY_MS).unref();
-    await decided;
+    if (await isLate) presence.disbelieve();
+    this.#undecided--;
     for (;;) {
       await this.#beatOnceMore();
       if (presence.unwritten === 0 || this.#isClosed) break;
