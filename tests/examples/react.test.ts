@@ -172,6 +172,7 @@ async function freezePage({ world, alice, bob }: Scene): Promise<void> {
 /** The network swallows everything for a minute, without an error. */
 async function swallowEverything({ world, alice, bob }: Scene): Promise<void> {
   const both = [alice, bob];
+  await Promise.all(both.map((screen) => screen.liveSoon()));
   world.relay.freeze();
   await send(world, 86, 90);
   await Promise.all(both.map((screen) => screen.page.clock.runFor(NOTICED_MS)));

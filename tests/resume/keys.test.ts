@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
-import { createScene, OF_TEAM, send } from "../support/resume-scene.ts";
+import { createScene, OF_TEAM, send, sendSeen } from "../support/resume-scene.ts";
 import { visit } from "../support/returning-client.ts";
 
 const [alice] = DEMO_USERS;
@@ -33,7 +33,7 @@ describe("a client that comes back", () => {
     await using first = await visit(gateway.wsUrl, alice.token, params);
     await first.followAs(id, OF_TEAM);
     await first.drop();
-    await send(writer, ["a1"]);
+    await sendSeen(scene, ["a1"]);
     await using second = await visit(gateway.wsUrl, alice.token, params);
     const after = await second.followAs(id, OF_TEAM);
     await send(writer, ["a2"]);

@@ -4,7 +4,7 @@ import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { PresenceChangedDocument } from "../support/generated/graphql.ts";
 import type { TestClient } from "../support/client.ts";
 import { createTestBus } from "../support/bus.ts";
-import { createScene, OF_TEAM, send, sendAtOnce } from "../support/resume-scene.ts";
+import { createScene, OF_TEAM, send, sendSeen, sendAtOnce } from "../support/resume-scene.ts";
 import { tell } from "../support/events.ts";
 import { MESSAGES, operationId, visit, type Visit } from "../support/returning-client.ts";
 import { startRelay } from "../support/relay.ts";
@@ -102,7 +102,7 @@ describe("nothing is resumed", () => {
       await first.settled();
       await first.drop();
     } else await leaveForGood(first, writer, end === "a normal close" ? 1000 : undefined);
-    await send(writer, ["a1"]);
+    await sendSeen(scene, ["a1"]);
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
     await send(writer, ["a2"]);
@@ -121,7 +121,7 @@ describe("nothing is resumed", () => {
     await using first = await visit(gateway.wsUrl, alice.token);
     await first.follow("1", OF_TEAM);
     await first.drop();
-    await send(writer, ["a1"]);
+    await sendSeen(scene, ["a1"]);
     await using second = await visit(gateway.wsUrl, token);
     const after = await second.follow(id, operation);
     await send(writer, ["a2"]);

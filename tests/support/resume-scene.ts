@@ -1,4 +1,5 @@
 /** One gateway, and a writer on it whose connection nothing happens to. */
+import { once } from "node:events";
 import type { Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
@@ -6,7 +7,7 @@ import { connect, type TestClient } from "./client.ts";
 import { EVENTS_SECRET } from "./events.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
 import { SendMessageDocument } from "./generated/graphql.ts";
-import { MESSAGES } from "./returning-client.ts";
+import { MESSAGES, visit } from "./returning-client.ts";
 
 const [, bob] = DEMO_USERS;
 const { team } = DEMO_CHATS;
@@ -16,6 +17,20 @@ export const OF_TEAM = { query: MESSAGES, variables: { chatId: team } };
 
 export async function send(client: TestClient, contents: readonly string[], chatId: string = team): Promise<void> {
   for (const content of contents) await client.run(SendMessageDocument, { chatId, content });
+}
+
+/**
+ * The same. Resolves when the gateway has delivered them: a subscription that begins sooner, on a busy machine with Redis, may receive what was
+ * sent just before.
+ */
+export async function sendSeen({ gateway, writer }: Scene, contents: readonly string[]): Promise<void> {
+  await using witness = await visit(gateway.wsUrl, bob.token, { connectionParams: { streamStates: true } });
+  const { socket } = witness.socket;
+  const seen = witness.socket.start(OF_TEAM);
+  const isLive = (): boolean => witness.socket.messages.some((message) => message.includes('"state":"live"'));
+  while (!isLive()) await once(socket, "message");
+  await send(writer, contents);
+  for (let count = 0; count < contents.length; count++) await seen.next();
 }
 
 /** As many at a time as a connection may have under way. */
