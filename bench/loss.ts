@@ -15,7 +15,15 @@ import { startRelay } from "../tests/support/relay.ts";
 
 const RATE = 250;
 const HEARERS = 4;
-const QUIET_MS = 3000;
+
+/** So long nothing has come where nothing more is expected. */
+const QUIET_MS = 20_000;
+
+/** Between two looks at what has come. */
+const LOOK_MS = 100;
+
+/** After everything has come: what comes twice may come later. */
+const AFTERWARDS_MS = 3000;
 
 interface Outcome {
   readonly sent: number;
@@ -39,9 +47,10 @@ async function measure(peer: Peer, loss: Loss, seconds: number): Promise<Outcome
   );
   await listening(hearers, senders);
   const memory = stage.servers[1]?.residentKiB() ?? 0;
-  const faults = loss.befall({ relay, stage, hearers } satisfies Place, seconds * 1000);
+  const keep = (started: AsyncDisposable): void => void opening.use(started);
+  const faults = loss.befall({ relay, stage, hearers, keep } satisfies Place, seconds * 1000);
   await Promise.all([talk(senders, seconds * 1000), faults]);
-  await comeToRest(hearers);
+  await comeToRest(senders, hearers);
   return judge(senders, hearers, grown(stage, memory));
 }
 
@@ -68,17 +77,30 @@ async function talk(senders: readonly Sender[], durationMs: number): Promise<voi
   }
 }
 
-async function comeToRest(hearers: readonly Hearer[]): Promise<void> {
-  for (let before = -1, now = 0; now !== before;) {
-    before = now;
-    await delay(QUIET_MS);
-    now = hearers.reduce((sum, { heard }) => sum + heard.length, 0);
+/** Resolves when everybody has heard everything, or nothing has come for long. */
+async function comeToRest(senders: readonly Sender[], hearers: readonly Hearer[]): Promise<void> {
+  const heard = (): number => hearers.reduce((sum, hearer) => sum + hearer.heard.length, 0);
+  for (let before = heard(), since = performance.now(); lostBy(senders, hearers) > 0;) {
+    await delay(LOOK_MS);
+    const now = heard();
+    if (now !== before) [before, since] = [now, performance.now()];
+    else if (performance.now() - since > QUIET_MS) return;
   }
+  await delay(AFTERWARDS_MS);
+}
+
+function lostBy(senders: readonly Sender[], hearers: readonly Hearer[]): number {
+  const said = new Set(senders.flatMap((sender) => sender.said));
+  return hearers.reduce((sum, { heard }) => {
+    const ids = new Set(heard.map(({ id }) => id));
+    return sum + [...said].filter((id) => !ids.has(id)).length;
+  }, 0);
 }
 
 function judge(senders: readonly Sender[], hearers: readonly Hearer[], note: string): Outcome {
   const said = new Set(senders.flatMap((sender) => sender.said));
-  let [lost, twice, again] = [0, 0, 0];
+  const lost = lostBy(senders, hearers);
+  let [twice, again] = [0, 0];
   for (const { heard } of hearers) {
     const seen = new Map<string, number>();
     for (const { id, connection } of heard) {
@@ -87,14 +109,14 @@ function judge(senders: readonly Sender[], hearers: readonly Hearer[], note: str
       else if (earlier !== undefined) again++;
       seen.set(id, connection);
     }
-    for (const id of said) if (!seen.has(id)) lost++;
   }
   return { sent: said.size, expected: said.size * hearers.length, lost, twice, again, note };
 }
 
 function grown({ servers }: Stage, before: number): string {
   try {
-    return `+${Math.round(((servers[1]?.residentKiB() ?? 0) - before) / 1024)} MiB`;
+    const mebibytes = Math.round(((servers[1]?.residentKiB() ?? 0) - before) / 1024);
+    return `${mebibytes < 0 ? "−" : "+"}${Math.abs(mebibytes)} MiB`;
   } catch {
     return "the server ended";
   }

@@ -24,6 +24,7 @@ class Returning {
   readonly #port: number;
   readonly #user: number;
   readonly #buffer: Buffer;
+  readonly #subscription = protocol.listen("all");
   #client: Client | undefined;
   /** Resolves to when the message came, by the process's clock. */
   readonly caughtUp = Promise.withResolvers<number>();
@@ -45,7 +46,7 @@ class Returning {
     });
     this.#client = client;
     await client.ready;
-    client.send(protocol.listen("all"));
+    client.send(this.#subscription);
   }
 
   cut(): void {

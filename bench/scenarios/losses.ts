@@ -10,6 +10,8 @@ export interface Place {
   readonly relay: Relay;
   readonly stage: Stage;
   readonly hearers: readonly Hearer[];
+  /** Disposes of it when everything has come. */
+  readonly keep: (started: AsyncDisposable) => void;
 }
 
 export interface Loss {
@@ -40,13 +42,12 @@ export const LOSSES: readonly Loss[] = [
   },
   {
     name: "Redis killed, back empty after 1 s",
-    async befall({ stage: { redis } }, ms) {
+    async befall({ stage: { redis }, keep }, ms) {
       await delay(ms / 3);
       const port = redis?.port ?? 0;
       await redis?.[Symbol.asyncDispose]();
       await delay(1000);
-      await using _ = await startRedis(port);
-      await delay(ms);
+      keep(await startRedis(port));
     },
   },
   {
