@@ -22,11 +22,13 @@ export interface TakenPosition {
   readonly owner: Owner;
   /** The position of the client when it was last here, if it was. */
   readonly found: StreamPosition | undefined;
+  /** Where the client is from now on: that one, or where it begins anew. */
+  readonly position: StreamPosition | undefined;
   /** There was a position, and its time is over. */
   readonly isExpired: boolean;
 }
 
-/** Whoever has asked for a subscription. */
+/** The client that subscribes. */
 export interface Asker {
   /** It wants no more of it, and has said so. */
   readonly isCompleted: boolean;
@@ -91,7 +93,7 @@ export class ResumePoint {
     const taken = await this.#positions.take(this.#key, newOwnerId(), initial, isWanted);
     this.#owner = taken.owner;
     this.#since = undefined;
-    this.#confirmed = taken.found ?? (taken.isExpired ? undefined : initial);
+    this.#confirmed = taken.position;
     if (this.#isUnwanted) this.forget();
     return taken;
   }
@@ -110,7 +112,7 @@ export class ResumePoint {
     this.#confirm(false);
   }
 
-  /** The subscription does not come about, and its client is told: what is remembered stays as it is. */
+  /** The subscription has failed, and its client is notified: what is remembered stays as it is. */
   fail(): void {
     this.#hasFailed = true;
   }

@@ -147,7 +147,7 @@ export class ResumePoints implements Positions {
     // Until the client confirms something it is remembered here alone, should the bus lose its memory.
     if (position) this.#remembered.set(key, { owner, position }, { ttl: this.#openMs });
     else this.#remembered.delete(key);
-    return { owner, found, isExpired };
+    return { owner, found, position, isExpired };
   }
 
   async #takeOver(

@@ -9,7 +9,7 @@ import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument } from "../support/generated/graphql.ts";
-import { createSlowBus } from "../support/held-bus.ts";
+import { createForgetfulBus, createSlowBus } from "../support/held-bus.ts";
 import { MESSAGES, operationId, visit } from "../support/returning-client.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -41,17 +41,8 @@ test("a subscription that was completed while it was opened is not continued, th
 test("what arrives while other chats are entered is not lost with the connection", async () => {
   await using backplane = createSeasonedBackplane();
   const slowBus = createSlowBus(backplane.busOf(), chatTopic(shop));
-  const hold = Promise.withResolvers<void>();
-  const taken = Promise.withResolvers<void>();
-  const { fenced } = slowBus.bus;
-  const take: typeof fenced.take = async (...parameters) => {
-    const value = await fenced.take(...parameters);
-    taken.resolve();
-    await hold.promise;
-    return value;
-  };
-  const bus = { ...slowBus.bus, fenced: { ...fenced, take } };
-  await using slow = await startGateway({}, { bus });
+  const heldBus = createForgetfulBus(slowBus.bus, false);
+  await using slow = await startGateway({}, { bus: heldBus.bus });
   await using other = await startGateway({ HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
   await using writer = connect(other.wsUrl, bob.token);
   await using first = await visit(slow.wsUrl, alice.token);
@@ -59,9 +50,9 @@ test("what arrives while other chats are entered is not lost with the connection
   await slowBus.asked();
   await send(writer, team, "a1");
   slowBus.letBegin();
-  await taken.promise;
+  await heldBus.asked();
   await first.drop();
-  hold.resolve();
+  heldBus.letBegin();
   await using second = await visit(other.wsUrl, alice.token);
   const received = await second.follow("1");
   await send(writer, team, "a2");
@@ -69,19 +60,40 @@ test("what arrives while other chats are entered is not lost with the connection
   expect(received.all).toEqual(["a1", "a2"]);
 });
 
-test("a client that is lost while a chat is entered receives the chat's messages when it is back", async () => {
-  await using backplane = createSeasonedBackplane();
+/**
+ * Alice follows all her chats, and is added to a new one that her gateway does not enter before it is let. Its first message, `b1`, has been
+ * sent.
+ */
+async function enterChat() {
+  await using starting = new AsyncDisposableStack();
   const chatId = "a-new-chat";
+  const backplane = starting.use(createSeasonedBackplane());
   const slowBus = createSlowBus(backplane.busOf(), chatTopic(chatId));
-  await using slow = await startGateway({ EVENTS_SECRET }, { bus: slowBus.bus });
-  await using other = await startGateway({ EVENTS_SECRET, HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
-  await using writer = connect(other.wsUrl, bob.token);
-  await using first = await visit(slow.wsUrl, alice.token);
-  const before = await first.follow("1");
+  const slow = starting.use(await startGateway({ EVENTS_SECRET }, { bus: slowBus.bus }));
+  const environment = { EVENTS_SECRET, HTTP_API_URL: slow.api.url };
+  const other = starting.use(await startGateway(environment, { bus: backplane.busOf() }));
+  const writer = starting.use(connect(other.wsUrl, bob.token));
+  const client = starting.use(await visit(slow.wsUrl, alice.token));
+  const received = await client.follow("1");
   slow.api.data.createChat({ id: chatId, participants: [alice.id, bob.id] });
   await tell(other, { type: "chat.created", data: { chat: chatOf(chatId, [alice, bob]) } });
   await slowBus.asked();
   await send(writer, chatId, "b1");
+  const running = starting.move();
+  return {
+    chatId,
+    slowBus,
+    other,
+    writer,
+    client,
+    received,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+test("a client that is lost while a chat is entered receives the chat's messages when it is back", async () => {
+  await using scene = await enterChat();
+  const { other, writer, client: first, received: before } = scene;
   await send(writer, team, "a1");
   await before.has("a1");
   await first.confirmed();
@@ -94,18 +106,8 @@ test("a client that is lost while a chat is entered receives the chat's messages
 });
 
 test("a second subscription that is opened while a chat is entered doubles nothing for the first", async () => {
-  await using backplane = createSeasonedBackplane();
-  const chatId = "a-new-chat";
-  const slowBus = createSlowBus(backplane.busOf(), chatTopic(chatId));
-  await using slow = await startGateway({ EVENTS_SECRET }, { bus: slowBus.bus });
-  await using other = await startGateway({ EVENTS_SECRET, HTTP_API_URL: slow.api.url }, { bus: backplane.busOf() });
-  await using writer = connect(other.wsUrl, bob.token);
-  await using client = await visit(slow.wsUrl, alice.token);
-  const first = await client.follow("1");
-  slow.api.data.createChat({ id: chatId, participants: [alice.id, bob.id] });
-  await tell(other, { type: "chat.created", data: { chat: chatOf(chatId, [alice, bob]) } });
-  await slowBus.asked();
-  await send(writer, chatId, "b1");
+  await using scene = await enterChat();
+  const { chatId, slowBus, writer, client, received: first } = scene;
   client.socket.start({ query: MESSAGES }, operationId("2"));
   await client.settled();
   await send(writer, chatId, "b2");

@@ -1,6 +1,6 @@
 /** What comes between: other writes, other messages, other members, at the moment when it could do harm. */
 import { expect, test, vi } from "vitest";
-import { BusUnavailable, type Bus } from "../../src/bus/bus.ts";
+import type { Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
@@ -8,7 +8,7 @@ import { chatOf, contentOf } from "../sessions/scene.ts";
 import { follow, page, send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
-import { createSlowBus, type HeldBus } from "../support/held-bus.ts";
+import { createForgetfulBus, createSlowBus, type HeldBus } from "../support/held-bus.ts";
 import { Inbox } from "../support/inbox.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
@@ -193,32 +193,6 @@ test("a client that is gone before its subscription has begun receives what is s
   await received.has("a2");
   expect(received.all).toEqual(["a1", "a2"]);
 });
-
-/** A bus that answers no question for a position until it is let, or with a failure. */
-function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): HeldBus {
-  const hold = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
-  let isHeld = true;
-  hold.promise.then(
-    () => (isHeld = false),
-    () => undefined,
-  );
-  const take: typeof bus.fenced.take = async (...parameters) => {
-    if (isHeld && isFailing) {
-      asked.resolve();
-      throw new BusUnavailable();
-    }
-    const taken = await bus.fenced.take(...parameters);
-    asked.resolve();
-    await hold.promise;
-    return taken;
-  };
-  return {
-    bus: { ...bus, fenced: { ...bus.fenced, take } },
-    asked: () => asked.promise,
-    letBegin: () => hold.resolve(),
-  };
-}
 
 test.each<[what: string, create: (bus: Bus<BusEvent>) => HeldBus]>([
   ["its channel comes about", (bus) => createSlowBus(bus, chatTopic(team))],

@@ -1,5 +1,5 @@
 /** Buses that hold back what a subscription waits for while it is opened. */
-import type { Bus } from "../../src/bus/bus.ts";
+import { BusUnavailable, type Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { Inbox } from "./inbox.ts";
 
@@ -25,6 +25,32 @@ export function createSlowBus(bus: Bus<BusEvent>, slow: string): HeldBus {
     async asked() {
       while ((await topics.next()) !== slow);
     },
+    letBegin: () => hold.resolve(),
+  };
+}
+
+/** A bus that answers no request for a position until it is let, or rejects each until then. The request has been executed meanwhile. */
+export function createForgetfulBus(bus: Bus<BusEvent>, isFailing: boolean): HeldBus {
+  const hold = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  let isHeld = true;
+  hold.promise.then(
+    () => (isHeld = false),
+    () => undefined,
+  );
+  const take: typeof bus.fenced.take = async (...parameters) => {
+    if (isHeld && isFailing) {
+      asked.resolve();
+      throw new BusUnavailable();
+    }
+    const taken = await bus.fenced.take(...parameters);
+    asked.resolve();
+    await hold.promise;
+    return taken;
+  };
+  return {
+    bus: { ...bus, fenced: { ...bus.fenced, take } },
+    asked: () => asked.promise,
     letBegin: () => hold.resolve(),
   };
 }
