@@ -1,6 +1,6 @@
 /** Chats and who takes part in them. */
 import { randomUUID } from "node:crypto";
-import { instant, undoable, type NewChat, type StoredChat, type Undoable } from "./data.ts";
+import { instant, undoable, type Instants, type NewChat, type StoredChat, type Undoable } from "./data.ts";
 import { sql, type Database } from "./database.ts";
 import type { Announce } from "./events.ts";
 import type { Messages } from "./messages.ts";
@@ -10,16 +10,18 @@ import { chatRow, idRow, memberRow } from "./rows.ts";
 export class Chats {
   readonly #database: Database;
   readonly #messages: Messages;
+  readonly #instants: Instants;
   readonly #announce: Announce;
 
-  constructor(database: Database, messages: Messages, announce: Announce) {
+  constructor(database: Database, messages: Messages, instants: Instants, announce: Announce) {
     this.#database = database;
     this.#messages = messages;
+    this.#instants = instants;
     this.#announce = announce;
   }
 
   create({ participants, storeName, id = randomUUID(), createdAt: given }: NewChat): StoredChat {
-    const createdAt = instant(given);
+    const createdAt = given === undefined ? this.#instants.next() : instant(given);
     const storeId = storeName === undefined ? null : randomUUID();
     this.#database.run(
       sql`insert into chats (id, storeId, storeName, createdAt, updatedAt)
@@ -43,7 +45,7 @@ export class Chats {
     this.#database.run(
       sql`update chats set storeId = ${storeId}, storeName = ${storeName ?? null} where id = ${chatId}`,
     );
-    this.#touch(chatId, instant());
+    this.#touch(chatId, this.#instants.next());
     const chat = this.existing(chatId);
     this.#announce({ type: "chat.updated", data: { chat } });
     return chat;
@@ -104,7 +106,7 @@ export class Chats {
   }
 
   /** Answers whether the user was not a member before. */
-  #insertMember(chatId: string, userId: string, joinedAt = instant()): boolean {
+  #insertMember(chatId: string, userId: string, joinedAt = this.#instants.next()): boolean {
     const added = this.#database.run(
       sql`insert into members (chatId, userId) values (${chatId}, ${userId}) on conflict do nothing`,
     );
@@ -115,7 +117,7 @@ export class Chats {
   /** Answers whether the user was a member before. */
   #deleteMember(chatId: string, userId: string): boolean {
     const removed = this.#database.run(sql`delete from members where chatId = ${chatId} and userId = ${userId}`);
-    this.#touch(chatId, instant());
+    this.#touch(chatId, this.#instants.next());
     return removed > 0;
   }
 

@@ -95,7 +95,23 @@ export function undoable(lift: () => void): Undoable {
   return { lift: once, [Symbol.dispose]: once };
 }
 
-/** The one form of all instants, since the database compares them as text; now where nothing is given. */
-export function instant(given?: string): string {
-  return (given === undefined ? new Date() : new Date(given)).toISOString();
+/**
+ * The one form of all instants, since the database compares them as text: with microseconds.
+ *
+ * @param given in any form that `Date` reads. @throws RangeError where it is none.
+ */
+export function instant(given: string): string {
+  const finer = /:\d\d[.,]\d{3}(\d{1,3})/.exec(given)?.[1] ?? "";
+  return `${new Date(given).toISOString().slice(0, -1)}${finer.padEnd(3, "0")}Z`;
+}
+
+/** The present, each time later than before: two messages of one millisecond have an order, on whichever pages they are. */
+export class Instants {
+  #lastMicroseconds = 0;
+
+  next(): string {
+    this.#lastMicroseconds = Math.max(Date.now() * 1000, this.#lastMicroseconds + 1);
+    const milliseconds = new Date(Math.floor(this.#lastMicroseconds / 1000)).toISOString();
+    return instant(`${milliseconds.slice(0, -1)}${String(this.#lastMicroseconds % 1000).padStart(3, "0")}Z`);
+  }
 }

@@ -1,7 +1,8 @@
 /** Messages, and who has read them. */
 import { randomUUID } from "node:crypto";
+import { compareInstants } from "../upstream/instant.ts";
 import type { WireMessage } from "../upstream/wire.ts";
-import { instant, type NewMessage } from "./data.ts";
+import { instant, type Instants, type NewMessage } from "./data.ts";
 import { sql, type Database } from "./database.ts";
 import type { Announce } from "./events.ts";
 import { countRow, messageRow, readRow } from "./rows.ts";
@@ -23,10 +24,12 @@ export interface StoredPage {
 /** The messages of every chat. */
 export class Messages {
   readonly #database: Database;
+  readonly #instants: Instants;
   readonly #announce: Announce;
 
-  constructor(database: Database, announce: Announce) {
+  constructor(database: Database, instants: Instants, announce: Announce) {
     this.#database = database;
+    this.#instants = instants;
     this.#announce = announce;
   }
 
@@ -38,7 +41,7 @@ export class Messages {
 
   #insert(message: NewMessage): WireMessage {
     const { id = randomUUID(), chatId, senderId, content } = message;
-    const createdAt = instant(message.createdAt);
+    const createdAt = message.createdAt === undefined ? this.#instants.next() : instant(message.createdAt);
     this.#database.run(
       sql`insert into messages (id, chatId, senderId, content, createdAt)
           values (${id}, ${chatId}, ${senderId}, ${content}, ${createdAt})`,
@@ -95,7 +98,7 @@ export class Messages {
   }
 
   /** Marks one message as read by one user. Answers with the instant of that user's first read. */
-  markRead(chatId: string, messageId: string, userId: string, readAt = instant()): string {
+  markRead(chatId: string, messageId: string, userId: string, readAt = now()): string {
     const marked = this.#database.run(
       sql`insert or ignore into reads (messageId, userId, readAt) values (${messageId}, ${userId}, ${readAt})`,
     );
@@ -106,7 +109,7 @@ export class Messages {
 
   /** Marks everything that others have written in the chat as read by the user. */
   markChatRead(chatId: string, userId: string): void {
-    const readAt = instant();
+    const readAt = now();
     const marked = this.#database.run(
       sql`insert or ignore into reads (messageId, userId, readAt)
           select id, ${userId}, ${readAt} from messages where chatId = ${chatId} and senderId <> ${userId}`,
@@ -129,6 +132,11 @@ export class Messages {
   }
 }
 
+/** Instants of reading decide no order. */
+function now(): string {
+  return new Date().toISOString();
+}
+
 function byCreation(a: WireMessage, b: WireMessage): number {
-  return Date.parse(a.createdAt) - Date.parse(b.createdAt);
+  return compareInstants(a.createdAt, b.createdAt);
 }

@@ -1,15 +1,19 @@
 /** What comes out of the database, checked. */
 import { z } from "zod";
+import { normaliseInstant } from "../upstream/instant.ts";
 import { wireMessage } from "../upstream/wire.ts";
 
 export const profileRow = z.object({ userId: z.string(), email: z.string(), name: z.string(), role: z.string() });
+
+/** As the API shows it: with microseconds where there are any. */
+const storedInstant = z.string().transform((stored) => normaliseInstant(stored, "full") ?? stored);
 
 export const chatRow = z.object({
   id: z.string(),
   storeId: z.string().nullable(),
   storeName: z.string().nullable(),
-  createdAt: z.string(),
-  updatedAt: z.string(),
+  createdAt: storedInstant,
+  updatedAt: storedInstant,
 });
 
 export const memberRow = z.object({ id: z.string(), name: z.string() });

@@ -1,6 +1,6 @@
 /** The development API's data, synchronous, on one SQLite file. */
 import { Chats } from "./chats.ts";
-import type { Data } from "./data.ts";
+import { Instants, type Data } from "./data.ts";
 import { Database } from "./database.ts";
 import type { Announce } from "./events.ts";
 import { Messages } from "./messages.ts";
@@ -20,8 +20,9 @@ export class Store implements Disposable {
   constructor(file: string, announce: Announce) {
     this.#database = new Database(file);
     this.users = new Users(this.#database, announce);
-    this.messages = new Messages(this.#database, announce);
-    this.chats = new Chats(this.#database, this.messages, announce);
+    const instants = new Instants();
+    this.messages = new Messages(this.#database, instants, announce);
+    this.chats = new Chats(this.#database, this.messages, instants, announce);
   }
 
   /** Runs `work` as one transaction. */

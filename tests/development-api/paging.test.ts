@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { startDevApi, type DevApi } from "../../src/dev/api.ts";
+import { compareInstants } from "../../src/upstream/instant.ts";
 import { wirePage, type WirePage } from "../../src/upstream/wire.ts";
 import { call } from "./client.ts";
 
@@ -102,4 +103,16 @@ test("Dialect and limit can be changed while the API runs", async () => {
   const honoured = await call(api, path);
   expect(wirePage.parse(honoured.body).messages).toHaveLength(2);
   expect(honoured.body).toHaveProperty("lastEvaluatedKey");
+});
+
+test("messages of one moment have an order, on whichever pages they are", async () => {
+  await using api = await startDevApi({ file: ":memory:" });
+  const [alice] = api.users;
+  const { id: chatId } = api.data.createChat({ participants: [alice?.id ?? ""] });
+  const contents = Array.from({ length: 100 }, (_, n) => String(n));
+  for (const content of contents) api.data.addMessage({ chatId, senderId: alice?.id ?? "", content });
+  const pages = await readPages(api, chatId, "limit=7", (page) => DIALECTS[0].next(page) ?? undefined);
+  const messages = pages.flatMap((page) => page.messages);
+  const ordered = messages.toSorted((a, b) => compareInstants(a.createdAt, b.createdAt));
+  expect(ordered.map(({ content }) => content)).toEqual(contents);
 });
