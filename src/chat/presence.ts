@@ -25,6 +25,12 @@ export interface KnownPresences {
   readonly isComplete: boolean;
 }
 
+interface Unpublished {
+  readonly user: User;
+  /** What was told last: nothing more is, where that is still so. */
+  readonly told: boolean | undefined;
+}
+
 type PresenceBus = Pick<Bus<BusEvent>, "presence" | "publish" | "observe">;
 
 export class Presence implements SessionListener {
@@ -36,8 +42,8 @@ export class Presence implements SessionListener {
   readonly #graceTimers = new Map<string, NodeJS.Timeout>();
   /** The sessions of each user that is connected here: all that is known while the bus cannot be reached. */
   readonly #here = new Map<string, number>();
-  /** Users whose change could not be read or published, by id. */
-  readonly #unpublished = new Map<string, User>();
+  /** Users whose change could not be read or published, or looked after, by id. */
+  readonly #unpublished = new Map<string, Unpublished>();
   readonly #pacer = new Pacer(BURST, INTERVAL_MS);
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -148,8 +154,8 @@ export class Presence implements SessionListener {
     if (await this.#bus.presence.settle(user.id)) await this.#announce(user);
   }
 
-  #announceSoon(user: User): void {
-    void this.#logFailure(this.#announce(user));
+  #announceSoon(user: User, told?: boolean): void {
+    void this.#logFailure(this.#announce(user, told));
   }
 
   #announceUnpublished(): void {
@@ -157,12 +163,13 @@ export class Presence implements SessionListener {
     this.#retry = undefined;
     const unpublished = [...this.#unpublished.values()];
     this.#unpublished.clear();
-    for (const user of unpublished) this.#announceSoon(user);
+    for (const { user, told } of unpublished) this.#announceSoon(user, told);
   }
 
   /** At once, or, where the user has come and gone often lately, a little later: what is published is the state of then. */
-  async #announce(user: User): Promise<void> {
-    if (this.#pacer.take(user.id, () => this.#logFailure(this.#announceNow(user)))) await this.#announceNow(user);
+  async #announce(user: User, told?: boolean): Promise<void> {
+    const now = (): Promise<void> => this.#announceNow(user, told);
+    if (this.#pacer.take(user.id, () => this.#logFailure(now()))) await now();
   }
 
   /** Never rejects. */
@@ -174,10 +181,20 @@ export class Presence implements SessionListener {
     }
   }
 
-  async #announceNow(user: User): Promise<void> {
-    let told = await this.#tell(user);
-    // Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true.
-    while (told !== undefined && (await this.#readOne(user))?.online !== told) told = await this.#tell(user);
+  /**
+   * Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true. What cannot be read is
+   * not guessed: the user may be with another instance.
+   *
+   * @param told what was told last, and could not be looked after.
+   */
+  async #announceNow(user: User, told?: boolean): Promise<void> {
+    let last = told;
+    for (;;) {
+      const presence = await this.#readOne(user);
+      if (presence?.online === last && last !== undefined) return;
+      if (!presence || !(await this.#tell(presence))) return this.#tellLater(user, last);
+      last = presence.online;
+    }
   }
 
   async #correct(user: User): Promise<void> {
@@ -191,23 +208,17 @@ export class Presence implements SessionListener {
     return (await this.#read([user]))[0];
   }
 
-  /** What cannot be read is not guessed: the user may be with another instance. Resolves to what was told. */
-  async #tell({ id, name }: User): Promise<boolean | undefined> {
-    const presence = await this.#readOne({ id, name });
-    if (!presence) {
-      this.#tellLater({ id, name });
-      return undefined;
-    }
+  /** Resolves to whether it was published. */
+  async #tell(presence: PresenceValue): Promise<boolean> {
     const event: PresenceChanged = { type: "presence.changed", presence };
     const { isDropped } = await this.#bus.publish(topicOf(event), event);
-    if (isDropped) this.#tellLater({ id, name });
-    else await this.#bus.presence.announced(id, presence.online);
-    return presence.online;
+    if (!isDropped) await this.#bus.presence.announced(presence.user.id, presence.online);
+    return !isDropped;
   }
 
   /** When the bus is back, or after a moment: it may be slow, or refuse, without being disconnected. */
-  #tellLater(user: User): void {
-    this.#unpublished.set(user.id, user);
+  #tellLater({ id, name }: User, told?: boolean): void {
+    this.#unpublished.set(id, { user: { id, name }, told });
     if (this.#isClosed) return;
     const again = (): void => this.#announceUnpublished();
     this.#retry ??= setTimeout(again, RETRY_MS).unref();

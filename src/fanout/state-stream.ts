@@ -59,8 +59,8 @@ export class StateStream<Type extends EventType> extends Stream<Type> {
   joined(): void {}
 
   /**
-   * What the reader does not know, or knows otherwise, comes now. A key that the snapshot does not have counts as unknown. Rejects as the
-   * snapshot does.
+   * What the reader does not know, or knows otherwise, comes now. A key that a complete snapshot does not have counts as unknown. One that an
+   * incomplete one does not have stays as the reader knows it, until it is read again. Rejects as the snapshot does.
    */
   async refresh(): Promise<void> {
     const newer = new Set<string>();
@@ -70,7 +70,7 @@ export class StateStream<Type extends EventType> extends Stream<Type> {
       const { events, isComplete } = await this.#kind.snapshot(this.session, this.chatId);
       if (!isComplete) this.subscribers.refreshLater(this);
       const present = new Map(events.map((event) => [this.#kind.stateOf(event).key, event]));
-      for (const key of this.#known ?? []) {
+      for (const key of (isComplete && this.#known) || []) {
         if (!present.has(key) && !newer.has(key)) (this.#doubtful ??= new Set()).add(key);
       }
       for (const [key, event] of present) if (!newer.has(key)) this.deliver(event);

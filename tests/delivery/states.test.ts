@@ -88,12 +88,15 @@ async function createScene(bus: Bus<BusEvent> = createTestBus()) {
       await stream.open();
       return stream;
     },
-    openPresence: async (snapshot: () => Promise<readonly EventOf<"presence.changed">[]> = NOTHING) => {
+    openPresence: async (
+      snapshot: () => Promise<readonly EventOf<"presence.changed">[]> = NOTHING,
+      isComplete = () => true,
+    ) => {
       const stateOf = (event: EventOf<"presence.changed">) => ({
         key: event.presence.user.id,
         value: event.presence.online,
       });
-      const whole = async () => ({ events: await snapshot(), isComplete: true });
+      const whole = async () => ({ events: await snapshot(), isComplete: isComplete() });
       const stream = new StateStream(fanout, { type: "presence.changed", takes, stateOf, snapshot: whole }, spec);
       await stream.open();
       return stream;
@@ -219,6 +222,23 @@ describe("a refresh", () => {
     await scene.announce(false);
     await scene.announce(true);
     expect(reader.all).toEqual(["online", "(live, new)", "offline", "online"]);
+  });
+
+  test("repeats nothing about a user who could not be asked about for a moment", async () => {
+    await using scene = await createScene();
+    let present = [presence(true)];
+    const stream = await scene.openPresence(
+      async () => present,
+      () => present.length > 0,
+    );
+    const reader = new Reader();
+    stream.pipe(reader);
+    present = [];
+    await stream.refresh();
+    present = [presence(true)];
+    await stream.refresh();
+    await scene.announce(false);
+    expect(reader.all).toEqual(["online", "(live, new)", "offline"]);
   });
 
   test("does not put back what changed while the present was read", async () => {

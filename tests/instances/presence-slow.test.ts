@@ -43,3 +43,44 @@ test("a presence that cannot be read is not guessed, and announced when it can b
   await presence.close();
   await bus.close();
 });
+
+test("what was told, and could not be looked after, is not told again", async () => {
+  const bus: Bus<BusEvent> = createTestBus();
+  const received = new Inbox<BusEvent>();
+  await bus.subscribe(USERS_TOPIC, { receive: received.put });
+  const reads = new Inbox<boolean>();
+  let published = 0;
+  let isAway = false;
+  const presence = new Presence(
+    {
+      async publish(...args) {
+        const result = await bus.publish(...args);
+        isAway = ++published === 1;
+        return result;
+      },
+      observe: (listener) => bus.observe(listener),
+      presence: {
+        ...bus.presence,
+        async read(userIds) {
+          const wasAway = isAway;
+          isAway = false;
+          reads.put(wasAway);
+          if (wasAway) throw new BusUnavailable();
+          return bus.presence.read(userIds);
+        },
+      },
+    },
+    0,
+    pino({ level: "silent" }),
+  );
+  const session = new Session({ token: "t", tokenHash: "h", user: ann }, new Directory());
+  presence.opened(session);
+  expect(await received.next()).toMatchObject({ presence: { online: true } });
+  // Before it was told, right after it, and when that is tried again.
+  expect(await reads.take(3)).toEqual([false, true, false]);
+  presence.closed(session);
+  expect(await received.next()).toMatchObject({ presence: { online: false } });
+  expect(received.all).toHaveLength(2);
+  await presence.close();
+  await bus.close();
+});
