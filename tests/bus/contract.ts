@@ -57,6 +57,20 @@ export function busContract(name: string, create: CreatePair): void {
       }
     });
 
+    test("what a process publishes after it has asked to listen is delivered to it, though listening has not begun", async () => {
+      await using pair = await createPair();
+      for (let n = 0; n < 20; n++) {
+        const topic = `topic ${n}`;
+        const inbox = new Inbox<TestEvent>();
+        // Every other topic has been published on before.
+        if (n % 2 === 0) await pair.one.publish(topic, { n: -1 });
+        const subscribing = pair.one.subscribe(topic, { receive: inbox.put });
+        await Promise.all([subscribing, ...[0, 1, 2].map((m) => pair.one.publish(topic, { n: 10 * n + m }))]);
+        await pair.other.publish(topic, { n: 10 * n + 3 });
+        expect(await inbox.take(4)).toEqual([0, 1, 2, 3].map((m) => ({ n: 10 * n + m })));
+      }
+    });
+
     test("events of a topic reach everybody in one order, with concurrent publishers", async () => {
       await using pair = await createPair();
       const [here, there] = [new Inbox<TestEvent>(), new Inbox<TestEvent>()];

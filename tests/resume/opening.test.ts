@@ -4,7 +4,7 @@ import { chatTopic } from "../../src/chat/events/topics.ts";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { chatOf } from "../sessions/scene.ts";
 import { createSeasonedBackplane } from "../support/backplane.ts";
-import { send } from "../support/chatting.ts";
+import { follow, send } from "../support/chatting.ts";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -14,6 +14,21 @@ import { MESSAGES, operationId, visit } from "../support/returning-client.ts";
 
 const [alice, bob] = DEMO_USERS;
 const { shop, team } = DEMO_CHATS;
+
+test("a message that a client sends right after it has subscribed is part of the subscription", async () => {
+  await using gateway = await startGateway();
+  const { data } = gateway.api;
+  const chats = Array.from({ length: 10 }, () => data.createChat({ participants: [alice.id, bob.id] }).id);
+  await using client = connect(gateway.wsUrl, alice.token);
+  await client.run(ChatsDocument);
+  for (const chatId of chats) {
+    const received = follow(client, { chatId });
+    await send(client, chatId, "first");
+    await send(client, chatId, "second");
+    await received.has("second");
+    expect(received.all).toEqual(["first", "second"]);
+  }
+});
 
 test("a subscription that was completed while it was opened is not continued, though its connection is lost", async () => {
   await using backplane = createSeasonedBackplane();

@@ -99,6 +99,14 @@ export class RedisLog<Event> {
     }
   }
 
+  /** The position of the topic's last event; empty where none is known. Rejects with BusUnavailable. */
+  async last(topic: string): Promise<Position> {
+    const { connection, keys } = this.#parts;
+    const head = keys.head(topic);
+    const [last] = await connection.run(head, (client) => client.hmget(head, "last"));
+    return isPositionText(last) ? last : "";
+  }
+
   async delayAfter(topic: string, after: Position): Promise<number> {
     const { connection, keys } = this.#parts;
     const head = keys.head(topic);

@@ -1,13 +1,20 @@
 /** The topics that this process listens to: each is one channel of Redis, whatever the number of its listeners. */
 import { boundedEach } from "../../../bounded.ts";
-import type { BusOptions, StreamPosition, TopicListener, Unsubscribe } from "../../bus.ts";
+import {
+  whereReachable,
+  type BusOptions,
+  type StreamPosition,
+  type TopicListener,
+  type Unsubscribe,
+} from "../../bus.ts";
 import { CatchUp } from "../../catch-up.ts";
-import { earlier, latest, positionAt, type Position } from "../../position.ts";
+import { earlier, justBefore, latest, positionAt, type Position } from "../../position.ts";
 import type { RedisConnection } from "../connection/connection.ts";
 import type { RedisShard } from "../connection/shard.ts";
 import type { RedisKeys } from "../keys.ts";
 import type { RedisChannels } from "./channels.ts";
 import { Lingering } from "./lingering.ts";
+import type { RedisLogEntry } from "./log.ts";
 import { parseMessage } from "./message.ts";
 import { TopicPast, type PastParts } from "./topic-past.ts";
 import { RedisTopic, type TopicEntry } from "./topic.ts";
@@ -213,29 +220,40 @@ export class RedisTopics<Event> {
   }
 
   async #join(topic: RedisTopic<Event>, base: Position): Promise<void> {
-    const { channels } = this.#parts;
-    const { channel } = topic;
+    const { channels, log } = this.#parts;
+    const { channel, name } = topic;
+    // Asked before anything else: what this process publishes from now on is after it.
+    const asked = this.#present;
+    const last = topic.position === undefined ? whereReachable(log.last(name), undefined) : undefined;
     if (!channels.has(channel)) await channels.listen(channel, (payload) => this.#receive(topic, payload));
     if (!channels.isUp(channel)) return this.#postpone(topic, base);
     const wasSubscribed = topic.isSubscribed;
     await channels.join([channel]);
     topic.isSubscribed = true;
-    if (topic.position === undefined) await this.#begin(topic);
+    if (topic.position === undefined) await this.#begin(topic, asked, await last);
     // What is being read may have been asked for before the channel was subscribed to.
     else if (!wasSubscribed) topic.restartCatchUp();
     await topic.runCatchUp();
     this.#noteRecovery(topic);
   }
 
-  /** Begins to listen with what is published next. */
-  async #begin(topic: RedisTopic<Event>): Promise<void> {
+  /**
+   * Begins to listen with what was published since it was asked for.
+   *
+   * @param asked the present of then. @param last the topic's last event then; undefined where that is not known: what is published next
+   * is the first.
+   */
+  async #begin(topic: RedisTopic<Event>, asked: Position, last: Position | undefined): Promise<void> {
     const { log, options, recent, restoration } = this.#parts;
-    const page = await log.recent(topic.name, this.#present, KNOWN_BEFORE_MS);
+    const page = await log.recent(topic.name, asked, KNOWN_BEFORE_MS);
     restoration.met(page.epoch, false);
+    const first = page.entries.find((entry) => isPublishedAfter(last, entry))?.position;
+    const before = first === undefined ? page.present : justBefore(first);
     for (const { event, position, order } of page.entries) {
-      if (position <= page.present) recent.deliver(topic.name, options.idOf(event), event, order);
+      if (position <= before) recent.deliver(topic.name, options.idOf(event), event, order);
     }
-    topic.begin(page.present, page.epoch);
+    topic.begin(before, page.epoch);
+    if (first !== undefined) topic.startCatchUp();
   }
 
   #receive(topic: RedisTopic<Event>, payload: unknown): void {
@@ -289,4 +307,9 @@ export class RedisTopics<Event> {
     this.#parts.channels.ignore(topic.channel);
     this.#noteRecovery(topic);
   }
+}
+
+/** What was put again after Redis lost its memory is older than it looks. */
+function isPublishedAfter(last: Position | undefined, { position, order }: RedisLogEntry<unknown>): boolean {
+  return last !== undefined && position > last && order === position;
 }
