@@ -15,6 +15,13 @@ local function toText(ms, sequence)
   return string.format('%015.0f-%012.0f', ms, sequence)
 end
 
+-- The first position of that instant.
+local scriptPosition
+local function nowPosition()
+  scriptPosition = scriptPosition or toText(nowMs(), 0)
+  return scriptPosition
+end
+
 local function toNumbers(position)
   local ms, sequence = string.match(position, '^(-?%d+)-(%d+)$')
   return tonumber(ms), tonumber(sequence)
@@ -28,7 +35,7 @@ local function presentAfter(...)
     local position = select(i, ...)
     if position and position > greatest then greatest = position end
   end
-  local position = toText(nowMs(), 0)
+  local position = nowPosition()
   if position > greatest then return position end
   local ms, sequence = toNumbers(greatest)
   return toText(ms, sequence + 1)
@@ -64,15 +71,23 @@ local function publishSharded(channel, message)
   error(answer.err)
 end
 
--- Since when this process of Redis has the log, for a plain server. The first script that notices a new process writes it.
-local function logSince(epochKey, clockKey, info)
-  local id = epochOf(info)
-  local known, since = string.match(redis.call('GET', epochKey) or '', '^(%x+) ([%d-]+)$')
-  if known == id then return since, id end
-  since = presentAfter(redis.call('GET', clockKey))
-  redis.call('SET', clockKey, since)
-  redis.call('SET', epochKey, id .. ' ' .. since)
-  return since, id
+-- The second of a position, as a text.
+local function secondOf(position) return string.sub(position, 1, 12) end
+
+-- For a plain server: its epoch, the position at which that was noticed, and the position of the clock, which may be nil. The first script that
+-- notices a new process of Redis writes that. Whoever moves the clock has looked which process it is: where the clock was moved within this
+-- second nobody looks again, since that takes longer than all else.
+local function plainEpoch(epochKey, clockKey)
+  local record, clock = unpack(redis.call('MGET', epochKey, clockKey))
+  local known, began = string.match(record or '', '^(%x+) ([%d-]+)$')
+  if known and clock and secondOf(clock) == secondOf(nowPosition()) then return known, began, clock end
+  local epoch = epochOf(serverInfo())
+  if known == epoch then return epoch, began, clock end
+  began = presentAfter(clock)
+  -- Where writing is refused nothing is published, and the next script notices it.
+  if redis.pcall('SET', epochKey, epoch .. ' ' .. began).err then return epoch, began, clock end
+  redis.call('SET', clockKey, began)
+  return epoch, began, began
 end
 
 -- This process of Redis, where it is none of those of which ARGV tells from `first` on that they have everything that others had before

@@ -6,5 +6,5 @@
 
 local answer = redis.pcall('EXISTS', ARGV[1])
 if type(answer) == 'table' and string.find(answer.err or '', 'is down', 1, true) then return answer end
-local isSharded = publishSharded(ARGV[1], toText(nowMs(), 0))
+local isSharded = publishSharded(ARGV[1], nowPosition())
 return {epochOf(serverInfo()), isSharded, ''}

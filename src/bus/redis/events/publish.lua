@@ -15,6 +15,12 @@ local isPlain = clockKey ~= headKey
 
 local topic = openTopic(headKey, logKey, compactedKey, clockKey, KEYS[5], headTtl)
 
+local isFirstCompacted = false
+
+-- How often what is too old is dropped, and how much longer keys live than what they have: not every publication has to prolong them.
+local TURN_MS = 10000
+local function turnOf(position) return string.sub(position, 1, 11) end
+
 -- All topics of a plain server share a clock, which advances with each position.
 local function nextPosition()
   local position = presentAfter(ARGV[5], topic.clock, topic.last, topic.since)
@@ -25,9 +31,10 @@ local function nextPosition()
   return position
 end
 
+-- The same without leading zeros.
 local function streamId(position)
-  local ms, sequence = toNumbers(position)
-  return string.format('%.0f-%.0f', ms, sequence)
+  local ms, sequence = string.match(position, '^0*(%d+)-0*(%d+)$')
+  return ms .. '-' .. sequence
 end
 
 local function positionOf(id)
@@ -80,7 +87,9 @@ local function appendCompacted(position, event, original, key, keeps)
   while #ids >= keeps do redis.call('XDEL', compactedKey, table.remove(ids, 1)) end
   ids[#ids + 1] = streamId(position)
   index(key, ids)
-  if redis.call('XLEN', compactedKey) >= maxCount then dropCompacted(redis.call('XRANGE', compactedKey, '-', '+', 'COUNT', 1)) end
+  local count = redis.call('XLEN', compactedKey)
+  if count == 0 then isFirstCompacted = true end
+  if count >= maxCount then dropCompacted(redis.call('XRANGE', compactedKey, '-', '+', 'COUNT', 1)) end
   redis.call('XADD', compactedKey, ids[#ids], 'event', event, 'original', original, 'key', key)
   topic.lastCompacted = position
 end
@@ -115,9 +124,9 @@ local function trimByAge()
   redis.call('XTRIM', logKey, 'MINID', oldest)
 end
 
-local messages, answer, hasLogged, hasDuplicate, hasKept, hasCompacted = {}, {}, false, false, false, false
-
-local hasPast = redis.call('EXISTS', pastKey) == 1
+local messages, answer, hasLogged, hasDuplicate, hasCompacted = {}, {}, false, false, false
+local opened, isFirstKept = topic.last, topic.count == 0
+local hasPast = topic.past and tonumber(topic.past) > nowMs()
 
 for number = 9, #KEYS do
   local first = 5 * (number - 9) + 11
@@ -148,7 +157,6 @@ for number = 9, #KEYS do
       local origin = original == '' and '' or ',"original":"' .. original .. '"'
       if key == '' then
         append(position, event, original)
-        hasKept = true
       else
         appendCompacted(position, event, original, key, keeps)
         hasCompacted = true
@@ -176,13 +184,14 @@ elseif hasDuplicate then
 end
 
 if hasLogged or ARGV[7] == '1' then
-  trimByAge()
-  if hasKept or ARGV[7] == '1' then redis.call('PEXPIRE', logKey, maxAge) end
-  if hasCompacted then
-    redis.call('PEXPIRE', compactedKey, maxAge)
-    redis.call('PEXPIRE', indexKey, maxAge)
+  local isDue = topic.isNewEpoch or turnOf(topic.last) ~= turnOf(opened)
+  if isDue then trimByAge() end
+  if isDue or isFirstKept then redis.call('PEXPIRE', logKey, maxAge + TURN_MS) end
+  if hasCompacted and (isDue or isFirstCompacted) then
+    redis.call('PEXPIRE', compactedKey, maxAge + TURN_MS)
+    redis.call('PEXPIRE', indexKey, maxAge + TURN_MS)
   end
-  writeHead(headKey, topic, headTtl)
+  writeHead(headKey, topic, isDue and headTtl or nil)
 end
 
 -- Last: what is refused here is in the log.

@@ -6,10 +6,11 @@
 
 for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[1], 'past', string.format('%.0f', nowMs() + ARGV[1]))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 if ARGV[3] ~= '' then
   local known = redis.call('HMGET', KEYS[1], 'late', 'delay')
   if (known[1] or '') < ARGV[3] then redis.call('HSET', KEYS[1], 'late', ARGV[3]) end
   if tonumber(known[2] or '0') < tonumber(ARGV[4]) then redis.call('HSET', KEYS[1], 'delay', ARGV[4]) end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 1
