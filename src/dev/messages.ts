@@ -1,6 +1,5 @@
 /** Messages, and who has read them. */
 import { randomUUID } from "node:crypto";
-import { compareInstants } from "../upstream/instant.ts";
 import type { WireMessage } from "../upstream/wire.ts";
 import { instant, type Instants, type NewMessage } from "./data.ts";
 import { sql, type Database } from "./database.ts";
@@ -138,5 +137,6 @@ function now(): string {
 }
 
 function byCreation(a: WireMessage, b: WireMessage): number {
-  return compareInstants(a.createdAt, b.createdAt);
+  const [earlier, later] = [a, b].map(({ createdAt }) => instant(createdAt));
+  return earlier === later ? 0 : (earlier ?? "") < (later ?? "") ? -1 : 1;
 }

@@ -3,5 +3,5 @@
 -- KEYS: 1 value, 2 tombstone
 -- ARGV: 1 owner
 
-if readFenced(KEYS[1]).owner == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
+if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
 return 1

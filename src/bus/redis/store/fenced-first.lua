@@ -7,6 +7,7 @@
 local epoch = unknownEpoch(5)
 if epoch then return {-1, epoch} end
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return {0} end
-writeFenced(KEYS[1], ARGV[1], '', ARGV[3], ARGV[2])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'value', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
 return {1}

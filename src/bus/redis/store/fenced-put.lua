@@ -1,27 +1,25 @@
--- Sets fenced values, each where nobody else owns it. Does without the prelude, since each confirmation of a client runs it.
+-- Sets fenced values, each where nobody else owns it.
 --
 -- KEYS: for each value its key, and that of its tombstone
--- ARGV: for each value its text, whose turn is that of now (`fenced.lua`); how many bytes of it are before the value, and how many are the
---   owner's; TTL ms; TTL of the tombstone, ms: where the tombstone was written in that turn it stays as it is
+-- ARGV: for each value its owner, TTL ms, the value, TTL of the tombstone, ms, and the owner's turn: where the owner has written the tombstone in
+--   that turn it stays as it is
 -- Returns for each value 1 where it was set, else 0.
 
 local answer = {}
 for i = 1, #KEYS / 2 do
   local key, first = KEYS[2 * i - 1], 5 * i - 4
-  local text, start = ARGV[first], ARGV[first + 1]
-  local held = redis.call('GET', key)
-  answer[i] = 1
-  if held and string.sub(held, 1, start) == string.sub(text, 1, start) then
-    redis.call('SET', key, text, 'PX', ARGV[first + 3])
+  local known = redis.call('HMGET', key, 'owner', 'turn')
+  if known[1] and known[1] ~= ARGV[first] then
+    answer[i] = 0
   else
-    local owner = string.sub(text, 1, ARGV[first + 2]) .. '\0'
-    if held and string.sub(held, 1, #owner) ~= owner then
-      answer[i] = 0
+    if known[1] and known[2] == ARGV[first + 4] then
+      redis.call('HSET', key, 'value', ARGV[first + 2])
     else
-      local taken = held and string.match(held, '^%Z*', #owner + 1) or ''
-      redis.call('SET', key, owner .. taken .. string.sub(text, #owner + 1), 'PX', ARGV[first + 3])
-      redis.call('SET', KEYS[2 * i], 1, 'PX', ARGV[first + 4])
+      redis.call('HSET', key, 'owner', ARGV[first], 'value', ARGV[first + 2], 'turn', ARGV[first + 4])
+      redis.call('SET', KEYS[2 * i], 1, 'PX', ARGV[first + 3])
     end
+    redis.call('PEXPIRE', key, ARGV[first + 1])
+    answer[i] = 1
   end
 end
 return answer

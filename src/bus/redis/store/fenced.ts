@@ -1,4 +1,4 @@
-/** Values with a fencing token in Redis: each is a text that expires (`fenced.lua`), and a tombstone that outlives it. */
+/** Values with a fencing token in Redis: each is a hash that expires, and a tombstone that outlives it. */
 import { boundedWait } from "../../../bounded.ts";
 import { BusUnavailable, type FencedState, type TakenValue } from "../../bus.ts";
 import type { RedisConnection } from "../connection/connection.ts";
@@ -7,15 +7,15 @@ import type { Restoration } from "../restoration.ts";
 import { loadBareScript, loadScript, toList } from "../script.ts";
 import { parse, wholeMs } from "./state.ts";
 
-const TAKE = loadScript(import.meta.url, "fenced.lua", "fenced-take.lua");
+const TAKE = loadScript(import.meta.url, "fenced-take.lua");
 /** How long it waits for what instances put again. */
 const TAKE_PATIENCE_MS = 500;
 /** What a script answers where the process of Redis is not known to have everything. */
 const NOT_KNOWN = -1;
 const PUT = loadBareScript(import.meta.url, "fenced-put.lua");
-const PUT_FIRST = loadScript(import.meta.url, "fenced.lua", "fenced-first.lua");
-const RESTORE = loadScript(import.meta.url, "fenced.lua", "fenced-restore.lua");
-const DROP = loadScript(import.meta.url, "fenced.lua", "fenced-drop.lua");
+const PUT_FIRST = loadScript(import.meta.url, "fenced-first.lua");
+const RESTORE = loadBareScript(import.meta.url, "fenced-restore.lua");
+const DROP = loadBareScript(import.meta.url, "fenced-drop.lua");
 
 /** How long a value that may wait is collected with others: a command for each would cost Redis and this process several times as much. */
 const COLLECTING_MS = 50;
@@ -80,12 +80,10 @@ export class RedisFencedState implements FencedState {
     tombstoneMs: number,
     mayWait = false,
   ): Promise<boolean> {
-    // Not with each value: it lives longer by the turn in which it is not written again.
+    // Not written with each value, it lives longer by the turn in which it is not.
     const turnMs = Math.ceil(tombstoneMs / TOMBSTONE_TURNS);
     const turn = Math.floor(performance.now() / turnMs);
-    const start = `${owner}\0\0${turn}\0`;
-    const lengths = [start, owner].map((text) => Buffer.byteLength(text));
-    const args = [start + JSON.stringify(value), ...lengths, wholeMs(ttlMs), wholeMs(tombstoneMs + turnMs)];
+    const args = [owner, wholeMs(ttlMs), JSON.stringify(value), wholeMs(tombstoneMs + turnMs), turn];
     const isSet = Promise.withResolvers<boolean>();
     this.#waiting.push({ keys: this.#namesOf(key), args, isSet });
     if (!mayWait) this.#flush();
