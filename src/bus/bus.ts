@@ -18,8 +18,10 @@ export interface TopicListener<Event> {
    * that far. Resolves to the events of that time that can be found elsewhere. They are added to the log where it does not have them,
    * and delivered where they were not; to undefined where they cannot be found. Nothing newer is delivered until the promise is settled. May
    * not reject.
+   *
+   * @param isKnown whether the bus has an event already: it need not be found.
    */
-  recover?(after: Position): Promise<readonly RecoveredEvent<Event>[] | undefined>;
+  recover?(after: Position, isKnown: (event: Event) => boolean): Promise<readonly RecoveredEvent<Event>[] | undefined>;
 }
 
 /** An event that was found outside the log. */

@@ -245,7 +245,7 @@ export class Fanout implements MembershipListener, SubscriberSet {
           receive: (event, position) => {
             if (isChatEvent(event)) this.#onChatEvent(fed, withPosition(event, position), position);
           },
-          recover: (after) => recoverRoom(this.#options, fed, after),
+          recover: (after, isKnown) => recoverRoom(this.#options, fed, after, isKnown),
         }),
       (event) => this.#serve(room, event, undefined),
     );

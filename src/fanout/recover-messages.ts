@@ -2,7 +2,9 @@
 import type { RecoveredEvent } from "../bus/bus.ts";
 import type { Position } from "../bus/position.ts";
 import type { BusEvent } from "../chat/events/registry.ts";
+import type { MessageCreated } from "../chat/events/message-created.ts";
 import type { History } from "../chat/history.ts";
+import type { Message } from "../chat/model.ts";
 import type { Session } from "../chat/session.ts";
 import { onBehalfOf } from "../call-origin.ts";
 import { GatewayError, hasCode } from "../errors.ts";
@@ -25,10 +27,11 @@ export async function recoverRoom(
   { history, replayLimit, log }: RecoveryOptions,
   room: Room,
   after: Position,
+  isKnown: (event: BusEvent) => boolean,
 ): Promise<readonly RecoveredEvent<BusEvent>[] | undefined> {
   try {
     // On nobody's behalf, though somebody's message may have shown that others are missing.
-    return await onBehalfOf(undefined, () => recoverMessages(history, room, after, replayLimit));
+    return await onBehalfOf(undefined, () => recoverMessages(history, room, { after, isKnown, limit: replayLimit }));
   } catch (error) {
     log.warn({ err: error, chatId: room.chatId }, "messages of a chat were missed and cannot be read");
     const lists = [...room.audience.values(), room.direct];
@@ -40,6 +43,13 @@ export async function recoverRoom(
   }
 }
 
+interface Missing {
+  readonly after: Position;
+  /** Need not be read, and does not count. */
+  readonly isKnown: (event: BusEvent) => boolean;
+  readonly limit: number;
+}
+
 /**
  * The messages that may have been published after a position, read with the rights of a listener: each of those is a member, and one
  * whose token has just ended is passed over. The history has no receipts; the messages themselves say whether they were read.
@@ -49,18 +59,16 @@ export async function recoverRoom(
 async function recoverMessages(
   history: Pick<History, "select">,
   room: Room,
-  after: Position,
-  limit: number,
+  { after, isKnown, limit }: Missing,
 ): Promise<readonly RecoveredEvent<BusEvent>[]> {
   const { chatId } = room;
-  const isWanted = isCreatedSince(after);
+  const eventOf = (message: Message): MessageCreated => ({ type: "message.created", chatId, message });
+  const isSince = isCreatedSince(after);
+  const isWanted = (message: Message): boolean => isSince(message) && !isKnown(eventOf(message));
   const messages = await firstAllowed(room.sessions(), (session) =>
     history.select(session, chatId, { isWanted, limit }).then(({ messages: found }) => found),
   );
-  return messages.map((message) => ({
-    event: { type: "message.created", chatId, message },
-    atMs: Date.parse(message.createdAt),
-  }));
+  return messages.map((message) => ({ event: eventOf(message), atMs: Date.parse(message.createdAt) }));
 }
 
 /** Does the work for the first session that may; nothing where there is none. Rejects as the last one that was tried. */

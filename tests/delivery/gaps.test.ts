@@ -112,8 +112,8 @@ async function createScene(answer: () => Promise<readonly Message[]>) {
       return spy;
     },
     /** Events after that second are missing, and the log does not have them. */
-    async recover(second: number) {
-      return listeners.get(chatTopic("chat"))?.recover?.(positionAt(second * 1000, 0));
+    async recover(second: number, isKnown: (event: BusEvent) => boolean = () => false) {
+      return listeners.get(chatTopic("chat"))?.recover?.(positionAt(second * 1000, 0), isKnown);
     },
   };
 }

@@ -4,7 +4,8 @@
 --   compaction key the entries that it has, 8 where events were in the logs of former processes of Redis, 9… for each event the key of its id, or the head where the event is transient
 -- ARGV: 1 id TTL ms, 2 maximum count of each part of the log, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are
 --   after, 6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
---   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10 how many bytes of an id's key are before the id, 11… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
+--   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10 how many bytes of an id's key are before the id,
+--   11 '1' where the events have waited for Redis, or are told of again, 12… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
 --   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay; when it came
 --   about, ms since the epoch, '' where it does not say
 -- Returns for each event its position ('' where it is transient) and whether it is new (1) or a duplicate (0), in a flat list.
@@ -47,14 +48,33 @@ local function trimmedTo(id)
   if position > topic.since then topic.since = position end
 end
 
-local function append(position, event, original)
-  if topic.count >= maxCount then trimmedTo(redis.call('XRANGE', logKey, '-', '+', 'COUNT', 1)[1][1]) end
-  if original == '' then
-    redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event)
-  else
-    redis.call('XADD', logKey, 'MAXLEN', maxCount, streamId(position), 'event', event, 'original', original)
+-- What has waited for Redis comes all at once, while listeners are on their way back: for so long, ms, it pushes nothing out of the log, and nothing
+-- pushes it out, up to that count.
+local BACKLOG_MS, MAX_BACKLOG = 30000, 20000
+
+-- Drops what is too much with one more event. Returns how many events stay.
+local function makeRoom()
+  local excess = topic.count + 1 - maxCount
+  if excess <= 0 then return topic.count end
+  local isBacklog = (excess > 1 or ARGV[11] == '1') and topic.count < MAX_BACKLOG
+  local count = topic.count
+  -- More than one, so that the log gets shorter again.
+  for _, entry in ipairs(redis.call('XRANGE', logKey, '-', '+', 'COUNT', math.min(excess, 3))) do
+    local position = positionOf(entry[1])
+    if isBacklog and toNumbers(position) > nowMs() - BACKLOG_MS then break end
+    if position > topic.since then topic.since = position end
+    count = count - 1
   end
-  topic.count = math.min(topic.count + 1, maxCount)
+  return count
+end
+
+local function append(position, event, original)
+  topic.count = makeRoom() + 1
+  if original == '' then
+    redis.call('XADD', logKey, 'MAXLEN', topic.count, streamId(position), 'event', event)
+  else
+    redis.call('XADD', logKey, 'MAXLEN', topic.count, streamId(position), 'event', event, 'original', original)
+  end
   topic.lastKept = position
 end
 
@@ -129,7 +149,7 @@ local opened, isFirstKept = topic.last, topic.count == 0
 local hasPast = topic.past and tonumber(topic.past) > nowMs()
 
 for number = 9, #KEYS do
-  local first = 5 * (number - 9) + 11
+  local first = 5 * (number - 9) + 12
   local event, original, key, keeps = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 3])
   local idKey = KEYS[number]
   if idKey == headKey then

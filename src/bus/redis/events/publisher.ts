@@ -2,33 +2,18 @@
  * Publishing: for each topic a queue, from which one batch at a time goes to Redis. What Redis refuses, or cannot be reached for, is
  * sent again, in its order, for as long as it takes.
  */
-import {
-  DELAY_MIN_MS,
-  EVENT_ID_TTL_MS,
-  LOG_MAX_EVENTS,
-  type BusOptions,
-  type EventKind,
-  type PublishResult,
-} from "../../bus.ts";
+import type { BusOptions, EventKind, PublishResult } from "../../bus.ts";
 import type { Position } from "../../position.ts";
-import type { RedisConnection } from "../connection/connection.ts";
-import type { RedisKeys } from "../keys.ts";
-import { loadScript, runScript, toList } from "../script.ts";
-import { HEAD_TTL_MS } from "./log.ts";
 import { isPositionText } from "./message.ts";
 import { batchOf, byTime, outgoing, type Outgoing } from "./outgoing.ts";
+import { runPublication, type PublicationParts } from "./publication.ts";
 import type { RecentEvents } from "./recent-events.ts";
-
-const PUBLISH = loadScript(import.meta.url, "topic.lua", "publish.lua");
 
 /**
  * Events of each kind that wait at most. Beyond that a topic's durable events are dropped, and its listeners recover them from elsewhere;
  * transient ones, which take no place of those, are dropped one by one.
  */
 const MAX_QUEUED = 10_000;
-
-/** The id of a compacted event is remembered for as long as its publication may be under way. */
-const COMPACTED_ID_TTL_MS = 60_000;
 
 /** Between attempts, doubled each time, with jitter. */
 const RETRY_MIN_MS = 50;
@@ -39,19 +24,17 @@ interface Queue<Event> {
   readonly topic: string;
   items: Outgoing<Event>[];
   isSending: boolean;
+  /** Redis could not take all of it at once, or is told of events again. */
+  hasWaited: boolean;
   /** Durable events were dropped since the queue was full. */
   hasDropped: boolean;
   retryMs: number;
   retry: NodeJS.Timeout | undefined;
 }
 
-interface PublisherParts<Event> {
+interface PublisherParts<Event> extends PublicationParts<Event> {
   readonly options: Pick<BusOptions<Event>, "compactionOf" | "idOf" | "kindOf" | "logAgeMs" | "timeOf">;
-  readonly connection: RedisConnection;
-  readonly keys: RedisKeys;
   readonly recent: RecentEvents<Event>;
-  /** New positions are after this one, the greatest that this process has met. */
-  readonly floor: () => Position;
   readonly onPosition: (position: Position) => void;
   /** Redis refuses an event, which waits. Called for each refusal. */
   readonly onRefused: (error: unknown) => void;
@@ -172,7 +155,15 @@ export class RedisPublisher<Event> {
   #queue(topic: string): Queue<Event> {
     let queue = this.#queues.get(topic);
     if (!queue) {
-      queue = { topic, items: [], isSending: false, hasDropped: false, retryMs: RETRY_MIN_MS, retry: undefined };
+      queue = {
+        topic,
+        items: [],
+        isSending: false,
+        hasWaited: false,
+        hasDropped: false,
+        retryMs: RETRY_MIN_MS,
+        retry: undefined,
+      };
       this.#queues.set(topic, queue);
     }
     return queue;
@@ -198,6 +189,7 @@ export class RedisPublisher<Event> {
       outgoing({ event, kind: "durable", id: idOf(event), compaction: compactionOf?.(event), original }),
     );
     queue.items = [...items, ...queue.items];
+    queue.hasWaited = true;
     this.#counts.durable += items.length;
     this.#send(queue);
     return items.map(({ result }) => result.promise);
@@ -205,7 +197,11 @@ export class RedisPublisher<Event> {
 
   /** In the next microtask, so that what is published in one turn goes out together. */
   #send(queue: Queue<Event>): void {
-    if (queue.isSending || queue.retry !== undefined || !this.#parts.connection.hasCommands) return;
+    if (queue.isSending) return;
+    if (queue.retry !== undefined || !this.#parts.connection.hasCommands) {
+      queue.hasWaited = true;
+      return;
+    }
     queue.isSending = true;
     const sending = Promise.resolve()
       .then(() => this.#sendAll(queue))
@@ -221,7 +217,7 @@ export class RedisPublisher<Event> {
       if (endsDropping) queue.hasDropped = false;
       let answer: readonly unknown[];
       try {
-        answer = await this.#run(queue.topic, batch, endsDropping);
+        answer = await runPublication(this.#parts, queue.topic, batch, { endsDropping, hasWaited: queue.hasWaited });
       } catch (error) {
         queue.isSending = false;
         queue.hasDropped ||= endsDropping;
@@ -236,29 +232,6 @@ export class RedisPublisher<Event> {
     }
     queue.isSending = false;
     this.#queues.delete(queue.topic);
-  }
-
-  async #run(topic: string, batch: readonly Outgoing<Event>[], endsDropping: boolean): Promise<readonly unknown[]> {
-    const { connection, keys, options, floor } = this.#parts;
-    const head = keys.head(topic);
-    const ids = batch.map(({ kind, id }) => (kind === "durable" ? keys.eventId(topic, id) : head));
-    const others = [keys.compacted(topic), keys.compactedIndex(topic), keys.past(topic)];
-    const names = [head, keys.log(topic), keys.channel(topic), ...keys.clocks(topic), ...others, ...ids];
-    const idStart = Buffer.byteLength(keys.eventId(topic, ""));
-    const limits = [EVENT_ID_TTL_MS, LOG_MAX_EVENTS, Math.ceil(options.logAgeMs), HEAD_TTL_MS];
-    const flags = [floor(), connection.isCluster ? "1" : "0", endsDropping ? "1" : "0"];
-    const events = batch.flatMap(({ event, kind, json, original, compaction }) => [
-      json,
-      original,
-      compaction?.key ?? "",
-      compaction?.keeps ?? 1,
-      (kind === "durable" ? options.timeOf?.(event) : undefined) ?? "",
-    ]);
-    return toList(
-      await connection.execute(head, (client) =>
-        runScript(client, PUBLISH, names, [...limits, ...flags, COMPACTED_ID_TTL_MS, DELAY_MIN_MS, idStart, ...events]),
-      ),
-    );
   }
 
   #accept(topic: string, { event, kind, id, original, result }: Outgoing<Event>, answer: unknown): void {
@@ -291,6 +264,7 @@ export class RedisPublisher<Event> {
 
   /** Transient events are not sent again. */
   #failed(queue: Queue<Event>, batch: readonly Outgoing<Event>[], error: unknown): void {
+    queue.hasWaited = true;
     const transient = new Set(batch.filter(({ kind }) => kind === "transient"));
     this.#remove(queue, transient);
     for (const { result } of transient) result.resolve({ position: undefined, isDropped: true });

@@ -2,8 +2,8 @@
  * The durable events of the last half minute of connection, by topic and id. They suppress duplicates on the way in, and they are
  * published again when Redis has lost its memory.
  */
-import { LOG_MAX_EVENTS, type BusOptions } from "../../bus.ts";
-import type { Position } from "../../position.ts";
+import { LOG_MAX_EVENTS, type BusOptions, type RecoveredEvent } from "../../bus.ts";
+import { parsePosition, type Position } from "../../position.ts";
 import { PastPositions } from "./past-positions.ts";
 
 /** How long an event is kept, in milliseconds in which Redis was connected. Longer than {@link RESTORED_MS} on any other instance. */
@@ -93,8 +93,17 @@ export class RecentEvents<Event> {
     return true;
   }
 
-  wasDelivered(topic: string, id: string): boolean {
-    return this.#topics.get(topic)?.get(id)?.isDelivered === true;
+  has(topic: string, id: string): boolean {
+    return this.#topics.get(topic)?.get(id) !== undefined;
+  }
+
+  /** What was published here and has not come back, oldest first; without events that others replace. */
+  undelivered(topic: string): readonly RecoveredEvent<Event>[] {
+    const events = [...(this.#topics.get(topic)?.kept.values() ?? [])].filter(({ isDelivered }) => !isDelivered);
+    return byPosition(events).map(({ event, position }) => ({
+      event,
+      atMs: this.#options.timeOf?.(event) ?? parsePosition(position).ms,
+    }));
   }
 
   get topics(): Iterable<string> {

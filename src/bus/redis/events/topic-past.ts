@@ -36,43 +36,58 @@ export class TopicPast<Event> {
       if (page.entries.length > 0) this.#parts.gaps.add("log");
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
-    const { found, outcome } = await this.#recover(topic, after, page);
-    // With what was added to the log meanwhile. All that another process of Redis was told is new here, whenever that was.
+    // All that another process of Redis was told is new here, whenever that was.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
+    const settled = await this.#settled(topic, page, from);
+    const { found, outcome } = await this.#recover(topic, after, settled);
+    // With what was added to the log meanwhile.
     const whole = await log.page(topic.name, from);
-    if (whole.epoch !== page.epoch) throw new BusUnavailable();
+    // Another process of Redis again, or so much was published meanwhile that what came first is gone: from the beginning.
+    if (whole.epoch !== page.epoch || whole.since > latest(settled.since, settled.last)) throw new BusUnavailable();
     if (topic.epoch !== whole.epoch) topic.completeTo = latest(topic.completeTo, after);
     topic.epoch = whole.epoch;
     topic.recovered = dropped;
     this.#parts.gaps.add(outcome);
-    const entries = [...entriesOf(topic, page), ...entriesOf(topic, whole)];
+    const entries = [page, settled, whole].flatMap((each) => entriesOf(topic, each));
     // What was read first may have been trimmed since.
     const distinct = new Map([...found, ...entries].map((entry) => [entry.position, entry]));
     return { entries: [...distinct.values()], readTo: latest(seen, latest(whole.last, after)) };
   }
 
+  /** The page when every instance has published again what a former process of Redis had: nothing newer is delivered before. */
+  async #settled(topic: RedisTopic<Event>, page: RedisLogPage<Event>, from: Position): Promise<RedisLogPage<Event>> {
+    const { log, publisher, restoration } = this.#parts;
+    if (page.epoch === topic.epoch) return page;
+    await publisher.drained(topic.name);
+    await restoration.restored();
+    return log.page(topic.name, from);
+  }
+
   /**
-   * The log does not have everything after that position. What the instances remember, and what the listeners find elsewhere, is added
+   * The log does not have everything after that position. What this instance has published, and what the listeners find elsewhere, is added
    * to it. Resolves to what the log had once and has no more, and whether that is all.
    */
   async #recover(
     topic: RedisTopic<Event>,
     after: Position,
-    { epoch, delayMs }: RedisLogPage<Event>,
+    { epoch, delayMs, entries }: RedisLogPage<Event>,
   ): Promise<{ readonly found: readonly TopicEntry<Event>[]; readonly outcome: GapOutcome }> {
-    const { log, publisher, recent, restoration, options } = this.#parts;
+    const { log, publisher, recent, options } = this.#parts;
     const { name } = topic;
     const isOfOtherEpoch = epoch !== topic.epoch;
-    if (isOfOtherEpoch) {
-      await publisher.drained(name);
-      // Nothing newer is delivered before every instance has published again what it had.
-      await restoration.restored();
-    }
+    const logged = new Set(entries.map(({ event }) => options.idOf(event)));
+    const isKnown = (event: Event): boolean => {
+      const id = options.idOf(event);
+      return logged.has(id) || recent.has(name, id);
+    };
+    // Published here, and pushed out of the log before it came back.
+    const own = recent.undelivered(name).filter(({ event }) => !logged.has(options.idOf(event)));
     // What is missing may have come about long before it was published. The instances have told a new process of Redis of that.
     const asked = await topic.askListeners(
       earlier(after, isOfOtherEpoch ? await log.delayAfter(name, after) : delayMs),
+      isKnown,
     );
-    const unseen = asked.found.filter(({ event }) => !recent.wasDelivered(name, options.idOf(event)));
+    const unseen = [...own, ...asked.found.filter(({ event }) => !isKnown(event))];
     // Published again, what was delivered long ago would push newer events out of the log.
     const ids = unseen.map(({ event }) => options.idOf(event));
     const known = isOfOtherEpoch ? await log.positionsOf(name, ids) : [];

@@ -127,9 +127,12 @@ export class RedisTopic<Event> {
     this.position = latest(this.position, position);
   }
 
-  /** Asks the listeners for what the log has lost. `isWhole`: each of them found it. */
-  async askListeners(after: Position): Promise<{ readonly found: RecoveredEvent<Event>[]; readonly isWhole: boolean }> {
-    const asked = [...this.listeners].map(async (listener) => (listener.recover ? listener.recover(after) : []));
+  /** Asks the listeners for what the log has lost, but for what is known. `isWhole`: each of them found it. */
+  async askListeners(
+    after: Position,
+    isKnown: (event: Event) => boolean,
+  ): Promise<{ readonly found: RecoveredEvent<Event>[]; readonly isWhole: boolean }> {
+    const asked = [...this.listeners].map(async (listener) => listener.recover?.(after, isKnown) ?? []);
     const answers = await Promise.allSettled(asked);
     let isWhole = true;
     const found = answers.flatMap((answer) => {

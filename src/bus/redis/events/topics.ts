@@ -82,7 +82,7 @@ export class RedisTopics<Event> {
     // An object of its own, so that the same listener subscribed twice is two subscriptions.
     const entry: TopicListener<Event> = {
       receive: (event, position) => listener.receive(event, position),
-      recover: async (lost) => (listener.recover ? listener.recover(lost) : []),
+      recover: async (after, isKnown) => (listener.recover ? listener.recover(after, isKnown) : []),
     };
     topic.listeners.add(entry);
     if (!topic.isLive) await this.#bringUp(topic);
