@@ -51,8 +51,8 @@ export default defineConfig({
     maxWorkers: 4,
     // Real processes, a real Redis and a browser share the machine. A starved machine is slow, and passes all the same: a timeout is there
     // for what hangs.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: {
       // A test that asserts nothing cannot fail.
       requireAssertions: true,

@@ -1,13 +1,11 @@
 /** What is reported while Redis refuses some of what it is sent, and when it no longer does. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
 import { startRedisCluster } from "../support/redis-cluster.ts";
 import { addUser, asUser, rights, SERVER_COMMANDS } from "../support/redis-rights.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import type { TestEvent } from "./events.ts";
 import { connected, family, numbers, opener, PATIENTLY, record, type TestBus } from "./redis-scene.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 interface Watched {
   readonly bus: TestBus;

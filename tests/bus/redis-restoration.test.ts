@@ -1,6 +1,6 @@
 /** Redis has lost its memory, and some instance takes its time to write again what it had. */
 import { randomUUID } from "node:crypto";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { parsePosition } from "../../src/bus/position.ts";
 import { redisKeys } from "../../src/bus/redis/keys.ts";
 import { Restoration } from "../../src/bus/redis/restoration.ts";
@@ -8,8 +8,6 @@ import { runScript } from "../../src/bus/redis/script.ts";
 import { heardFrom, startRedis, type RedisServer } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import { connected, family, numbers, PATIENTLY, record } from "./redis-scene.ts";
-
-vi.setConfig({ testTimeout: 90_000 });
 
 test("a listener waits for what an instance that is held has to publish again, and has everybody's order", async () => {
   await using server = await startRedis();

@@ -1,12 +1,9 @@
 /** A master that is replaced: its sentinels say by whom, and everybody goes there, with all that was published meanwhile. */
-import { test, vi, type ExpectStatic } from "vitest";
+import { test, type ExpectStatic } from "vitest";
 import type { RedisServer } from "../support/redis.ts";
 import { startSentinels, type Sentinels } from "../support/sentinel.ts";
 import { family, numbers, PATIENTLY, publishSteadily, record, type TestBus } from "./redis-scene.ts";
 
-// Before a master is replaced its sentinels have to be sure that it is gone, and agree on who replaces it; before one that is back
-// follows they wait for ten seconds. The tests wait together.
-vi.setConfig({ testTimeout: 90_000 });
 const MORE_PATIENTLY = { ...PATIENTLY, timeout: 75_000 };
 
 /** Two buses, of which one publishes all the time, and both listen. */

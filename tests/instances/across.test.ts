@@ -1,5 +1,5 @@
 /** Three processes are one gateway: whoever says something is never where it is heard. */
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, ResultErrors } from "../support/client.ts";
 import { tell } from "../support/events.ts";
 import {
@@ -19,9 +19,6 @@ import { gather, nextPresence, nextTyping } from "./scene.ts";
 
 /** No test but that of the limit sends so many. */
 const ALLOWED = 30;
-
-// Whole processes start, and more of them than this machine may have cores.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let instances: Instances;
 

@@ -14,7 +14,7 @@ import { startInstances, type Instances } from "../support/instances.ts";
 import { gather, nextPresence, nextTyping } from "./scene.ts";
 
 // Whole processes start, and more of them than this machine may have cores.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let instances: Instances;
 let history: History;

@@ -1,6 +1,6 @@
 /** Clients that come back too late, or while the position that they come back for cannot be read. */
 import { randomUUID } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
@@ -13,8 +13,6 @@ import { createScene, OF_TEAM, send } from "../support/resume-scene.ts";
 import { openRedisBus } from "./buses.ts";
 import { begin, comeTo, follow, liveStates } from "./following.ts";
 import { answersReady, PATIENTLY } from "./members.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const [alice, bob, carol] = DEMO_USERS;
 

@@ -1,6 +1,6 @@
 /** Events that did not reach the channel, or could not wait any more: whoever listens notices, and gets them from elsewhere. */
 import { pino } from "pino";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Bus, GapOutcome } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
@@ -10,8 +10,6 @@ import { startRedis } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import { openRedisBus } from "./buses.ts";
 import { answersReady, createChat, expectSame, join, PATIENTLY, type Member } from "./members.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 test("an event that is in the log and was not published is noticed by the next one", async () => {
   await using redis = await startRedis();

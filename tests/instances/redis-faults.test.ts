@@ -1,5 +1,5 @@
 /** What befalls Redis while everybody talks: nothing is lost, nothing comes twice, and nobody's socket notices. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { DemoUser } from "../../src/dev/data.ts";
 import { connect } from "../support/client.ts";
 import {
@@ -12,9 +12,6 @@ import {
 import { History, type Listener, type Talker } from "../support/history.ts";
 import { startInstances, type Instances } from "../support/instances.ts";
 import { gather, nextPresence } from "./scene.ts";
-
-// Whole processes start, and more of them than this machine may have cores.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let instances: Instances;
 let history: History;

@@ -1,13 +1,10 @@
 /** Redis is away when the gateways start. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { History } from "../support/history.ts";
 import { startInstances } from "../support/instances.ts";
 import { gather } from "./scene.ts";
-
-// Whole processes start, and more of them than this machine may have cores.
-vi.setConfig({ testTimeout: 60_000 });
 
 test("gateways start without Redis, are not ready, serve, and join when it comes", async () => {
   await using instances = await startInstances({ withoutRedis: true });

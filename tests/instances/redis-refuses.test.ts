@@ -2,7 +2,7 @@
 import { mkdtemp, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { slotOf } from "../../src/bus/redis/connection/slot.ts";
 import { chatTopic } from "../../src/chat/events/topics.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -11,8 +11,6 @@ import { nodeId, startRedisCluster } from "../support/redis-cluster.ts";
 import { addUser, asUser, rights, SERVER_COMMANDS } from "../support/redis-rights.ts";
 import { startRedis, type RedisServer, turn } from "../support/redis.ts";
 import { answersReady, createChat, expectSame, join, PATIENTLY, sayUntil } from "./members.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** How a Redis comes to refuse. Resolves to what makes it accept again. */
 type Fault = (server: RedisServer) => Promise<() => Promise<unknown>>;

@@ -1,7 +1,7 @@
 /** Redis holds still for a moment, under load: connections to it stay open, and several ticks are missed or none. */
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
 import type { BusEvent } from "../../src/chat/events/registry.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -9,8 +9,6 @@ import { MeDocument } from "../support/generated/graphql.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { openRedisBus } from "./buses.ts";
 import { createChat, expectSame, join, PATIENTLY, sayUntil } from "./members.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let server: RedisServer;
 let buses: readonly Bus<BusEvent>[];

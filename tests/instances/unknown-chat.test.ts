@@ -1,13 +1,11 @@
 /** A message of a chat that nobody at the instance that is told of it knows. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { EVENTS_SECRET, tell } from "../support/events.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ChatsDocument, MessageAddedDocument } from "../support/generated/graphql.ts";
 import { startRedis } from "../support/redis.ts";
 import { chatRecord, messageRecord, startSmallApi } from "../support/small-api.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 test("is delivered at another instance once the chat is learnt there", async () => {
   await using redis = await startRedis();

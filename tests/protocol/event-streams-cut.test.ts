@@ -1,7 +1,7 @@
 /** Stock graphql-sse clients on several instances: what they miss while they are cut off, they get, whichever instance they come to. */
 import { createClient } from "graphql-sse";
 import { print } from "graphql";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { startGateway } from "../support/gateway.ts";
 import { MessageAddedDocument, SendMessageDocument } from "../support/generated/graphql.ts";
@@ -11,8 +11,6 @@ import { startRedis } from "../support/redis.ts";
 import { startRelay } from "../support/relay.ts";
 import { overHttp } from "../support/runner.ts";
 import { Transcript } from "../support/transcript.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const [alice, bob, carol] = DEMO_USERS;
 const { team } = DEMO_CHATS;

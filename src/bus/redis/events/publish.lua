@@ -60,9 +60,8 @@ local function makeRoom()
   local count = topic.count
   -- More than one, so that the log gets shorter again.
   for _, entry in ipairs(redis.call('XRANGE', logKey, '-', '+', 'COUNT', math.min(excess, 3))) do
-    local position = positionOf(entry[1])
-    if isBacklog and toNumbers(position) > nowMs() - BACKLOG_MS then break end
-    if position > topic.since then topic.since = position end
+    if isBacklog and tonumber(string.match(entry[1], '^%d+')) > nowMs() - BACKLOG_MS then break end
+    trimmedTo(entry[1])
     count = count - 1
   end
   return count
