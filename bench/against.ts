@@ -58,6 +58,11 @@ async function measureLives(
     return { case: name, peer, round, finding, othersShare: 0 };
   };
   const pairs: Pair[] = [];
+  if (!scenario.once) {
+    // Unmeasured: the one that was prepared first has been idle meanwhile, and is slower in its next window.
+    await here.measure();
+    await there.measure();
+  }
   for (let pair = 0; pair < (scenario.once ? 1 : PAIRS); pair++) {
     if ((round + pair) % 2 === 0) {
       const first = await sampleOf(here, peers[0]);
