@@ -51,6 +51,8 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   for (const node of all) {
     await until(async () => (await clusterInfo(node)).includes(`cluster_known_nodes:${all.length}`));
     await until(async () => (await clusterInfo(node)).includes(`cluster_slots_ok:${SLOTS}`));
+    // A master that has just started does not serve at once, though it knows of all slots.
+    await until(async () => (await clusterInfo(node)).includes("cluster_state:ok"));
   }
   if (replica) await replicate(nodes[0], replica);
   const started = starting.move();

@@ -43,7 +43,7 @@ export class TopicPast<Event> {
     // With what was added to the log meanwhile.
     const whole = await log.page(topic.name, from);
     // Another process of Redis again, or so much was published meanwhile that what came first is gone: from the beginning.
-    if (whole.epoch !== page.epoch || whole.since > latest(settled.since, settled.last)) throw new BusUnavailable();
+    if (whole.epoch !== page.epoch || whole.since > settled.present) throw new BusUnavailable();
     if (topic.epoch !== whole.epoch) topic.completeTo = latest(topic.completeTo, after);
     topic.epoch = whole.epoch;
     topic.recovered = dropped;
