@@ -183,7 +183,9 @@ class RedisBus<Event> implements Bus<Event> {
     await boundedWait(START_PATIENCE_MS, this.#arrived.promise, undefined);
     this.#isStarted = true;
     this.#isRestored = false;
-    if (!this.#connection.isWhole) this.#noteOutage();
+    // An outage that is over by now was nobody's: who observes from now on is not told of it.
+    if (this.#connection.isWhole) this.#observers.restored();
+    else this.#noteOutage();
   }
 
   async publish(topic: string, event: Event): ReturnType<Bus<Event>["publish"]> {
