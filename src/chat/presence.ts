@@ -27,8 +27,8 @@ export interface KnownPresences {
 
 interface Unpublished {
   readonly user: User;
-  /** What was told last: nothing more is, where that is still so. */
-  readonly told: boolean | undefined;
+  /** The state that was announced last: where it is still so, nothing more is announced. */
+  readonly announced: boolean | undefined;
 }
 
 type PresenceBus = Pick<Bus<BusEvent>, "presence" | "publish" | "observe">;
@@ -42,7 +42,7 @@ export class Presence implements SessionListener {
   readonly #graceTimers = new Map<string, NodeJS.Timeout>();
   /** The sessions of each user that is connected here: all that is known while the bus cannot be reached. */
   readonly #here = new Map<string, number>();
-  /** Users whose change could not be read or published, or looked after, by id. */
+  /** Users whose change could not be read, published, or read again afterwards, by id. */
   readonly #unpublished = new Map<string, Unpublished>();
   readonly #pacer = new Pacer(BURST, INTERVAL_MS);
   #retry: NodeJS.Timeout | undefined;
@@ -154,8 +154,8 @@ export class Presence implements SessionListener {
     if (await this.#bus.presence.settle(user.id)) await this.#announce(user);
   }
 
-  #announceSoon(user: User, told?: boolean): void {
-    void this.#logFailure(this.#announce(user, told));
+  #announceSoon(user: User, announced?: boolean): void {
+    void this.#logFailure(this.#announce(user, announced));
   }
 
   #announceUnpublished(): void {
@@ -163,12 +163,12 @@ export class Presence implements SessionListener {
     this.#retry = undefined;
     const unpublished = [...this.#unpublished.values()];
     this.#unpublished.clear();
-    for (const { user, told } of unpublished) this.#announceSoon(user, told);
+    for (const { user, announced } of unpublished) this.#announceSoon(user, announced);
   }
 
   /** At once, or, where the user has come and gone often lately, a little later: what is published is the state of then. */
-  async #announce(user: User, told?: boolean): Promise<void> {
-    const now = (): Promise<void> => this.#announceNow(user, told);
+  async #announce(user: User, announced?: boolean): Promise<void> {
+    const now = (): Promise<void> => this.#announceNow(user, announced);
     if (this.#pacer.take(user.id, () => this.#logFailure(now()))) await now();
   }
 
@@ -182,13 +182,13 @@ export class Presence implements SessionListener {
   }
 
   /**
-   * Told by another instance in between, the contrary would stand before this on the bus: the last word has to be true. What cannot be read is
+   * Announced by another instance in between, the contrary would stand before this on the bus: the last word has to be true. What cannot be read is
    * not guessed: the user may be with another instance.
    *
-   * @param told what was told last, and could not be looked after.
+   * @param announced the state that was announced last, and could not be read again afterwards.
    */
-  async #announceNow(user: User, told?: boolean): Promise<void> {
-    let last = told;
+  async #announceNow(user: User, announced?: boolean): Promise<void> {
+    let last = announced;
     for (;;) {
       const presence = await this.#readOne(user);
       if (presence?.online === last && last !== undefined) return;
@@ -217,8 +217,8 @@ export class Presence implements SessionListener {
   }
 
   /** When the bus is back, or after a moment: it may be slow, or refuse, without being disconnected. */
-  #tellLater({ id, name }: User, told?: boolean): void {
-    this.#unpublished.set(id, { user: { id, name }, told });
+  #tellLater({ id, name }: User, announced?: boolean): void {
+    this.#unpublished.set(id, { user: { id, name }, announced });
     if (this.#isClosed) return;
     const again = (): void => this.#announceUnpublished();
     this.#retry ??= setTimeout(again, RETRY_MS).unref();

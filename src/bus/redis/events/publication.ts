@@ -23,7 +23,7 @@ export interface PublicationParts<Event> {
 interface BatchState {
   /** Events of the topic that came before these were dropped. */
   readonly endsDropping: boolean;
-  /** Redis could not take all of it at once, or is told of events again: others may lack what came before. */
+  /** Events of the queue have waited for Redis, or are published again: other instances may lack what came before. */
   readonly hasWaited: boolean;
 }
 

@@ -5,7 +5,7 @@
 -- ARGV: 1 id TTL ms, 2 maximum count of each part of the log, 3 log's maximum age ms, 4 head TTL ms, 5 floor: a position that the new ones are
 --   after, 6 '1' where channels are sharded, 7 '1' where the log is incomplete from here on backwards: events were dropped,
 --   8 id TTL ms of compacted events, 9 a delay that is noted, ms, 10 how many bytes of an id's key are before the id,
---   11 '1' where the events have waited for Redis, or are told of again, 12… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
+--   11 '1' where the events have waited for Redis, or are published again, 12… for each event its JSON; its original position ('' but for an event that a former process of Redis had;
 --   `t` and its time where it was found elsewhere); its compaction key, '' where it is not compacted; how many events of that key stay; when it came
 --   about, ms since the epoch, '' where it does not say
 -- Returns for each event its position ('' where it is transient) and whether it is new (1) or a duplicate (0), in a flat list.

@@ -24,7 +24,7 @@ interface Queue<Event> {
   readonly topic: string;
   items: Outgoing<Event>[];
   isSending: boolean;
-  /** Redis could not take all of it at once, or is told of events again. */
+  /** Its events have waited for Redis, or are published again. */
   hasWaited: boolean;
   /** Durable events were dropped since the queue was full. */
   hasDropped: boolean;

@@ -36,26 +36,30 @@ export class TopicPast<Event> {
       if (page.entries.length > 0) this.#parts.gaps.add("log");
       return { entries: entriesOf(topic, page), readTo: latest(seen, latest(page.last, after)) };
     }
-    // All that another process of Redis was told is new here, whenever that was.
+    // Whatever is in the log of another process of Redis is new here, whenever it was published.
     const from = page.epoch !== topic.epoch && page.since < after ? page.since : after;
-    const settled = await this.#settled(topic, page, from);
-    const { found, outcome } = await this.#recover(topic, after, settled);
+    const restored = await this.#readRestored(topic, page, from);
+    const { found, outcome } = await this.#recover(topic, after, restored);
     // With what was added to the log meanwhile.
     const whole = await log.page(topic.name, from);
     // Another process of Redis again, or so much was published meanwhile that what came first is gone: from the beginning.
-    if (whole.epoch !== page.epoch || whole.since > settled.present) throw new BusUnavailable();
+    if (whole.epoch !== page.epoch || whole.since > restored.present) throw new BusUnavailable();
     if (topic.epoch !== whole.epoch) topic.completeTo = latest(topic.completeTo, after);
     topic.epoch = whole.epoch;
     topic.recovered = dropped;
     this.#parts.gaps.add(outcome);
-    const entries = [page, settled, whole].flatMap((each) => entriesOf(topic, each));
+    const entries = [page, restored, whole].flatMap((each) => entriesOf(topic, each));
     // What was read first may have been trimmed since.
     const distinct = new Map([...found, ...entries].map((entry) => [entry.position, entry]));
     return { entries: [...distinct.values()], readTo: latest(seen, latest(whole.last, after)) };
   }
 
-  /** The page when every instance has published again what a former process of Redis had: nothing newer is delivered before. */
-  async #settled(topic: RedisTopic<Event>, page: RedisLogPage<Event>, from: Position): Promise<RedisLogPage<Event>> {
+  /** Reads the log once every instance has published again what a former process of Redis had; `page` where there was none. */
+  async #readRestored(
+    topic: RedisTopic<Event>,
+    page: RedisLogPage<Event>,
+    from: Position,
+  ): Promise<RedisLogPage<Event>> {
     const { log, publisher, restoration } = this.#parts;
     if (page.epoch === topic.epoch) return page;
     await publisher.drained(topic.name);
