@@ -9,7 +9,7 @@ export interface SocketOptions {
   readonly onReconnected?: () => void;
   /** Called when the gateway refuses the token (4403): the next one that `token` gives is tried; a page without one asks for a login. */
   readonly onRefused?: () => void;
-  /** Milliseconds without a message after which a ping is sent; half of it later a silent connection is replaced. */
+  /** Milliseconds from a pong to the next ping; a connection is replaced when nothing arrives for half of it while a pong is due. */
   readonly keepAliveMs?: number;
 }
 
@@ -28,6 +28,15 @@ function isRefusal(event: unknown): boolean {
 
 export function connectSocket({ url, token, onReconnected, onRefused, keepAliveMs = 10_000 }: SocketOptions): Client {
   let silence: ReturnType<typeof setTimeout> | undefined;
+  const calm = (): void => {
+    clearTimeout(silence);
+    silence = undefined;
+  };
+  /** Gives the connection up unless it answers in time. */
+  const expectAnswer = (): void => {
+    calm();
+    silence = setTimeout(() => client.terminate(), keepAliveMs / 2);
+  };
   const client = createClient({
     url: url.replace(/^http/, "ws"),
     // A function: called at every connect, so that 4403 (expired, revoked) leads to a connection with the next token.
@@ -43,12 +52,12 @@ export function connectSocket({ url, token, onReconnected, onRefused, keepAliveM
     on: {
       connected: (_socket, _payload, wasRetry) => wasRetry && onReconnected?.(),
       // A network that has gone says nothing: a browser notices after minutes, this after one missing answer.
-      ping: (received) => {
-        if (!received) silence = setTimeout(() => client.terminate(), keepAliveMs / 2);
-      },
-      pong: (received) => received && clearTimeout(silence),
+      ping: (received) => received || expectAnswer(),
+      pong: (received) => received && calm(),
+      // graphql-ws pings again only after a pong: what arrives before it gives it more time.
+      message: () => silence && expectAnswer(),
       closed: (event) => {
-        clearTimeout(silence);
+        calm();
         if (isRefusal(event)) onRefused?.();
       },
     },

@@ -34,7 +34,7 @@ export class Connection {
             url: async () => {
                 // When it is time to connect, and there is a token that the gateway has not refused.
                 for (;;) {
-                    if (this.#failures > 0 && !signal.aborted)
+                    if (this.#failures && !signal.aborted)
                         await this.#pause();
                     try {
                         if (!(await this.#token.next()) && !signal.aborted) {
@@ -60,20 +60,22 @@ export class Connection {
             retryWait: async () => undefined,
             keepAlive: PING_EVERY_MS,
             on: {
-                connected: (socket, payload) => {
-                    clearTimeout(this.#silenceTimer);
-                    clearTimeout(this.#graceTimer);
-                    this.socket = socket;
-                    this.userId = payload?.["userId"];
-                    this.#changed();
-                },
-                message: () => this.socket && clearTimeout(this.#silenceTimer),
-                ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
+                // graphql-ws pings again only after a pong: what arrives before it gives it more time.
+                message: () => this.#silenceTimer && this.#expect(),
+                ping: (received, payload) => (received ? this.#learn(payload) : this.#expect()),
+                pong: (received) => received && this.#expect(0),
                 closed: (event) => {
                     if (event.code === 4403)
                         this.#token.refuse();
                     this.#failures++;
                     this.#lost();
+                },
+                connected: (socket, payload) => {
+                    this.#expect(0);
+                    clearTimeout(this.#graceTimer);
+                    this.socket = socket;
+                    this.userId = payload?.["userId"];
+                    this.#changed();
                 },
             },
         });
@@ -145,14 +147,14 @@ export class Connection {
         }
         this.#update();
     }
-    /** Gives the connection up unless something arrives in time. */
-    #expect(ms) {
+    /** Gives the connection up unless it answers in time. 0: nothing is waited for any more. */
+    #expect(ms = PONG_WITHIN_MS) {
         clearTimeout(this.#silenceTimer);
         // A connection has been silent by then for longer than its loss may stay unmentioned.
-        this.#silenceTimer = setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
+        this.#silenceTimer = ms && setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
     }
     #lost() {
-        clearTimeout(this.#silenceTimer);
+        this.#expect(0);
         if (!this.socket)
             return;
         this.socket = undefined;
@@ -186,7 +188,7 @@ export class Connection {
         // The browser may be wrong about the network: the connection is asked.
         else if (this.socket) {
             this.socket.send('{"type":"ping"}');
-            this.#expect(PONG_WITHIN_MS);
+            this.#expect();
         }
         else if (!isOnline)
             this.#show("offline");

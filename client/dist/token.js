@@ -25,7 +25,7 @@ export function tokenSource(session, source) {
         const leftMs = expiryOf(watched) - Date.now();
         const renew = async () => {
             // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
-            await next().catch(() => false);
+            await next().catch(() => undefined);
             const token = current;
             if (token !== watched)
                 session.run("mutation($token:String!){refreshToken(token:$token){id}}", { token }, 0).then(() => (used = token), () => undefined);

@@ -42,7 +42,7 @@ export class Connection {
   #retryAt: number | undefined;
   #failures = 0;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
-  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  #silenceTimer: Parameters<typeof clearTimeout>[0];
   #endPause: (() => void) | undefined;
 
   constructor({ url, token, clientId, onSignedOut }: ChatClientOptions) {
@@ -52,7 +52,7 @@ export class Connection {
       url: async () => {
         // When it is time to connect, and there is a token that the gateway has not refused.
         for (;;) {
-          if (this.#failures > 0 && !signal.aborted) await this.#pause();
+          if (this.#failures && !signal.aborted) await this.#pause();
           try {
             if (!(await this.#token.next()) && !signal.aborted) {
               this.#end();
@@ -75,19 +75,21 @@ export class Connection {
       retryWait: async () => undefined,
       keepAlive: PING_EVERY_MS,
       on: {
-        connected: (socket, payload) => {
-          clearTimeout(this.#silenceTimer);
-          clearTimeout(this.#graceTimer);
-          this.socket = socket as WebSocket;
-          this.userId = payload?.["userId"] as string;
-          this.#changed();
-        },
-        message: () => this.socket && clearTimeout(this.#silenceTimer),
-        ping: (received, payload) => (received ? this.#learn(payload) : this.#expect(PONG_WITHIN_MS)),
+        // graphql-ws pings again only after a pong: what arrives before it gives it more time.
+        message: () => this.#silenceTimer && this.#expect(),
+        ping: (received, payload) => (received ? this.#learn(payload) : this.#expect()),
+        pong: (received) => received && this.#expect(0),
         closed: (event) => {
           if ((event as CloseEvent).code === 4403) this.#token.refuse();
           this.#failures++;
           this.#lost();
+        },
+        connected: (socket, payload) => {
+          this.#expect(0);
+          clearTimeout(this.#graceTimer);
+          this.socket = socket as WebSocket;
+          this.userId = payload?.["userId"] as string;
+          this.#changed();
         },
       },
     });
@@ -172,15 +174,15 @@ export class Connection {
     this.#update();
   }
 
-  /** Gives the connection up unless something arrives in time. */
-  #expect(ms: number): void {
+  /** Gives the connection up unless it answers in time. 0: nothing is waited for any more. */
+  #expect(ms = PONG_WITHIN_MS): void {
     clearTimeout(this.#silenceTimer);
     // A connection has been silent by then for longer than its loss may stay unmentioned.
-    this.#silenceTimer = setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
+    this.#silenceTimer = ms && setTimeout(() => this.#terminate(this.socket ? "reconnecting" : this.#absence), ms);
   }
 
   #lost(): void {
-    clearTimeout(this.#silenceTimer);
+    this.#expect(0);
     if (!this.socket) return;
     this.socket = undefined;
     this.#absence = this.#state.status;
@@ -216,7 +218,7 @@ export class Connection {
     // The browser may be wrong about the network: the connection is asked.
     else if (this.socket) {
       this.socket.send('{"type":"ping"}');
-      this.#expect(PONG_WITHIN_MS);
+      this.#expect();
     } else if (!isOnline) this.#show("offline");
     else {
       if (this.#absence === "offline") this.#show(this.userId ? "reconnecting" : "connecting");

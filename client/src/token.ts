@@ -48,7 +48,7 @@ export function tokenSource(session: Session, source: ChatClientOptions["token"]
     const leftMs = expiryOf(watched) - Date.now();
     const renew = async (): Promise<void> => {
       // Whatever goes wrong here, the session ends with its token, and the next connect asks again.
-      await next().catch(() => false);
+      await next().catch(() => undefined);
       const token = current;
       if (token !== watched)
         session.run("mutation($token:String!){refreshToken(token:$token){id}}", { token }, 0).then(

@@ -37,10 +37,14 @@ export function connect(): Connection {
   const reload = (): Promise<unknown> => Promise.all([...loaders].map((load) => load()));
   const { status, subscribe, show } = statusStore();
   const tokens = new Tokens();
-  let silence: ReturnType<typeof setTimeout>;
-  /** Gives the connection up unless something arrives in time. */
-  const expect = (ms: number): void => {
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const calm = (): void => {
     clearTimeout(silence);
+    silence = undefined;
+  };
+  /** Gives the connection up unless it answers in time. */
+  const expect = (ms: number): void => {
+    calm();
     silence = setTimeout(() => client.terminate(), ms);
   };
   const client = createClient({
@@ -62,13 +66,18 @@ export function connect(): Connection {
       onlineOrAfter(SHORTEST_WAIT_MS + Math.random() * Math.min(LONGEST_WAIT_MS, 500 * 2 ** retries)),
     keepAlive: PING_EVERY_MS,
     on: {
-      connected: () => show("catching-up"),
+      connected: () => {
+        calm();
+        show("catching-up");
+      },
       closed: (event) => {
-        clearTimeout(silence);
+        calm();
         tokens.isRefused = (event as CloseEvent).code === 4403;
         show(navigator.onLine ? "reconnecting" : "offline");
       },
-      message: () => clearTimeout(silence),
+      // graphql-ws pings again only after a pong: what arrives before it gives it more time.
+      message: () => silence && expect(PONG_WITHIN_MS),
+      pong: (isReceived) => isReceived && calm(),
       ping(isReceived, payload) {
         if (!isReceived) expect(PONG_WITHIN_MS);
         const { id = "", state, start } = (payload?.["subscription"] ?? {}) as Readonly<Record<string, string>>;

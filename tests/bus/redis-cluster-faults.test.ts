@@ -250,7 +250,7 @@ describe("a cluster that loses a node", () => {
       expect(given).toEqual(numbers(count));
     }
     expect(await cluster.replica?.control.call("PUBSUB", "SHARDCHANNELS", "*events*")).toHaveLength(1);
-  }, 120_000);
+  });
 });
 
 describe("a cluster without sharded pub/sub", () => {

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { describe, test } from "vitest";
 import { GRACE_MS } from "../../client/src/times.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
+import { startPonglessServer } from "../support/pongless-server.ts";
 import { live, openKit, record, until } from "./kit.ts";
 import { startWorld } from "./world.ts";
 
@@ -54,6 +55,14 @@ describe.concurrent("the connection of a kit client", () => {
     world.relay.thaw();
     await live(client);
     expect(world.relay.accepted).toBeGreaterThan(1);
+  });
+
+  test("is given up when it falls silent after something else has arrived, and before the pong", async ({ expect }) => {
+    await using server = await startPonglessServer();
+    await using client = openKit({ url: server.url, token: "alice-token" });
+    await server.acknowledged.next();
+    await until(client.connection, ({ status }) => status === "reconnecting");
+    await expect(server.acknowledged.next()).resolves.toBe(true);
   });
 
   test("takes a fresh token at every connect, and renews the session before it expires", async ({ expect }) => {

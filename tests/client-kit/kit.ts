@@ -28,7 +28,7 @@ export function memoryStorage(): ChatStorage & { readonly stored: Map<string, st
 }
 
 /** Resolves when the store's value is as wanted. Rejects after so long, with what the value is then. */
-export async function until<T>(store: Store<T>, isWanted: (value: T) => boolean, withinMs = 55_000): Promise<T> {
+export async function until<T>(store: Store<T>, isWanted: (value: T) => boolean, withinMs = 110_000): Promise<T> {
   const reached = Promise.withResolvers<T>();
   const check = (): void => {
     if (isWanted(store.get())) reached.resolve(store.get());

@@ -7,7 +7,7 @@ import { startWorld } from "./world.ts";
 
 const NEWEST_PAGE = '"last":50';
 
-test("StrictMode opens each room once, and closes what is not shown any more", { timeout: 120_000 }, async () => {
+test("StrictMode opens each room once, and closes what is not shown any more", async () => {
   await using stack = new AsyncDisposableStack();
   const web = stack.use(await startWebServer());
   const world = stack.use(await startWorld({ CORS_ORIGIN: web.origin }));

@@ -16,6 +16,7 @@ import {
   SendMessageDocument,
   SetTypingDocument,
 } from "../support/generated/graphql.ts";
+import { startPonglessServer } from "../support/pongless-server.ts";
 import { Queue } from "../support/queue.ts";
 import { startRelay } from "../support/relay.ts";
 import { connectGraphqlWs } from "./stock-clients.ts";
@@ -193,4 +194,14 @@ test("a connection that has fallen silent is replaced, and the one beside it sta
   relay.thaw();
   expect((await presence.next()).presenceChanged.user.name).toBe("Bob Brown");
   await expect(friend.run(ChatsDocument)).resolves.toBeDefined();
+});
+
+test("a connection that falls silent after something else has arrived, and before the pong, is replaced", async () => {
+  await using server = await startPonglessServer();
+  await using client = connectGraphqlWs(
+    connectSocket({ url: server.url, token: () => "alice-token", keepAliveMs: 200 }),
+  );
+  client.subscribe(PresenceChangedDocument);
+  await server.acknowledged.next();
+  await expect(server.acknowledged.next()).resolves.toBe(true);
 });

@@ -130,48 +130,44 @@ describe.each([
   test.each([
     ["one chat", true],
     ["all chats", false],
-  ])(
-    "has missed nothing of %s, in order and once, while others have waited for nothing",
-    { timeout: 120_000 },
-    async (_of, isOne) => {
-      await using scene = await createScene({ COMPRESSION });
-      const { chatId, control, controlled } = scene;
-      const variables = isOne ? { chatId } : {};
-      await using slow = await scene.open();
-      expect(slow.socket.extensions.includes("permessage-deflate")).toBe(COMPRESSION === "true");
-      const received = slow.start({ query: MESSAGES, variables });
-      const receipts = slow.start({ query: RECEIPTS, variables });
-      const controlledReceipts = control.start({ query: RECEIPTS, variables });
-      for (const client of [slow, control]) await stand(client);
-      await scene.send();
-      slow.socket.pause();
-      await scene.fill(slow.transport);
-      const server = scene.server(slow.transport);
-      const written = server.bytesWritten;
-      for (let count = 0; count < 300; count++) {
-        const messageId = await scene.send(4000);
-        if (count % 10 === 0) await scene.read(messageId);
-      }
-      expect(server.bytesWritten, "it gets nothing while it does not read").toBe(written);
-      expect(server.writableLength).toBeLessThan(BUDGET_BYTES + MAX_EVENT_BYTES);
-      slow.socket.resume();
-      // More comes while it catches up.
-      for (let count = 0; count < 50; count++) await scene.send(2000);
-      await scene.read(await scene.send());
-      const all = await takeUntil(received, controlled.all.at(-1) ?? "");
-      expect(numbers(all)).toEqual(numbers(controlled.all));
-      expect(all).toEqual(controlled.all);
-      for (let count = 0; count < 31; count++) expect(await receipts.next()).toBe(await controlledReceipts.next());
-      await scene.send(10);
-      expect(await takeUntil(received, controlled.all.at(-1) ?? "")).toEqual(controlled.all);
-      await stand(slow);
-      expect(receipts.all).toEqual(controlledReceipts.all);
-      expect(receipts.all).toHaveLength(31);
-    },
-  );
+  ])("has missed nothing of %s, in order and once, while others have waited for nothing", async (_of, isOne) => {
+    await using scene = await createScene({ COMPRESSION });
+    const { chatId, control, controlled } = scene;
+    const variables = isOne ? { chatId } : {};
+    await using slow = await scene.open();
+    expect(slow.socket.extensions.includes("permessage-deflate")).toBe(COMPRESSION === "true");
+    const received = slow.start({ query: MESSAGES, variables });
+    const receipts = slow.start({ query: RECEIPTS, variables });
+    const controlledReceipts = control.start({ query: RECEIPTS, variables });
+    for (const client of [slow, control]) await stand(client);
+    await scene.send();
+    slow.socket.pause();
+    await scene.fill(slow.transport);
+    const server = scene.server(slow.transport);
+    const written = server.bytesWritten;
+    for (let count = 0; count < 300; count++) {
+      const messageId = await scene.send(4000);
+      if (count % 10 === 0) await scene.read(messageId);
+    }
+    expect(server.bytesWritten, "it gets nothing while it does not read").toBe(written);
+    expect(server.writableLength).toBeLessThan(BUDGET_BYTES + MAX_EVENT_BYTES);
+    slow.socket.resume();
+    // More comes while it catches up.
+    for (let count = 0; count < 50; count++) await scene.send(2000);
+    await scene.read(await scene.send());
+    const all = await takeUntil(received, controlled.all.at(-1) ?? "");
+    expect(numbers(all)).toEqual(numbers(controlled.all));
+    expect(all).toEqual(controlled.all);
+    for (let count = 0; count < 31; count++) expect(await receipts.next()).toBe(await controlledReceipts.next());
+    await scene.send(10);
+    expect(await takeUntil(received, controlled.all.at(-1) ?? "")).toEqual(controlled.all);
+    await stand(slow);
+    expect(receipts.all).toEqual(controlledReceipts.all);
+    expect(receipts.all).toHaveLength(31);
+  });
 });
 
-test("a reader that takes a few bytes at a time gets everything, in order and once", { timeout: 120_000 }, async () => {
+test("a reader that takes a few bytes at a time gets everything, in order and once", async () => {
   await using scene = await createScene();
   await using slow = await openSippingSocket(scene.gateway.wsUrl, scene.gateway.api.users[1]?.token, 251);
   const received = slow.conversation.start({ query: MESSAGES });
@@ -196,7 +192,7 @@ test("a reader that takes a few bytes at a time gets everything, in order and on
   expect(mostWaiting).toBeLessThan(BUDGET_BYTES + MAX_EVENT_BYTES);
 });
 
-test("a reader that lags by little more than its budget is caught up as well", { timeout: 60_000 }, async () => {
+test("a reader that lags by little more than its budget is caught up as well", async () => {
   await using scene = await createScene();
   await using slow = await scene.open();
   const received = slow.start({ query: MESSAGES });
@@ -214,31 +210,27 @@ test("a reader that lags by little more than its budget is caught up as well", {
   expect(all).toEqual(scene.controlled.all);
 });
 
-test(
-  "a reader that never comes back is dropped by the heartbeat, and holds little until then",
-  { timeout: 60_000 },
-  async () => {
-    await using scene = await createScene({ HEARTBEAT_INTERVAL: "1000" });
-    await using slow = await scene.open();
-    slow.start({ query: MESSAGES });
-    await stand(slow);
-    const server = scene.server(slow.transport);
-    const dropped = once(server, "close");
-    slow.socket.pause();
-    let mostWaiting = 0;
-    while (!server.destroyed) {
-      await scene.send(100_000);
-      mostWaiting = Math.max(mostWaiting, server.writableLength);
-    }
-    await dropped;
-    expect(mostWaiting).toBeLessThan(BUDGET_BYTES + MAX_EVENT_BYTES);
-    // Who reads answers its pings, and goes on.
-    await scene.send();
-    await stand(scene.control);
-  },
-);
+test("a reader that never comes back is dropped by the heartbeat, and holds little until then", async () => {
+  await using scene = await createScene({ HEARTBEAT_INTERVAL: "1000" });
+  await using slow = await scene.open();
+  slow.start({ query: MESSAGES });
+  await stand(slow);
+  const server = scene.server(slow.transport);
+  const dropped = once(server, "close");
+  slow.socket.pause();
+  let mostWaiting = 0;
+  while (!server.destroyed) {
+    await scene.send(100_000);
+    mostWaiting = Math.max(mostWaiting, server.writableLength);
+  }
+  await dropped;
+  expect(mostWaiting).toBeLessThan(BUDGET_BYTES + MAX_EVENT_BYTES);
+  // Who reads answers its pings, and goes on.
+  await scene.send();
+  await stand(scene.control);
+});
 
-test("typing and presence are told by their latest state", { timeout: 60_000 }, async () => {
+test("typing and presence are told by their latest state", async () => {
   await using scene = await createScene();
   const { gateway, chatId } = scene;
   await using slow = await scene.open();
@@ -277,47 +269,43 @@ test("typing and presence are told by their latest state", { timeout: 60_000 }, 
   expect(presence?.all.slice(heardBefore)).toEqual([carolIs(true)]);
 });
 
-test(
-  "a flood of receipts costs a slow reader no message, and the newest of them arrive",
-  { timeout: 120_000 },
-  async () => {
-    await using scene = await createScene();
-    const { gateway, chatId, sender } = scene;
-    const [alice, bob] = gateway.api.users;
-    const other = gateway.api.data.createChat({ participants: [alice?.id ?? "", bob?.id ?? ""] }).id;
-    await using slow = await scene.open();
-    const messages = slow.start({ query: MESSAGES, variables: { chatId } });
-    const receipts = slow.start({ query: RECEIPTS, variables: { chatId } });
-    const beside = slow.start({ query: MESSAGES, variables: { chatId: other } });
-    const typing = slow.start({ query: TYPING });
-    await stand(slow);
-    slow.socket.pause();
-    await scene.fill(slow.transport);
-    const late = await scene.send(10, other);
-    const messageId = await scene.send(10);
-    const history = gateway.api.faults.requests.count({ method: "GET", path: `/chats/${chatId}/messages` });
-    for (let sent = 0; sent < 120; sent++) await scene.read(messageId);
-    const newest = await scene.send(10);
-    await scene.read(newest);
-    await sender.run(SetTypingDocument, { chatId, isTyping: true });
-    slow.socket.resume();
-    let taken = 0;
-    for (let last: unknown; last !== newest; taken++) {
-      last = (JSON.parse(await receipts.next()) as { data: { readReceipt: { messageId: string } } }).data.readReceipt
-        .messageId;
-    }
-    expect(taken).toBe(50);
-    const inChat = scene.controlled.all.filter((payload) => messageOf(payload).chatId === chatId);
-    expect(await takeUntil(messages, inChat.at(-1) ?? "")).toEqual(inChat);
-    expect(messageOf(await beside.next()).id).toBe(late);
-    expect(JSON.parse(await typing.next())).toMatchObject({ data: { typingChanged: { chatId, isTyping: true } } });
-    await scene.send(10, other);
-    expect(await beside.next()).toBe(scene.controlled.all.at(-1));
-    expect(gateway.api.faults.requests.count({ method: "GET", path: `/chats/${chatId}/messages` })).toBe(history);
-  },
-);
+test("a flood of receipts costs a slow reader no message, and the newest of them arrive", async () => {
+  await using scene = await createScene();
+  const { gateway, chatId, sender } = scene;
+  const [alice, bob] = gateway.api.users;
+  const other = gateway.api.data.createChat({ participants: [alice?.id ?? "", bob?.id ?? ""] }).id;
+  await using slow = await scene.open();
+  const messages = slow.start({ query: MESSAGES, variables: { chatId } });
+  const receipts = slow.start({ query: RECEIPTS, variables: { chatId } });
+  const beside = slow.start({ query: MESSAGES, variables: { chatId: other } });
+  const typing = slow.start({ query: TYPING });
+  await stand(slow);
+  slow.socket.pause();
+  await scene.fill(slow.transport);
+  const late = await scene.send(10, other);
+  const messageId = await scene.send(10);
+  const history = gateway.api.faults.requests.count({ method: "GET", path: `/chats/${chatId}/messages` });
+  for (let sent = 0; sent < 120; sent++) await scene.read(messageId);
+  const newest = await scene.send(10);
+  await scene.read(newest);
+  await sender.run(SetTypingDocument, { chatId, isTyping: true });
+  slow.socket.resume();
+  let taken = 0;
+  for (let last: unknown; last !== newest; taken++) {
+    last = (JSON.parse(await receipts.next()) as { data: { readReceipt: { messageId: string } } }).data.readReceipt
+      .messageId;
+  }
+  expect(taken).toBe(50);
+  const inChat = scene.controlled.all.filter((payload) => messageOf(payload).chatId === chatId);
+  expect(await takeUntil(messages, inChat.at(-1) ?? "")).toEqual(inChat);
+  expect(messageOf(await beside.next()).id).toBe(late);
+  expect(JSON.parse(await typing.next())).toMatchObject({ data: { typingChanged: { chatId, isTyping: true } } });
+  await scene.send(10, other);
+  expect(await beside.next()).toBe(scene.controlled.all.at(-1));
+  expect(gateway.api.faults.requests.count({ method: "GET", path: `/chats/${chatId}/messages` })).toBe(history);
+});
 
-test("a member who is removed while lagging gets nothing of that chat afterwards", { timeout: 60_000 }, async () => {
+test("a member who is removed while lagging gets nothing of that chat afterwards", async () => {
   await using scene = await createScene();
   const { gateway, sender, chatId } = scene;
   const [alice, bob, carol] = gateway.api.users;

@@ -68,11 +68,11 @@ function message(pane: Locator, text: string): Locator {
   return pane.locator(".log li").filter({ hasText: text });
 }
 
-describe("the demo", { timeout: 60_000 }, () => {
+describe("the demo", () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
 
   test("lets two people chat: list, presence, typing, ticks", async () => {

@@ -133,7 +133,7 @@ async function now(page: Page): Promise<number> {
 }
 
 /** Two browsers on one gateway for all tests, each of which ends with both of them live. */
-describe("a demo page that is open all day", { timeout: 120_000 }, () => {
+describe("a demo page that is open all day", () => {
   let scene: Scene;
   beforeAll(async () => {
     scene = await start();

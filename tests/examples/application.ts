@@ -153,11 +153,11 @@ export class Screen implements AsyncDisposable {
 }
 
 /**
- * Opens an application in a browser context of its own, and resolves when it is live.
+ * Loads an application in a browser context of its own.
  *
  * @param watch called with the page before it is loaded.
  */
-export async function openApplication(
+export async function loadApplication(
   browser: Browser,
   origin: string,
   token: string,
@@ -169,7 +169,12 @@ export async function openApplication(
   await page.clock.install();
   watch?.(page);
   await page.goto(`${origin}/?token=${token}`);
-  const screen = new Screen(page, complaints, () => context.close());
+  return new Screen(page, complaints, () => context.close());
+}
+
+/** Loads an application as {@link loadApplication} does, and resolves when it is live. */
+export async function openApplication(...how: Parameters<typeof loadApplication>): Promise<Screen> {
+  const screen = await loadApplication(...how);
   await screen.live();
   return screen;
 }

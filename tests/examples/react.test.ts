@@ -7,7 +7,8 @@ import { startWorld, type World } from "../client-kit/world.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
-import { buildApplication, openApplication, startWebServer, type Screen } from "./application.ts";
+import { startPonglessServer } from "../support/pongless-server.ts";
+import { buildApplication, loadApplication, openApplication, startWebServer, type Screen } from "./application.ts";
 
 const [ALICE, BOB, CAROL] = DEMO_USERS;
 const chatId = DEMO_CHATS.team;
@@ -256,6 +257,19 @@ async function restartGateway(scene: Scene): Promise<void> {
   await alice.message("while there is no gateway").filter({ hasText: "read by Bob Brown" }).waitFor();
   await Promise.all([alice, bob].map((screen) => screen.message("live 635").waitFor()));
 }
+
+test.concurrent("a page gives up a connection that falls silent after something else has arrived, and before the pong", async ({
+  expect,
+}) => {
+  await using web = await startWebServer();
+  await using server = await startPonglessServer();
+  web.serve(await buildApplication("react-urql", server.url.replace(/^ws/, "http")), () => ALICE.token);
+  await using screen = await loadApplication(browser, web.origin, ALICE.token);
+  await server.acknowledged.next();
+  await screen.page.clock.runFor(NOTICED_MS);
+  await screen.shows("reconnecting");
+  await expect(server.acknowledged.next()).resolves.toBe(true);
+});
 
 test.concurrent.for(["react-kit", "react-apollo", "react-urql"])(
   "%s shows everything, once and in order, in a day of two pages",

@@ -76,11 +76,11 @@ async function startWatch({ wsUrl }: TestGateway) {
   };
 }
 
-describe("GraphiQL's page in a browser", { timeout: 60_000 }, () => {
+describe("GraphiQL's page in a browser", () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 120_000);
+  });
   afterAll(() => browser.close());
 
   test("sends and receives messages with the tokens of the Headers editor, and asks no other host", async () => {

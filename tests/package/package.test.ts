@@ -244,7 +244,7 @@ test("a program embeds a gateway on an adapter of its own, and its types are rig
   });
 });
 
-test("the client package runs in Node.js, and bundled by Vite without node_modules", { timeout: 120_000 }, async () => {
+test("the client package runs in Node.js, and bundled by Vite without node_modules", async () => {
   await using api = await startDevApi({ file: ":memory:" });
   const env = { ...FAR, HTTP_API_URL: api.url };
   await using gateway = await startProcess({ command: installed.command(), env });

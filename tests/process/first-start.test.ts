@@ -45,64 +45,60 @@ function document(source: string): TypedDocumentNode<Record<string, unknown>, Re
 }
 
 // Two starts and a page of some megabytes.
-test(
-  "whoever starts it without any configuration can do at once what it prints, and finds it again the next day",
-  { timeout: 60_000 },
-  async () => {
-    await using directory = await temporaryDirectory();
-    const env = { PORT: "0", DEV_API_FILE: join(directory.path, "data", "chat.sqlite"), DRAIN_WINDOW: "0" };
-    await using first = await startProcess({ cwd: directory.path, env });
-    const welcome = await read(first);
+test("whoever starts it without any configuration can do at once what it prints, and finds it again the next day", async () => {
+  await using directory = await temporaryDirectory();
+  const env = { PORT: "0", DEV_API_FILE: join(directory.path, "data", "chat.sqlite"), DRAIN_WINDOW: "0" };
+  await using first = await startProcess({ cwd: directory.path, env });
+  const welcome = await read(first);
 
-    expect(first.output).toMatch(/demo data\.\n\n {2}Demo +http\S+\/demo\n/);
-    const page = await fetch(welcome.graphiql, { headers: { accept: "text/html" } });
-    expect(page.headers.get("content-type")).toMatch(/^text\/html/);
-    await page.body?.cancel();
+  expect(first.output).toMatch(/demo data\.\n\n {2}Demo +http\S+\/demo\n/);
+  const page = await fetch(welcome.graphiql, { headers: { accept: "text/html" } });
+  expect(page.headers.get("content-type")).toMatch(/^text\/html/);
+  await page.body?.cancel();
 
-    const { headers, tokens } = welcome;
-    expect(tokens).toHaveLength(3);
-    expect(headers).toEqual({ Authorization: `Bearer ${tokens[0]}` });
-    const asked = await postOperation(welcome.graphiql, { query: welcome.query }, undefined, headers);
-    expect(asked).toMatchObject({
-      data: {
-        me: { name: "Alice Adams" },
-        chats: expect.arrayContaining([expect.objectContaining({ id: expect.any(String) })]),
-      },
+  const { headers, tokens } = welcome;
+  expect(tokens).toHaveLength(3);
+  expect(headers).toEqual({ Authorization: `Bearer ${tokens[0]}` });
+  const asked = await postOperation(welcome.graphiql, { query: welcome.query }, undefined, headers);
+  expect(asked).toMatchObject({
+    data: {
+      me: { name: "Alice Adams" },
+      chats: expect.arrayContaining([expect.objectContaining({ id: expect.any(String) })]),
+    },
+  });
+
+  await using stack = new AsyncDisposableStack();
+  const listeners = tokens.map((token) => stack.use(connect(welcome.webSocket, token)));
+  const streams = listeners.map((client) => stack.use(client.subscribe(document(welcome.subscription))));
+  await Promise.all(listeners.map((client) => client.run(ChatsDocument)));
+  const sent = await postOperation(welcome.graphiql, { query: welcome.mutation }, undefined, headers);
+  expect(sent).toMatchObject({ data: { sendMessage: { id: expect.any(String) } } });
+  for (const stream of streams) {
+    expect(await stream.next()).toMatchObject({
+      messageAdded: { content: "Hello!", sender: { name: "Alice Adams" } },
     });
+  }
 
-    await using stack = new AsyncDisposableStack();
-    const listeners = tokens.map((token) => stack.use(connect(welcome.webSocket, token)));
-    const streams = listeners.map((client) => stack.use(client.subscribe(document(welcome.subscription))));
-    await Promise.all(listeners.map((client) => client.run(ChatsDocument)));
-    const sent = await postOperation(welcome.graphiql, { query: welcome.mutation }, undefined, headers);
-    expect(sent).toMatchObject({ data: { sendMessage: { id: expect.any(String) } } });
-    for (const stream of streams) {
-      expect(await stream.next()).toMatchObject({
-        messageAdded: { content: "Hello!", sender: { name: "Alice Adams" } },
-      });
-    }
+  const { url, ...request } = welcome.curl;
+  expect((await fetch(url, { method: "POST", ...request })).status).toBe(201);
+  for (const stream of streams) {
+    expect(await stream.next()).toMatchObject({
+      messageAdded: { content: "Hello from curl!", sender: { name: "Bob Brown" } },
+    });
+  }
 
-    const { url, ...request } = welcome.curl;
-    expect((await fetch(url, { method: "POST", ...request })).status).toBe(201);
-    for (const stream of streams) {
-      expect(await stream.next()).toMatchObject({
-        messageAdded: { content: "Hello from curl!", sender: { name: "Bob Brown" } },
-      });
-    }
-
-    first.send("SIGINT");
-    expect(await first.exited).toEqual({ code: 0, signal: null });
-    await using second = await startProcess({ cwd: directory.path, env });
-    const again = await read(second);
-    const { data } = (await postOperation(
-      again.graphiql,
-      { query: again.query },
-      undefined,
-      again.headers,
-    )) as unknown as {
-      data: { chats: { messages: { nodes: { content: string }[] } }[] };
-    };
-    const contents = data.chats.flatMap((chat) => chat.messages.nodes.map(({ content }) => content));
-    expect(contents.filter((content) => content === "Hello!")).toHaveLength(1);
-  },
-);
+  first.send("SIGINT");
+  expect(await first.exited).toEqual({ code: 0, signal: null });
+  await using second = await startProcess({ cwd: directory.path, env });
+  const again = await read(second);
+  const { data } = (await postOperation(
+    again.graphiql,
+    { query: again.query },
+    undefined,
+    again.headers,
+  )) as unknown as {
+    data: { chats: { messages: { nodes: { content: string }[] } }[] };
+  };
+  const contents = data.chats.flatMap((chat) => chat.messages.nodes.map(({ content }) => content));
+  expect(contents.filter((content) => content === "Hello!")).toHaveLength(1);
+});
