@@ -41,7 +41,8 @@ export function createOutbox(connection, rooms, storage) {
             message.stop?.();
             message.stop = undefined;
         });
-        flush(stored.welcome(connection.userId, messages));
+        // What was written before anybody was known is stored now: it may have to wait for its chat.
+        change(stored.welcome(connection.userId, messages));
     });
     return {
         of: (chatId) => messages.filter((message) => message.chatId === chatId),

@@ -70,7 +70,8 @@ export function createOutbox(connection: Connection, rooms: Map<string, OpenChat
       message.stop?.();
       message.stop = undefined;
     });
-    flush(stored.welcome(connection.userId, messages));
+    // What was written before anybody was known is stored now: it may have to wait for its chat.
+    change(stored.welcome(connection.userId, messages));
   });
   return {
     of: (chatId) => messages.filter((message) => message.chatId === chatId),

@@ -328,7 +328,21 @@ describe("a message that is sent", () => {
     const room = again.room(world.chatId);
     await showing(room, LAST, "one", "two");
     await showing(theirs, LAST, "one", "two");
-    await eventually(() => expect([...storage.stored.values()]).toEqual(["[]"]));
+    await eventually(() => expect([...storage.stored.values()]).toEqual(["[]", "[]"]));
+  });
+
+  test("survives a reload though it was written before the first connection, while its chat is being loaded", async () => {
+    const storage = memoryStorage();
+    await using world = await startWorld();
+    const gate = world.api.faults.hold({ method: "GET", path: `/chats/${world.chatId}/messages` });
+    {
+      await using page = world.open({ storage });
+      page.room(world.chatId).send("early");
+      await until(page.connection, ({ status }) => status === "catching-up");
+    }
+    expect([...storage.stored.values()].join("")).toContain('"text":"early"');
+    gate.release();
+    await showing(world.open({ storage }).room(world.chatId), LAST, "early");
   });
 
   test.each(["not JSON", "null"])("is kept in a storage in which %s was found", async (found) => {
