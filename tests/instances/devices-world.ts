@@ -224,16 +224,21 @@ export class World implements AsyncDisposable {
   async #disconnect(device: Device, leave: (visit: Visit) => Promise<void>, state: "lost" | "none"): Promise<void> {
     const { visit } = device;
     if (!visit) return;
+    // Who has come by now is in every count from here on.
+    const before = this.#gateways.map(({ logged }) => logged.length);
     await leave(visit);
     device.visit = undefined;
     for (const operation of device.operations) if (operation.state === "running") this.#conclude(operation, state);
     // The gateway knows of it.
     const connected = this.devices.filter((other) => other.visit).length;
-    await until(() => this.#connections(), connected);
+    await until(() => this.#connections(before), connected);
   }
 
-  #connections(): number {
-    const last = this.#gateways.map(({ logged }) => logged.findLast(({ msg }) => msg === "statistics"));
+  /** As the gateways have counted them last, after so many lines of their logs; NaN where one of them has not. */
+  #connections(before: readonly number[]): number {
+    const last = this.#gateways.map(({ logged }, index) =>
+      logged.slice(before[index]).findLast(({ msg }) => msg === "statistics"),
+    );
     return last.reduce((sum, line) => sum + Number(line?.["connections"]), 0);
   }
 
