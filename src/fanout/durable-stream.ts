@@ -199,7 +199,7 @@ export class DurableStream<Type extends DurableChatEvent["type"]> extends Stream
     const { memory } = this.session;
     return new CatchUp<PastEvent>({
       turns: memory,
-      isFull: () => this.isDone || (this.sink?.isLagging ?? true),
+      isFull: () => this.isDone || !this.sink || this.sink.isLagging || this.sink.isTurnOver === true,
       read: async (topic, after, seen, { topics, isContinued }) => {
         if (topics > 1) await this.#nextTurn();
         return this.#reader.read(topic, after, seen, { maxBytes: memory.readerBytes / topics, isContinued });

@@ -11,6 +11,8 @@ export type StreamState =
 export interface Sink {
   /** Whether it can take no more for now. It then calls `Stream.resume` when it can. */
   readonly isLagging: boolean;
+  /** Whether what comes next of the past is for a later turn of the event loop. It then calls `Stream.resume`, too. */
+  readonly isTurnOver?: boolean;
   /** @param position where the log has the event, if it has. */
   write(event: DeliveredEvent, position: Position | undefined): void;
   /** The stream has caught up, or falls behind. In order with the events. */

@@ -61,6 +61,12 @@ export interface Positions {
   drop(key: string, owner: Owner): void;
 }
 
+/** Where the client is once it has answered a ping. */
+interface Noted {
+  readonly ping: number;
+  readonly position: StreamPosition;
+}
+
 export class ResumePoint {
   readonly #positions: Positions;
   readonly #key: string;
@@ -70,7 +76,11 @@ export class ResumePoint {
   /** Undefined until then. */
   #owner: Owner | undefined;
   #stream: Positioned | undefined;
+  /** What was noted last, and for which ping. */
   #noted: StreamPosition | undefined;
+  #notedFor = 0;
+  /** What was noted for pings before it that are not answered yet, the oldest first. */
+  #earlier: Noted[] | undefined;
   #confirmed: StreamPosition | undefined;
   #isUnwanted = false;
   #hasFailed = false;
@@ -107,9 +117,7 @@ export class ResumePoint {
   begin(stream: Positioned, isFresh: boolean): void {
     this.#stream = stream;
     if (!isFresh || this.#confirmed || this.#isUnwanted) return;
-    this.#noted = stream.position();
-    // At once: what was never written is not missed.
-    this.#confirm(false);
+    this.#confirm(stream.position(), false);
   }
 
   /** The subscription has failed, and its client is notified: what is remembered stays as it is. */
@@ -117,25 +125,42 @@ export class ResumePoint {
     this.#hasFailed = true;
   }
 
-  /** A ping is about to be written. */
-  note(): void {
-    this.#noted = this.#stream?.position();
+  /** A ping is about to be written. Later ones have greater numbers. */
+  note(ping: number): void {
+    const position = this.#stream?.position();
+    if (!position) return;
+    if (this.#noted) (this.#earlier ??= []).push({ ping: this.#notedFor, position: this.#noted });
+    this.#noted = position;
+    this.#notedFor = ping;
   }
 
-  /** That ping is not written, nor is what was before it. */
+  /** Pings were not written, nor was what was before them. */
   forgetNoted(): void {
     this.#noted = undefined;
+    this.#earlier = undefined;
   }
 
-  /** The ping was answered: what was written before it has arrived. */
-  confirm(): void {
-    this.#confirm(true);
+  /** A ping was answered: what was written before it has arrived. */
+  confirm(ping: number): void {
+    this.#confirm(this.#takeNoted(ping), true);
   }
 
-  #confirm(mayWait: boolean): void {
-    if (!this.#noted || !this.#owner) return;
-    this.#confirmed = this.#noted;
-    this.#noted = undefined;
+  /** What was noted last for a ping, or for one before it; nothing from then or before is needed any more. */
+  #takeNoted(ping: number): StreamPosition | undefined {
+    const earlier = this.#earlier;
+    if (this.#noted && ping >= this.#notedFor) {
+      const noted = this.#noted;
+      this.forgetNoted();
+      return noted;
+    }
+    const count = earlier?.findLastIndex((noted) => noted.ping <= ping) ?? -1;
+    return earlier?.splice(0, count + 1).at(-1)?.position;
+  }
+
+  /** @param mayWait false: at once. What was never written is not missed. */
+  #confirm(position: StreamPosition | undefined, mayWait: boolean): void {
+    if (!position || !this.#owner) return;
+    this.#confirmed = position;
     this.#positions.save(this.#key, this.#owner, this.#confirmed, true, mayWait);
   }
 

@@ -64,6 +64,30 @@ describe("what the client has confirmed", () => {
     expect(after.all).toEqual(["barrier"]);
   });
 
+  test("is what was written before the ping that it answered, of several that it has not answered", async () => {
+    await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000", MAX_MESSAGE_SIZE: "100000" });
+    const { gateway, writer } = scene;
+    const contents = numbered("a", 1, 4).map((word) => `${word} ${"x".repeat(40_000)}`);
+    await using first = await visit(gateway.wsUrl, alice.token, { autoPong: false });
+    const pings: string[] = [];
+    first.socket.socket.on("ping", (data: Buffer) => pings.push(data.toString()));
+    const before = await first.follow("1", OF_TEAM);
+    for (const content of contents) {
+      await send(writer, [content]);
+      await before.has(content);
+    }
+    // One behind each of them, since each is large, though none was answered.
+    await expect.poll(() => pings.length).toBe(4);
+    for (const ping of [pings[1], pings[0]]) first.socket.socket.pong(ping);
+    await first.settled();
+    await first.drop();
+    await using second = await visit(gateway.wsUrl, alice.token);
+    const after = await second.follow("1", OF_TEAM);
+    await send(writer, ["barrier"]);
+    await after.has("barrier");
+    expect(after.all).toEqual([...contents.slice(2), "barrier"]);
+  });
+
   test("is not what a client had when it was lost again before it confirmed anything", async () => {
     await using scene = await createScene();
     const { gateway, writer } = scene;

@@ -1,12 +1,14 @@
 /** Readers that are lost while they lag behind: what was never written to them, and what waits for them, is not taken for received. */
 import { randomBytes } from "node:crypto";
-import { expect, test } from "vitest";
+import { createClient } from "graphql-ws";
+import { expect, onTestFinished, test } from "vitest";
 import { DEMO_CHATS, DEMO_USERS } from "../../src/dev/seed.ts";
 import { contentOf } from "../sessions/scene.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { SendMessageDocument } from "../support/generated/graphql.ts";
 import { startInstances } from "../support/backplane.ts";
+import { startRelay } from "../support/relay.ts";
 import { MESSAGES, operationId, visit, type Visit } from "../support/returning-client.ts";
 import { watchServerSockets } from "../support/server-sockets.ts";
 import { numbered } from "../support/transcript.ts";
@@ -88,4 +90,42 @@ test("a client that a stopping gateway lets go while it lags is given the rest b
   parts.push([...words(results.all)]);
   expect(parts.every((part) => part.length < COUNT)).toBe(true);
   expect(parts.flat()).toEqual([...numbered("a", 1, COUNT), "last"]);
+});
+
+test("a client whose connection takes longer for what it has missed than the heartbeat waits gets all of it", async () => {
+  await using instances = await startInstances({ HEARTBEAT_INTERVAL: "500" });
+  await using relay = await startRelay(instances.one.wsUrl);
+  await using writer = connect(instances.other.wsUrl, bob.token);
+  const contents = numbered("a", 1, 200).map((word) => `${word} ${"m".repeat(5000)}`);
+  const received: string[] = [];
+  const client = createClient({
+    url: relay.url,
+    connectionParams: { token: alice.token },
+    shouldRetry: () => true,
+    retryAttempts: Infinity,
+    retryWait: async () => undefined,
+  });
+  onTestFinished(() => {
+    client.terminate();
+    void (async () => client.dispose())().catch(() => undefined);
+  });
+  const done = Promise.withResolvers<void>();
+  client.subscribe<{ messageAdded: { content: string } }>(OF_TEAM, {
+    next({ data }) {
+      const [word = ""] = data?.messageAdded.content.split(" ") ?? [];
+      // What was not confirmed before a cut comes again.
+      if (!received.includes(word)) received.push(word);
+      if (word === "last") done.resolve();
+    },
+    error: done.reject,
+    complete: () => undefined,
+  });
+  for await (const _ of client.iterate({ query: "{ chats { id } }" }));
+  relay.throttle(160_000);
+  // Half of it live, half of it missed.
+  await sendAll(writer, contents.slice(0, 100));
+  relay.cut();
+  await sendAll(writer, [...contents.slice(100), "last"]);
+  await done.promise;
+  expect(received).toEqual([...numbered("a", 1, 200), "last"]);
 });

@@ -18,3 +18,12 @@ export const CloseCode = {
   tooManyRequests: 4429,
   internalError: 4500,
 } as const;
+
+const MAX_REASON_BYTES = 123;
+
+/** As much of a close frame's reason as there is room for: RFC 6455, section 5.5. */
+export function fitting(reason: string): string {
+  let end = Math.min(reason.length, MAX_REASON_BYTES);
+  while (Buffer.byteLength(reason.slice(0, end)) > MAX_REASON_BYTES) end--;
+  return reason.slice(0, end);
+}

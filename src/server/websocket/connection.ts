@@ -9,19 +9,19 @@ import { GatewayError } from "../../errors.ts";
 import type { Rate } from "../../config/config.ts";
 import { Arrivals, type Turns } from "./arrivals.ts";
 import type { Slot } from "../connection-limits.ts";
-import { CloseCode } from "./close-codes.ts";
+import { CloseCode, fitting } from "./close-codes.ts";
 import { Executions } from "./executions.ts";
+import type { Flusher } from "./flusher.ts";
 import { Heartbeat, type Heartbeats } from "./heartbeat.ts";
 import { HeldPoints } from "./held-points.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
 import type { RefusedOperations } from "./refused-operations.ts";
 import { readMessage, type ParsedMessage } from "./messages.ts";
-import { createOutbox, type Flusher, type Outbox, type OutboxOptions, type OutboxOwner } from "./outbox.ts";
+import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 import { RunningOperations } from "./running-operations.ts";
+import type { OutboxOwner } from "./watched-outbox.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
-
-const MAX_REASON_BYTES = 123;
 
 /** What the connections of a server share. */
 export interface ConnectionServer {
@@ -137,9 +137,10 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     for (const operation of this.inbox.running) operation.resume?.();
   }
 
-  /** @returns whether the client is still to be asked what has arrived. Without a position that is remembered there is nothing to ask. */
-  onUnconfirmed(): boolean {
-    return !this.points.isEmpty && this.heartbeat.ask();
+  /** @returns whether the client is still to be asked what has arrived. Without a position that is remembered there is nothing to confirm. */
+  onUnconfirmed(isDue: boolean, bytes: number): boolean {
+    const hasPoints = !this.points.isEmpty;
+    return this.heartbeat.ask(isDue && hasPoints, bytes) && hasPoints;
   }
 
   get isOpen(): boolean {
@@ -204,7 +205,7 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
   /** Does nothing where the socket is closing already: the first reason counts. */
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
-    this.points.note();
+    this.points.noteLast();
     this.outbox.flush();
     this.#closeSocket(code, reason);
   }
@@ -220,7 +221,7 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     if (!this.isOpen) return;
     // What is dropped here has not been given to the client, though its streams think so, and a ping among it noted it.
     if (this.outbox.discard()) this.points.forgetNoted();
-    else this.points.note();
+    else this.points.noteLast();
     // What ws is compressing counts too: it would go out before the close.
     if (this.socket.bufferedAmount > 0) this.socket.terminate();
     else this.#closeSocket(CloseCode.forbidden, reason);
@@ -343,11 +344,4 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
 
 function onInitTimeout(connection: Connection): void {
   connection.close(CloseCode.initTimeout, "Connection initialisation timeout");
-}
-
-/** As much of a close frame's reason as there is room for: RFC 6455, section 5.5. */
-function fitting(reason: string): string {
-  let end = Math.min(reason.length, MAX_REASON_BYTES);
-  while (Buffer.byteLength(reason.slice(0, end)) > MAX_REASON_BYTES) end--;
-  return reason.slice(0, end);
 }

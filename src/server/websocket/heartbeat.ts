@@ -1,5 +1,6 @@
 import type { WebSocket } from "ws";
 import type { Outbox } from "./outbox.ts";
+import { PART_BYTES } from "./watched-outbox.ts";
 
 /** What a heartbeat has to know of its connection, and tells it. */
 interface Monitored {
@@ -8,9 +9,17 @@ interface Monitored {
   /** Whether nothing is read from the client because it does not read either. */
   readonly isThrottled: boolean;
   readonly outbox: Pick<Outbox, "flush" | "ping">;
-  /** Noted when a ping is about to be written, and confirmed when it has been answered. */
-  readonly points: { note(): void; confirm(): void };
+  /** Noted when a ping is about to be written, and confirmed when it or a later one has been answered. */
+  readonly points: {
+    note(ping: number): void;
+    confirm(ping: number): void;
+    /** Whether another ping may be noted beside so many that are not answered. */
+    hasRoom(pings: number): boolean;
+  };
 }
+
+/** A client that has answered is asked again after so many: that it is slow is not known, and on a fast connection a ping is not for nothing. */
+const PARTS = 4;
 
 /** Slots of an interval: the heartbeats of one slot beat in one turn. */
 const MAX_SLOTS = 100;
@@ -93,13 +102,19 @@ export class Heartbeat {
    * Asks whether the events so far have arrived. Not in the middle of an event, which other subscriptions of the connection may still
    * have to write: outboxes are flushed at the end of a turn.
    *
-   * @returns whether it could not be asked, since the last ping is not answered yet.
+   * @param isDue the last ping was long ago.
+   * @param bytes of events that were written since. On a slow connection a pong to what stands behind much more would come too late for
+   *   the heartbeat, and what has arrived until then would come again.
+   * @returns whether it was not asked.
    */
-  ask(): boolean {
-    if (!this.#connection.isOpen) return false;
-    if (this.#answered !== this.#sent) return true;
-    this.#ping();
-    return false;
+  ask(isDue: boolean, bytes: number): boolean {
+    const { isOpen, points } = this.#connection;
+    if (!isOpen) return false;
+    const unanswered = this.#sent - this.#answered;
+    const isWanted =
+      unanswered === 0 ? isDue || bytes >= PARTS * PART_BYTES : bytes >= PART_BYTES && points.hasRoom(unanswered);
+    if (isWanted) this.#ping();
+    return !isWanted;
   }
 
   stop(): void {
@@ -122,16 +137,17 @@ export class Heartbeat {
   }
 
   #ping(): void {
-    this.#connection.points.note();
-    this.#connection.outbox.ping(String(++this.#sent));
+    this.#connection.points.note(++this.#sent);
+    this.#connection.outbox.ping(String(this.#sent));
   }
 
   /** A pong has arrived. */
   onPong(data: Buffer): void {
     this.#isAlive = true;
-    // Some send a pong that nobody asked for.
-    if (data.toString() !== String(this.#sent) || this.#answered === this.#sent) return;
-    this.#answered = this.#sent;
-    this.#connection.points.confirm();
+    const ping = Number(data.toString());
+    // Some send a pong that nobody asked for. Of several pings the last alone may be answered: RFC 6455, section 5.5.3.
+    if (!(ping > this.#answered && ping <= this.#sent)) return;
+    this.#answered = ping;
+    this.#connection.points.confirm(ping);
   }
 }

@@ -3,6 +3,9 @@ import type { ResumePoint } from "../../recovery/resume-point.ts";
 import { SmallSet } from "../../small-set.ts";
 import { CloseCode } from "./close-codes.ts";
 
+/** Positions that one connection has noted at most, with a few hundred bytes each. */
+const MAX_NOTED = 1024;
+
 export class HeldPoints {
   readonly #points = new SmallSet<ResumePoint>();
   /** Of those that the end of the connection has ended: what becomes of them its close code tells. */
@@ -16,14 +19,24 @@ export class HeldPoints {
     return this.#points.size === 0;
   }
 
+  /** Whether another ping may be noted beside so many that are not answered: a client need not answer any. */
+  hasRoom(pings: number): boolean {
+    return (pings + 1) * this.#points.size <= MAX_NOTED;
+  }
+
   /** Whether the socket has told that it is closed. */
   get isClosed(): boolean {
     return this.#closeCode !== undefined;
   }
 
-  /** A ping is about to be written, or a close. */
-  note(): void {
-    this.#points.forEach(note);
+  /** A ping is about to be written. Later ones have greater numbers. */
+  note(ping: number): void {
+    this.#points.forEach((point) => point.note(ping));
+  }
+
+  /** A close is about to be written, which no pong answers. */
+  noteLast(): void {
+    this.note(Infinity);
   }
 
   /** What was noted is not known to have been written. */
@@ -31,11 +44,11 @@ export class HeldPoints {
     this.#points.forEach(forgetNoted);
   }
 
-  /** That ping has been answered. */
-  confirm(): void {
+  /** That ping has been answered, and with it those before. */
+  confirm(ping: number): void {
     // What has been noted since is for the answer to the close.
     if (this.#hasSaidClose) return;
-    this.#points.forEach(confirm);
+    this.#points.forEach((point) => point.confirm(ping));
   }
 
   /** The gateway has written a close. A client that answers it has got everything that was written before. */
@@ -88,14 +101,6 @@ export class HeldPoints {
     if (isGoodbye && !this.#hasSaidClose) point.forget();
     else point.suspend(this.#hasSaidClose && code !== CloseCode.abnormal);
   }
-}
-
-function note(point: ResumePoint): void {
-  point.note();
-}
-
-function confirm(point: ResumePoint): void {
-  point.confirm();
 }
 
 function forgetNoted(point: ResumePoint): void {

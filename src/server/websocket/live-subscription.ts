@@ -45,6 +45,10 @@ export class LiveSubscription extends ConnectionCaller implements Sink, RunningO
     return this.#outbox.isLagging;
   }
 
+  get isTurnOver(): boolean {
+    return this.#outbox.isTurnOver;
+  }
+
   /** Has the results of a stream written as they come. */
   pipe({ stream, selection }: SharedSubscription): void {
     this.#selection = selection;

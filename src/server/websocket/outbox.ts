@@ -4,52 +4,15 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { Frame, nextMessage, NextFrames, pingFrame, pongFrame, textFrame } from "./frames.ts";
-import { TimerWheel } from "./timer-wheel.ts";
-import { WriteMemory } from "./write-memory.ts";
-
-/**
- * Events that a client has not confirmed come again when it loses its connection. It is asked with the write of an event, but not more often
- * than this. What no later write asks for is asked for by itself, so long after it was written: that costs a system call of its own.
- */
-const CONFIRMATION_INTERVAL_MS = 1000;
-
-/** Writes the outboxes of one server at the end of the turn in which they got something. */
-export class Flusher {
-  /** Bytes that may wait for one client before it lags. */
-  readonly budgetBytes: number;
-  #outboxes: Outbox[] = [];
-  /** Frames that a server's sockets share. */
-  readonly frames = new NextFrames();
-  readonly memory = new WriteMemory();
-  /** Outboxes with something to confirm and nothing to write at present. */
-  readonly confirmations = new TimerWheel<{ confirmLate(): void }>((outbox) => outbox.confirmLate());
-  #turnAt = -Infinity;
-
-  constructor(budgetBytes: number) {
-    this.budgetBytes = budgetBytes;
-  }
-
-  /** When this turn's writing began, as `performance.now()` tells it; before that, when the last one's did. */
-  get turnAt(): number {
-    return this.#turnAt;
-  }
-
-  add(outbox: Outbox): void {
-    if (this.#outboxes.push(outbox) === 1) setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#turnAt = performance.now();
-    const outboxes = this.#outboxes;
-    this.#outboxes = [];
-    for (const outbox of outboxes) outbox.flush();
-  }
-}
+import type { Flusher } from "./flusher.ts";
+import { Frame, nextMessage, pingFrame, pongFrame, textFrame } from "./frames.ts";
+import { WatchedOutbox, type OutboxOwner } from "./watched-outbox.ts";
 
 export interface Outbox {
   /** Whether more than the budget waits. It then says once when it can take more again. */
   readonly isLagging: boolean;
+  /** Whether what comes next of the past is for a later turn. It says once when that has come, as for room. */
+  readonly isTurnOver: boolean;
   /** How many events went into it. */
   readonly delivered: number;
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
@@ -74,104 +37,10 @@ export interface OutboxOptions {
   readonly owner: OutboxOwner;
 }
 
-/** Whose outbox it is. */
-export interface OutboxOwner {
-  /**
-   * The client is to be asked whether the events so far have arrived, which a ping does.
-   *
-   * @returns whether that is still to be done: it cannot be asked now.
-   */
-  onUnconfirmed(): boolean;
-  /** The client has read, and there is room again. */
-  onRoom(): void;
-}
-
 export function createOutbox(options: OutboxOptions): Outbox {
   return options.socket.extensions.includes("permessage-deflate")
     ? new CompressedOutbox(options)
     : new PlainOutbox(options);
-}
-
-/**
- * When the client is asked what has arrived, and when there is room for more again. Kept in the outbox itself, because reading another
- * object on every write doubles the cost of a write.
- */
-abstract class WatchedOutbox {
-  protected readonly flusher: Flusher;
-  readonly #owner: OutboxOwner;
-  delivered = 0;
-  #hasLagged = false;
-  /** Whether there were events since the last ping. */
-  #isUnconfirmed = false;
-  /** When the first of them was written; Infinity where it is still to be. */
-  #unconfirmedSince = Infinity;
-  #pingedAt = -Infinity;
-  #isScheduled = false;
-
-  constructor({ flusher, owner }: OutboxOptions) {
-    this.flusher = flusher;
-    this.#owner = owner;
-  }
-
-  get isLagging(): boolean {
-    const isLagging = this.waitingBytes > this.flusher.budgetBytes;
-    this.#hasLagged ||= isLagging;
-    return isLagging;
-  }
-
-  /** What has not left the process. */
-  protected abstract readonly waitingBytes: number;
-
-  /** Some of it has. */
-  protected noteRoom(): void {
-    if (!this.#hasLagged || this.isLagging) return;
-    this.#hasLagged = false;
-    this.#owner.onRoom();
-  }
-
-  protected noteEvent(): void {
-    this.delivered++;
-    this.#isUnconfirmed = true;
-  }
-
-  protected notePing(): void {
-    this.#settle();
-    this.#pingedAt = performance.now();
-  }
-
-  /** What waits is about to be written: a ping may still be put behind it. */
-  protected confirm(): void {
-    if (!this.#isUnconfirmed) return;
-    const now = this.flusher.turnAt;
-    this.#unconfirmedSince = Math.min(this.#unconfirmedSince, now);
-    if (now - this.#pingedAt >= CONFIRMATION_INTERVAL_MS) this.#ask();
-    else this.#schedule(this.#unconfirmedSince + CONFIRMATION_INTERVAL_MS - now);
-  }
-
-  /** The time has come, unless a write has taken a ping along meanwhile. */
-  confirmLate(): void {
-    this.#isScheduled = false;
-    if (!this.#isUnconfirmed) return;
-    const waitMs = this.#unconfirmedSince + CONFIRMATION_INTERVAL_MS - performance.now();
-    if (waitMs <= 0) this.#ask();
-    else this.#schedule(waitMs);
-  }
-
-  #ask(): void {
-    if (this.#owner.onUnconfirmed()) this.#schedule(CONFIRMATION_INTERVAL_MS);
-    else this.#settle();
-  }
-
-  #schedule(delayMs: number): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.flusher.confirmations.add(this, delayMs);
-  }
-
-  #settle(): void {
-    this.#isUnconfirmed = false;
-    this.#unconfirmedSince = Infinity;
-  }
 }
 
 /** Frames go past ws, straight to the transport: without an extension ws writes whole frames at once, so that they do not mix. */
@@ -196,8 +65,9 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    this.#push(this.flusher.frames.frame(id, payload));
-    this.noteEvent();
+    const frame = this.flusher.frames.frame(id, payload);
+    this.#push(frame);
+    this.noteEvent(frame.length);
   }
 
   send(message: string, onSent?: () => void): void {
@@ -293,8 +163,9 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    this.send(nextMessage(id, payload.json));
-    this.noteEvent();
+    const message = nextMessage(id, payload.json);
+    this.send(message);
+    this.noteEvent(message.length);
   }
 
   send(message: string, onSent?: () => void): void {

@@ -30,7 +30,7 @@ import { ConnectionCaller } from "./connection-caller.ts";
 import { Connections } from "./connections.ts";
 import { Heartbeats } from "./heartbeat.ts";
 import { discard } from "./messages.ts";
-import { Flusher } from "./outbox.ts";
+import { Flusher } from "./flusher.ts";
 import { socketOptions } from "./socket-options.ts";
 import { SubscriptionRuns } from "./subscription-runs.ts";
 import { logClosing, logOpening } from "../connection-log.ts";
