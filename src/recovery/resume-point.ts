@@ -161,7 +161,7 @@ export class ResumePoint {
   #confirm(position: StreamPosition | undefined, mayWait: boolean): void {
     if (!position || !this.#owner) return;
     this.#confirmed = position;
-    this.#positions.save(this.#key, this.#owner, this.#confirmed, true, mayWait);
+    this.#positions.save(this.#key, this.#owner, position, true, mayWait);
   }
 
   /** The connection is gone; its client may come back. @param isConfirmed it has answered what was noted last. */

@@ -45,7 +45,7 @@ function document(source: string): TypedDocumentNode<Record<string, unknown>, Re
 }
 
 // Two starts and a page of some megabytes.
-test("whoever starts it without any configuration can do at once what it prints, and finds it again the next day", async () => {
+test("a start without any configuration serves at once what it prints, and has it again the next day", async () => {
   await using directory = await temporaryDirectory();
   const env = { PORT: "0", DEV_API_FILE: join(directory.path, "data", "chat.sqlite"), DRAIN_WINDOW: "0" };
   await using first = await startProcess({ cwd: directory.path, env });

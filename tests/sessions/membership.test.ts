@@ -8,6 +8,7 @@ import {
   carol,
   chatOf,
   CHATS,
+  EASILY_LAGGING,
   deafen,
   messages,
   nextContent,
@@ -280,11 +281,7 @@ describe("a membership that has ended is no way in any more", () => {
 
 test("a reader that lags and is removed from a chat is not caught up with it", async () => {
   using servers = watchServerSockets();
-  await using scene = await startScene({
-    MAX_SEND_BUFFER: "16384",
-    MAX_MESSAGE_SIZE: "200000",
-    MAX_PAYLOAD_SIZE: "1000000",
-  });
+  await using scene = await startScene(EASILY_LAGGING);
   await using slow = await scene.open(carol.token);
   await using control = await scene.open(bob.token);
   const received = slow.start(messages());

@@ -8,6 +8,7 @@ import {
   alice,
   bob,
   CHATS,
+  EASILY_LAGGING,
   chatOf,
   contentOf,
   deafen,
@@ -190,11 +191,7 @@ test("a reader of SSE that lags is not given what waits for it, but the reason",
 
 test("a reader that lags gets nothing of what had not left, and another who lags gets everything", async () => {
   using servers = watchServerSockets();
-  await using scene = await startScene({
-    MAX_SEND_BUFFER: "16384",
-    MAX_MESSAGE_SIZE: "200000",
-    MAX_PAYLOAD_SIZE: "1000000",
-  });
+  await using scene = await startScene(EASILY_LAGGING);
   await using slow = await scene.open(alice.token);
   await using control = await scene.open(bob.token);
   await using sender = await scene.open(bob.token);
@@ -217,7 +214,7 @@ test("a reader that lags gets nothing of what had not left, and another who lags
   expect(slowServer?.destroyed).toBe(true);
   await sender.run(send(team, "barrier"));
   for (const { socket } of [slow, control]) socket.resume();
-  // Nobody is told why who has not read for a while.
+  // A client that has not read for a while is not given the reason.
   expect(await slow.closed).toEqual({ code: 1006, reason: "" });
   expect(slow.transport.bytesRead).toBeLessThan(bytesWritten);
   const got = received.all.map((payload) => contentOf(payload));

@@ -27,6 +27,9 @@ export const CLOSED = {
   signedOut: { code: 4403, reason: "Signed out" },
 } as const;
 
+/** For clients that do not read: a few large messages are more than a gateway keeps for one of them. */
+export const EASILY_LAGGING = { MAX_SEND_BUFFER: "16384", MAX_MESSAGE_SIZE: "200000", MAX_PAYLOAD_SIZE: "1000000" };
+
 export const CHATS = { query: "{ chats { id } }" };
 
 /** A subscription to one chat, or to all. */

@@ -41,12 +41,13 @@ export abstract class WatchedOutbox {
   #hasLagged = false;
   /** Whether there were events since the last ping. */
   #isUnconfirmed = false;
-  #bytesSincePing = 0;
-  /** So many of them call for a ping. */
-  #askAtBytes = PART_BYTES;
-  #turnBytes = 0;
   /** When the first of them was written; Infinity where it is still to be. */
   #unconfirmedSince = Infinity;
+  /** Of events that were written since the last ping, and how many of them call for another one. */
+  #bytesSincePing = 0;
+  #askAtBytes = PART_BYTES;
+  /** Of events that wait for the end of the turn. */
+  #turnBytes = 0;
   #pingedAt = -Infinity;
   #isScheduled = false;
 
@@ -84,7 +85,7 @@ export abstract class WatchedOutbox {
   }
 
   protected notePing(): void {
-    this.#settle();
+    this.#confirmNothing();
     this.#bytesSincePing = 0;
     this.#askAtBytes = PART_BYTES;
     this.#pingedAt = performance.now();
@@ -114,7 +115,7 @@ export abstract class WatchedOutbox {
   #ask(isDue: boolean): void {
     this.#askAtBytes = this.#bytesSincePing + PART_BYTES;
     if (this.#owner.onUnconfirmed(isDue, this.#bytesSincePing)) this.#schedule(CONFIRMATION_INTERVAL_MS);
-    else this.#settle();
+    else this.#confirmNothing();
   }
 
   #schedule(delayMs: number): void {
@@ -123,7 +124,8 @@ export abstract class WatchedOutbox {
     this.flusher.confirmations.add(this, delayMs);
   }
 
-  #settle(): void {
+  /** There is nothing to confirm until the next event. */
+  #confirmNothing(): void {
     this.#isUnconfirmed = false;
     this.#unconfirmedSince = Infinity;
   }
