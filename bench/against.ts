@@ -5,7 +5,7 @@
 import process from "node:process";
 import { gatewayVersion } from "./machine.ts";
 import type { Options } from "./options.ts";
-import { gatewayPair, GATEWAY_ROOT, openStage, type Peer } from "./peers.ts";
+import { gatewayPair, GATEWAY_ROOT, openStage, type Peer, type Stage } from "./peers.ts";
 import { table } from "./report/markdown.ts";
 import { complaint, isExact, type Sample } from "./report/results.ts";
 import { geometricMean, ratioOf, summarise } from "./report/statistics.ts";
@@ -40,7 +40,7 @@ export async function measureAgainst(root: string, options: Options): Promise<bo
   return isEverythingExact;
 }
 
-/** One life of both servers: the one that is measured first changes from pair to pair, and from round to round. */
+/** One life of both servers: the one that is prepared first changes from round to round, the one that is measured first from pair to pair too. */
 async function measureLives(
   scenario: Scenario,
   { name, world, instances }: Case,
@@ -51,15 +51,19 @@ async function measureLives(
   const stageOptions = { world, persist: scenario.persist, instances };
   await using hereStage = await openStage(peers[0], stageOptions);
   await using thereStage = await openStage(peers[1], stageOptions);
-  using here = await scenario.prepare(hereStage, scale);
-  using there = await scenario.prepare(thereStage, scale);
+  using measured = new DisposableStack();
+  const prepare = async (stage: Stage): Promise<Prepared> => measured.use(await scenario.prepare(stage, scale));
+  // Whoever is prepared first is idle meanwhile, and slower in its next window: where that is the only one, in every other round.
+  const thereFirst = round % 2 === 1 ? await prepare(thereStage) : undefined;
+  const here = await prepare(hereStage);
+  const there = thereFirst ?? (await prepare(thereStage));
   const sampleOf = async (prepared: Prepared, { name: peer }: Peer): Promise<Sample> => {
     const finding = await prepared.measure();
     return { case: name, peer, round, finding, othersShare: 0 };
   };
   const pairs: Pair[] = [];
   if (!scenario.once) {
-    // Unmeasured: the one that was prepared first has been idle meanwhile, and is slower in its next window.
+    // Unmeasured.
     await here.measure();
     await there.measure();
   }

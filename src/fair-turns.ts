@@ -1,4 +1,5 @@
 /** Limits work that one user can cause a lot of to a slice of each turn of the event loop, in which users take turns. */
+import { microtasksDone } from "./microtasks.ts";
 import { Rotation } from "./rotation.ts";
 
 /** A piece of work may exceed it: the time is looked at between two pieces. */
@@ -41,9 +42,4 @@ export class FairTurns {
       await microtasksDone();
     } while (this.#users.size > 0 && performance.now() - beganAt < SLICE_MS);
   }
-}
-
-/** Resolves when what was resumed has done all that it can do in this turn: a tick that is asked for among microtasks comes behind them. */
-function microtasksDone(): Promise<void> {
-  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
 }

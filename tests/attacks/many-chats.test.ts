@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
 import { startBystanders } from "../support/bystanders.ts";
-import { createTestBus } from "../support/bus.ts";
+import { createTestBus, withLog } from "../support/bus.ts";
 import { startGateway } from "../support/gateway.ts";
 import { openGraphQLSocket } from "../support/graphql-socket.ts";
 
@@ -20,14 +20,7 @@ function watchedBus() {
     most = Math.max(most, inTurn);
     return log.read(...args);
   };
-  const watched: typeof log = {
-    position: (topics) => log.position(topics),
-    positionsOf: (topic, ids) => log.positionsOf(topic, ids),
-    delayAfter: (topic, after) => log.delayAfter(topic, after),
-    tail: (topic) => log.tail(topic),
-    read,
-  };
-  return { bus: { ...bus, log: watched }, most: () => most };
+  return { bus: withLog(bus, { read }), most: () => most };
 }
 
 test("replays of all of hundreds of chats read some at a time, and lack nothing", async () => {

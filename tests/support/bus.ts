@@ -1,6 +1,6 @@
 /** A bus within the test's process, which fails the test where a listener throws. */
 import { pino } from "pino";
-import type { Bus } from "../../src/bus/bus.ts";
+import type { Bus, EventLog } from "../../src/bus/bus.ts";
 import { createMemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import type { Directory } from "../../src/chat/directory.ts";
 import { Presence } from "../../src/chat/presence.ts";
@@ -22,6 +22,22 @@ export function createTestBus(): Bus<BusEvent> {
       throw error;
     },
   });
+}
+
+/** A bus with another way of asking its log. */
+export function withLog(bus: Bus<BusEvent>, asked: Partial<EventLog<BusEvent>>): Bus<BusEvent> {
+  const { log } = bus;
+  return {
+    ...bus,
+    log: {
+      position: (topics) => log.position(topics),
+      positionsOf: (topic, ids) => log.positionsOf(topic, ids),
+      delayAfter: (topic, after) => log.delayAfter(topic, after),
+      tail: (topic) => log.tail(topic),
+      read: (topic, after, part) => log.read(topic, after, part),
+      ...asked,
+    },
+  };
 }
 
 /** What a fan-out knows about presence, in chats of any size. */

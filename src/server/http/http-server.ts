@@ -92,9 +92,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     sockets.note(request.socket);
     useOriginForm(request);
     socket.on("error", (error) => log.debug({ err: error }, "an upgrading socket broke"));
-    const refusal = isDraining ? DRAINING : refuseUpgrade(options.policy, request);
-    if (refusal === undefined) webSockets.upgrade(request, socket, head);
-    else refuse(socket, refusal, rejections);
+    webSockets.inTurn(() => {
+      const refusal = isDraining ? DRAINING : refuseUpgrade(options.policy, request);
+      if (refusal === undefined) webSockets.upgrade(request, socket, head);
+      else refuse(socket, refusal, rejections);
+    });
   });
   const url = `${await listen(server, config.PORT, config.HOST)}${GRAPHQL_PATH}`;
   return {

@@ -2,7 +2,7 @@
 import { Rotation } from "../../rotation.ts";
 
 /** How long new documents may take in one turn. */
-const TURN_MS = 30;
+const TURN_MS = 10;
 
 export class ReadingTurns {
   readonly #callers = new Rotation();

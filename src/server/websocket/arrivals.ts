@@ -1,58 +1,22 @@
 /** What arrives on a connection, at the pace at which the gateway handles it. */
 import type { Rate } from "../../config/config.ts";
 import { MessageBudget } from "./message-budget.ts";
+import type { TurnTaker, Turns } from "./turns.ts";
 
 /** Messages of one connection that are handled in one turn of the event loop: then it is the others' turn. */
 const MESSAGES_PER_TURN = 20;
 
-/** How long they may take, but for the first two: what is sent together is seen together, an id that is used twice for instance. */
-const SHARE_MS = 5;
+/** So many of them in any case, once it is its turn: what is sent together is seen together, an id that is used twice for instance. */
 const MESSAGES_AT_LEAST = 2;
 
-/** Bytes that wait to be handled. What was read in one piece may hold as much; compressed, it may hold more than that. */
+/** More than so many bytes of a connection, or messages of one turn, wait: nothing more is read. To pause a socket for a moment costs more. */
+const READ_AHEAD_BYTES = 16_384;
+
+/** Bytes that wait to be handled, at most. What was read in one piece may hold as much; compressed, it may hold more than that. */
 const MAX_WAITING_BYTES = 262_144;
 
 /** A client that is slowed for so many windows goes on far above its limit. */
 const PATIENCE_WINDOWS = 1;
-
-/** How long the messages of all connections may take in one turn: deliveries and answers wait meanwhile. */
-const TURN_MS = 30;
-
-/** Calls what is added at the end of the turn of the event loop, in this order, and says when the messages of a turn have taken its time. */
-export class Turns {
-  #waiting: { nextTurn(): void }[] = [];
-  #spentMs = 0;
-
-  /** Whether further messages are for the next turn. */
-  get isOver(): boolean {
-    return this.#spentMs >= TURN_MS;
-  }
-
-  /** A message took so long. */
-  spend(ms: number): void {
-    this.#spentMs += ms;
-  }
-
-  add(arrivals: { nextTurn(): void }): void {
-    if (this.#waiting.push(arrivals) === 1) this.#schedule();
-  }
-
-  #schedule(): void {
-    setImmediate(() => this.#next());
-  }
-
-  #next(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#spentMs = 0;
-    let next = 0;
-    while (next < waiting.length && !this.isOver) waiting[next++]?.nextTurn();
-    if (next === waiting.length) return;
-    // Those that had no turn come before those that go on.
-    if (this.#waiting.length === 0) this.#schedule();
-    this.#waiting = [...waiting.slice(next), ...this.#waiting];
-  }
-}
 
 /** The connection that the messages arrive on. */
 interface Receiver {
@@ -63,31 +27,33 @@ interface Receiver {
   read(text: string): void;
   /** Answers the last ping frame of a turn. */
   pong(data: Buffer): void;
-  /** Reads nothing more for now. */
-  slow(): void;
-  /** Reads again. */
-  unslow(): void;
+  /** Whether it reads nothing more for now. */
+  setSlowed(isSlowed: boolean): void;
   /** The client sends far more than it may. */
   onFlood(): void;
 }
 
 /**
- * Messages are handled as they come while there are few of them. Beyond that they wait, and nothing more is read: the client waits with
- * them, and nobody else does.
+ * Messages are handled as they come while there are few of them, and the turn has time. Beyond that they wait, and nothing more is read: the
+ * client waits with them.
  */
-export class Arrivals {
+export class Arrivals implements TurnTaker {
   readonly #receiver: Receiver;
   readonly #turns: Turns;
   readonly #rate: Rate;
   readonly #budget: MessageBudget;
+  /** The number of the turn in which something arrived last. */
+  #turn = 0;
+  /** Messages that were handled in that turn, and what they took. */
   #handled = 0;
-  /** What those took. */
   #spentMs = 0;
   #waiting: string[] | undefined;
   #waitingBytes = 0;
   #ping: Buffer | undefined;
-  #isInTurn = false;
+  /** Whether it waits for its turn. */
+  #isQueued = false;
   #isSlowed = false;
+  goesOn = false;
   /** Since when the budget has been used up, without having recovered meanwhile. */
   #limitedSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -100,42 +66,46 @@ export class Arrivals {
     this.#budget = new MessageBudget(rate);
   }
 
+  /** Whether messages have arrived that are still to be handled. */
+  get areWaiting(): boolean {
+    return this.#waiting !== undefined && this.#waiting.length > 0;
+  }
+
   /** A message has arrived. */
   message(text: string): void {
+    this.#enterTurn();
     if (!this.#isSlowed && this.#mayHandle) {
       if (this.#budget.hasRecovered) this.#limitedSince = undefined;
       this.#handle(text);
-      this.#await();
       return;
     }
     this.#waitingBytes += text.length;
-    (this.#waiting ??= []).push(text);
-    this.#slow();
+    const count = (this.#waiting ??= []).push(text);
+    this.#slow(count > MESSAGES_PER_TURN || this.#waitingBytes > READ_AHEAD_BYTES || this.#budget.waitMs > 0);
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.#receiver.onFlood();
   }
 
   /** A ping frame has arrived. Of those of one turn the last is answered: RFC 6455, section 5.5.3. */
   ping(data: Buffer): void {
     this.#ping = data;
+    this.#queue();
     this.control();
   }
 
   /** A frame has arrived that is no message. */
   control(): void {
     this.#budget.take(0);
-    if (this.#budget.waitMs > 0) this.#slow();
-    else this.#await();
+    if (this.#budget.waitMs > 0) this.#slow(true);
   }
 
-  /** The turn in which something arrived is over. */
-  nextTurn(): void {
-    this.#isInTurn = false;
-    this.#handled = 0;
-    this.#spentMs = 0;
-    if (!this.#receiver.isReceiving) return;
+  takeTurn(): boolean {
+    this.#isQueued = false;
+    if (!this.#receiver.isReceiving) return false;
+    this.#enterTurn();
     if (this.#ping) this.#receiver.pong(this.#ping);
     this.#ping = undefined;
     if (this.#isSlowed) this.#goOn();
+    return this.#handled > 0;
   }
 
   /** The connection is closed. */
@@ -146,13 +116,24 @@ export class Arrivals {
 
   /** The client reads again. */
   resume(): void {
-    if (this.#isSlowed) this.#await();
+    if (this.#isSlowed) this.#queue();
+  }
+
+  #enterTurn(): void {
+    this.#turns.begin();
+    if (this.#turn === this.#turns.number) return;
+    this.#turn = this.#turns.number;
+    this.#handled = 0;
+    this.#spentMs = 0;
   }
 
   get #mayHandle(): boolean {
-    const hasTime = this.#spentMs < SHARE_MS && !this.#turns.isOver;
-    const isTurn = this.#handled < (hasTime ? MESSAGES_PER_TURN : MESSAGES_AT_LEAST);
-    return isTurn && !this.#receiver.isThrottled && this.#budget.waitMs === 0;
+    return this.#isItsTurn && !this.#receiver.isThrottled && this.#budget.waitMs === 0;
+  }
+
+  get #isItsTurn(): boolean {
+    if (this.#handled > 0 && this.#handled < MESSAGES_AT_LEAST) return true;
+    return this.#handled < MESSAGES_PER_TURN && this.#spentMs < this.#turns.shareMs && !this.#turns.isOver;
   }
 
   #goOn(): void {
@@ -164,10 +145,11 @@ export class Arrivals {
       this.#handle(text);
     }
     waiting.splice(0, next);
+    this.goesOn = waiting.length > 0;
     if (!this.#receiver.isReceiving || this.#receiver.isThrottled) return;
     const { waitMs } = this.#budget;
     if (waitMs > 0) this.#wait(waitMs);
-    else if (waiting.length > 0) this.#await();
+    else if (this.goesOn) this.#queue();
     else this.#unslow();
   }
 
@@ -190,27 +172,24 @@ export class Arrivals {
     this.#budget.take(text.length);
     const begunAt = performance.now();
     this.#receiver.read(text);
-    const ms = performance.now() - begunAt;
-    this.#spentMs += ms;
-    this.#turns.spend(ms);
+    this.#spentMs += performance.now() - begunAt;
   }
 
-  #slow(): void {
-    this.#await();
-    if (this.#isSlowed) return;
+  #slow(isPausing: boolean): void {
     this.#isSlowed = true;
-    this.#receiver.slow();
+    this.#queue();
+    if (isPausing) this.#receiver.setSlowed(true);
   }
 
   #unslow(): void {
     this.#waiting = undefined;
     this.#isSlowed = false;
-    this.#receiver.unslow();
+    this.#receiver.setSlowed(false);
   }
 
-  #await(): void {
-    if (this.#isInTurn) return;
-    this.#isInTurn = true;
+  #queue(): void {
+    if (this.#isQueued) return;
+    this.#isQueued = true;
     this.#turns.add(this);
   }
 }

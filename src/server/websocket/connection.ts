@@ -7,7 +7,7 @@ import type { Me } from "../../chat/model.ts";
 import type { Unauthenticated } from "../../chat/unauthenticated.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Rate } from "../../config/config.ts";
-import { Arrivals, type Turns } from "./arrivals.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { Slot } from "../connection-limits.ts";
 import { CloseCode, fitting } from "./close-codes.ts";
 import { Executions } from "./executions.ts";
@@ -19,6 +19,7 @@ import type { RefusedOperations } from "./refused-operations.ts";
 import { readMessage, type ParsedMessage } from "./messages.ts";
 import { createOutbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 import { RunningOperations } from "./running-operations.ts";
+import type { Turns } from "./turns.ts";
 import type { OutboxOwner } from "./watched-outbox.ts";
 
 const MAX_CLIENT_ID_LENGTH = 128;
@@ -97,6 +98,12 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     this.arrivals = new Arrivals(this, server.turns, server.operationRate);
     this.inbox = new Inbox(this);
     this.#initTimer = setTimeout(onInitTimeout, server.initTimeoutMs, this);
+  }
+
+  /** The client had its time to say who it is. What has arrived and waits for its turn may say it. */
+  initLate(): void {
+    if (this.arrivals.areWaiting) this.#initTimer?.refresh();
+    else this.close(CloseCode.initTimeout, "Connection initialisation timeout");
   }
 
   /** As the handshake has agreed on it. */
@@ -271,14 +278,9 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     return this.isOpen && !this.#isDraining;
   }
 
-  /** Reads nothing more, since the client sends faster than its messages are handled. */
-  slow(): void {
-    this.#isSlowed = true;
-    this.#readOrPause();
-  }
-
-  unslow(): void {
-    this.#isSlowed = false;
+  /** Reads nothing more while messages of the client wait for their turn. */
+  setSlowed(isSlowed: boolean): void {
+    this.#isSlowed = isSlowed;
     this.#readOrPause();
   }
 
@@ -343,5 +345,5 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
 }
 
 function onInitTimeout(connection: Connection): void {
-  connection.close(CloseCode.initTimeout, "Connection initialisation timeout");
+  connection.initLate();
 }

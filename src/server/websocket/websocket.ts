@@ -19,7 +19,6 @@ import type { Config } from "../../config/config.ts";
 import { GatewayError, hasCode } from "../../errors.ts";
 import type { Operations } from "../../graphql/operations.ts";
 import type { Log } from "../../log.ts";
-import { Turns } from "./arrivals.ts";
 import { Accepted, executeAccepted } from "./accepted.ts";
 import { Admission } from "./admission.ts";
 import { CloseCode } from "./close-codes.ts";
@@ -33,6 +32,7 @@ import { discard } from "./messages.ts";
 import { Flusher } from "./flusher.ts";
 import { socketOptions } from "./socket-options.ts";
 import { SubscriptionRuns } from "./subscription-runs.ts";
+import { Turns } from "./turns.ts";
 import { logClosing, logOpening } from "../connection-log.ts";
 import type { ConnectionLimits } from "../connection-limits.ts";
 import { connectionOrigin, type ClientOrigins } from "../client-origin.ts";
@@ -121,6 +121,11 @@ export class WebSockets {
 
   get connections(): Pick<Connections, "count" | "of"> {
     return this.#connections;
+  }
+
+  /** Has a client that comes handled, after those that came before it: a thousand may come at once. */
+  inTurn(handle: () => void): void {
+    this.#shared.turns.run(handle);
   }
 
   /** Answers an upgrade request whose path and origin are right. */
