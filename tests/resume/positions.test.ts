@@ -88,6 +88,24 @@ describe("what the client has confirmed", () => {
     expect(after.all).toEqual([...contents.slice(2), "barrier"]);
   });
 
+  test("is asked for sixteen times at most without an answer, where it is of 64 subscriptions", async () => {
+    await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000" });
+    const { gateway, writer } = scene;
+    await using client = await visit(gateway.wsUrl, alice.token, { autoPong: false });
+    let pings = 0;
+    client.socket.socket.on("ping", () => pings++);
+    const following = await Promise.all(numbered("s", 1, 64).map((id) => client.follow(id, OF_TEAM)));
+    // Enough for all of them that a ping stands behind each.
+    const contents = numbered("a", 1, 30).map((word) => `${word} ${"x".repeat(2500)}`);
+    for (const content of contents) {
+      await send(writer, [content]);
+      await Promise.all(following.map((events) => events.has(content)));
+    }
+    expect(following.map(({ all }) => all)).toEqual(following.map(() => contents));
+    // Each notes where all of them are, and a connection notes 1,024 positions.
+    expect(pings).toBe(16);
+  });
+
   test("is not what a client had when it was lost again before it confirmed anything", async () => {
     await using scene = await createScene();
     const { gateway, writer } = scene;
