@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Dispatcher } from "undici";
 import { callOrigin } from "../call-origin.ts";
-import { FairTurns } from "../fair-turns.ts";
 import type { Log } from "../log.ts";
 import type { Tracing } from "../tracing.ts";
 import { ApiCircuit, type CircuitState } from "./circuit-breaker.ts";
@@ -67,8 +66,6 @@ export class HttpTransport {
   readonly #authentications: RequestPool;
   readonly #circuit: ApiCircuit;
   readonly #users = new TokenUsers();
-  /** What follows from an answer takes a while, and a hundred may arrive in one turn of the event loop. */
-  readonly #turns = new FairTurns();
   readonly #prefix: string;
   readonly #timeoutMs: number;
   #underWay = 0;
@@ -138,9 +135,7 @@ export class HttpTransport {
       pool.withdraw(user);
       return refusalSince;
     }
-    const outcome = await this.#circuit.run(() => this.#send(pool, user, request, deadline));
-    await this.#turns.next(user);
-    return outcome;
+    return this.#circuit.run(() => this.#send(pool, user, request, deadline));
   }
 
   #refusal(): Outcome | undefined {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { DEMO_USERS } from "../../src/dev/seed.ts";
+import { Turns } from "../../src/server/websocket/turns.ts";
 import { createTestBus, withLog } from "../support/bus.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { HeldTimers } from "../support/held-timers.ts";
@@ -99,6 +100,50 @@ test("a client whose connection_init has arrived in time, and waits for its turn
   client.send({ type: "connection_init", payload: { token: alice.token } });
   sender.write("the client has sent its message");
   expect((await client.next()).type).toBe("connection_ack");
+});
+
+test("a client that lets messages wait for their turn on purpose has to say who it is all the same", async () => {
+  await using gateway = await startGateway({ CONNECTION_INIT_TIMEOUT: "300", RATE_LIMIT_OPERATIONS: "300/10s" });
+  await using client = await openRaw(gateway.wsUrl);
+  const pongs = Array.from({ length: 920 }, () => ({ type: "pong" }));
+  client.send(...pongs);
+  // More than it may: there is always one that waits.
+  const sending = setInterval(() => client.send({ type: "pong" }), 5);
+  const closed = await client.closed;
+  clearInterval(sending);
+  expect(closed.code).toBe(4408);
+});
+
+test("a message as long as one may be is no flood, though it waits for its turn", async () => {
+  await using scope = new AsyncDisposableStack();
+  const { gateway, occupy } = await startOccupiable(scope, { MAX_PAYLOAD_SIZE: "1048576" });
+  const client = scope.use(await openAcknowledged(gateway.wsUrl, alice.token));
+  const variables = { junk: "x".repeat(900_000) };
+  occupy();
+  client.send({ id: "1", type: "subscribe", payload: { query: "{ me { id } }", variables } });
+  expect((await client.next()).payload).toEqual({ data: { me: { id: alice.id } } });
+});
+
+test("each of a hundred thousand that wait has its turn, newcomers first", async () => {
+  const turns = new Turns();
+  const served: number[] = [];
+  const done = Promise.withResolvers<void>();
+  for (let index = 0; index < 100_000; index++) {
+    turns.add({
+      goesOn: index % 2 === 0,
+      takeTurn: () => served.push(index) < 0,
+      leaveTurn: () => {
+        if (served.length === 100_000) done.resolve();
+      },
+    });
+  }
+  await done.promise;
+  const isOther = (index: number): boolean => index % 2 === 0;
+  const inOrder = Array.from({ length: 50_000 }, (_, index) => 2 * index);
+  expect(served.filter((index) => isOther(index))).toEqual(inOrder);
+  expect(served.filter((index) => !isOther(index))).toEqual(inOrder.map((index) => index + 1));
+  const lastNewcomer = served.indexOf(99_999);
+  expect(served.slice(0, lastNewcomer).filter((index) => isOther(index)).length).toBeLessThan(10_000);
 });
 
 test("a client that has something to say does not wait for those that say a lot", async () => {

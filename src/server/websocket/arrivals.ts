@@ -13,7 +13,7 @@ const MESSAGES_AT_LEAST = 2;
 const READ_AHEAD_BYTES = 16_384;
 
 /** Bytes that wait to be handled, at most. What was read in one piece may hold as much; compressed, it may hold more than that. */
-const MAX_WAITING_BYTES = 262_144;
+const MAX_WAITING_BYTES = 524_288;
 
 /** A client that is slowed for so many windows goes on far above its limit. */
 const PATIENCE_WINDOWS = 1;
@@ -47,7 +47,11 @@ export class Arrivals implements TurnTaker {
   /** Messages that were handled in that turn, and what they took. */
   #handled = 0;
   #spentMs = 0;
+  /** Messages that have been handled in all. */
+  #handledInAll = 0;
   #waiting: string[] | undefined;
+  /** How many of those have been handled in the present turn. */
+  #taken = 0;
   #waitingBytes = 0;
   #ping: Buffer | undefined;
   /** Whether it waits for its turn. */
@@ -66,23 +70,29 @@ export class Arrivals implements TurnTaker {
     this.#budget = new MessageBudget(rate);
   }
 
-  /** Whether messages have arrived that are still to be handled. */
-  get areWaiting(): boolean {
-    return this.#waiting !== undefined && this.#waiting.length > 0;
+  /** Messages that have arrived so far. */
+  get arrived(): number {
+    return this.#handledInAll + this.#waitingCount;
+  }
+
+  /** Of those, the ones that have been handled. */
+  get handled(): number {
+    return this.#handledInAll;
   }
 
   /** A message has arrived. */
   message(text: string): void {
     this.#enterTurn();
-    if (!this.#isSlowed && this.#mayHandle) {
-      if (this.#budget.hasRecovered) this.#limitedSince = undefined;
+    if (!this.#isSlowed && this.#isItsTurn && this.#isAllowed) {
       this.#handle(text);
       return;
     }
     this.#waitingBytes += text.length;
-    const count = (this.#waiting ??= []).push(text);
+    (this.#waiting ??= []).push(text);
+    const count = this.#waitingCount;
     this.#slow(count > MESSAGES_PER_TURN || this.#waitingBytes > READ_AHEAD_BYTES || this.#budget.waitMs > 0);
-    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#receiver.onFlood();
+    // One or two are as long as a message may be.
+    if (this.#waitingBytes > MAX_WAITING_BYTES && count > MESSAGES_AT_LEAST) this.#receiver.onFlood();
   }
 
   /** A ping frame has arrived. Of those of one turn the last is answered: RFC 6455, section 5.5.3. */
@@ -99,19 +109,33 @@ export class Arrivals implements TurnTaker {
   }
 
   takeTurn(): boolean {
-    this.#isQueued = false;
     if (!this.#receiver.isReceiving) return false;
     this.#enterTurn();
     if (this.#ping) this.#receiver.pong(this.#ping);
     this.#ping = undefined;
-    if (this.#isSlowed) this.#goOn();
-    return this.#handled > 0;
+    const atLeast = this.goesOn ? 1 : MESSAGES_AT_LEAST;
+    for (let count = 0; count < atLeast && this.#mayGoOn; count++) this.#handleNext();
+    return this.#mayGoOn && this.#isItsTurn;
+  }
+
+  leaveTurn(): void {
+    this.#isQueued = false;
+    this.#waiting?.splice(0, this.#taken);
+    this.#taken = 0;
+    this.goesOn = this.#waitingCount > 0;
+    const { isReceiving, isThrottled } = this.#receiver;
+    if (!this.#isSlowed || !isReceiving || isThrottled) return;
+    const { waitMs } = this.#budget;
+    if (waitMs > 0) this.#wait(waitMs);
+    else if (this.goesOn) this.#queue();
+    else this.#unslow();
   }
 
   /** The connection is closed. */
   close(): void {
     clearTimeout(this.#timer);
     this.#waiting = undefined;
+    this.#taken = 0;
   }
 
   /** The client reads again. */
@@ -127,30 +151,27 @@ export class Arrivals implements TurnTaker {
     this.#spentMs = 0;
   }
 
-  get #mayHandle(): boolean {
-    return this.#isItsTurn && !this.#receiver.isThrottled && this.#budget.waitMs === 0;
-  }
-
   get #isItsTurn(): boolean {
     if (this.#handled > 0 && this.#handled < MESSAGES_AT_LEAST) return true;
     return this.#handled < MESSAGES_PER_TURN && this.#spentMs < this.#turns.shareMs && !this.#turns.isOver;
   }
 
-  #goOn(): void {
-    const waiting = this.#waiting ?? [];
-    let next = 0;
-    while (next < waiting.length && this.#mayHandle) {
-      const text = waiting[next++] ?? "";
-      this.#waitingBytes -= text.length;
-      this.#handle(text);
-    }
-    waiting.splice(0, next);
-    this.goesOn = waiting.length > 0;
-    if (!this.#receiver.isReceiving || this.#receiver.isThrottled) return;
-    const { waitMs } = this.#budget;
-    if (waitMs > 0) this.#wait(waitMs);
-    else if (this.goesOn) this.#queue();
-    else this.#unslow();
+  get #isAllowed(): boolean {
+    return !this.#receiver.isThrottled && this.#budget.waitMs === 0;
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#waitingCount > 0 && this.#receiver.isReceiving && this.#isAllowed;
+  }
+
+  get #waitingCount(): number {
+    return (this.#waiting?.length ?? 0) - this.#taken;
+  }
+
+  #handleNext(): void {
+    const text = this.#waiting?.[this.#taken++] ?? "";
+    this.#waitingBytes -= text.length;
+    this.#handle(text);
   }
 
   #wait(waitMs: number): void {
@@ -167,7 +188,9 @@ export class Arrivals implements TurnTaker {
   }
 
   #handle(text: string): void {
+    if (this.#budget.hasRecovered) this.#limitedSince = undefined;
     this.#handled++;
+    this.#handledInAll++;
     // In bytes as good as: what is not ASCII takes more of them.
     this.#budget.take(text.length);
     const begunAt = performance.now();
@@ -183,6 +206,7 @@ export class Arrivals implements TurnTaker {
 
   #unslow(): void {
     this.#waiting = undefined;
+    this.#taken = 0;
     this.#isSlowed = false;
     this.#receiver.setSlowed(false);
   }

@@ -70,6 +70,8 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
   readonly #server: ConnectionServer;
   /** Until it is initialised. */
   #initTimer: NodeJS.Timeout | undefined;
+  /** Undefined until the time for it is over. Later messages are too late. */
+  #initBy: number | undefined;
   /** Where graphql-ws takes messages. */
   #protocol: ((message: string) => Promise<void>) | undefined;
   #onClosed: ((code: number, reason: string) => Promise<void>) | undefined;
@@ -100,9 +102,11 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     this.#initTimer = setTimeout(onInitTimeout, server.initTimeoutMs, this);
   }
 
-  /** The client had its time to say who it is. What has arrived and waits for its turn may say it. */
+  /** The client had its time to say who it is. What has arrived by then and waits for its turn may say it. */
   initLate(): void {
-    if (this.arrivals.areWaiting) this.#initTimer?.refresh();
+    const { arrived, handled } = this.arrivals;
+    this.#initBy ??= arrived;
+    if (handled < this.#initBy) this.#initTimer?.refresh();
     else this.close(CloseCode.initTimeout, "Connection initialisation timeout");
   }
 

@@ -10,18 +10,53 @@ const TURN_MS = 10;
 /** How long those of one connection may take, where few others wait. */
 const SHARE_MS = 5;
 
+/** In every so many turns one of those that go on comes first: newcomers in numbers do not keep them waiting for ever. */
+const TURNS_OF_NEWCOMERS = 4;
+
 /** What waits for its turn. */
 export interface TurnTaker {
   /** Whether it has had one already, and has more to do. */
   readonly goesOn: boolean;
-  /** @returns whether it has caused work that follows in this turn. */
+  /** Does a part of what it has to do. @returns whether it would do more in this turn. */
   takeTurn(): boolean;
+  /** Its turn is over. From now on it may wait for the next one. */
+  leaveTurn(): void;
+}
+
+/** First come, first served. */
+class TurnQueue {
+  #next: readonly TurnTaker[] = [];
+  #taken = 0;
+  #added: TurnTaker[] = [];
+
+  get size(): number {
+    return this.#next.length - this.#taken + this.#added.length;
+  }
+
+  add(taker: TurnTaker): void {
+    this.#added.push(taker);
+  }
+
+  take(): TurnTaker | undefined {
+    if (this.#next.length === 0) {
+      this.#next = this.#added;
+      this.#added = [];
+    }
+    const taker = this.#next[this.#taken++];
+    // Whoever had a turn may be gone: nothing of it stays here.
+    if (this.#taken >= this.#next.length) {
+      this.#next = [];
+      this.#taken = 0;
+    }
+    return taker;
+  }
 }
 
 /** A turn begins with those that wait, and goes on with what arrives then. */
 export class Turns {
-  /** In the order in which they came. */
-  readonly #waiting: TurnTaker[] = [];
+  /** Those that send a lot wait for those that have something to say, as good as never the reverse. */
+  readonly #newcomers = new TurnQueue();
+  readonly #others = new TurnQueue();
   #number = 0;
   /** On this process's clock; undefined where nothing has arrived since the last one. */
   #beganAt: number | undefined;
@@ -38,7 +73,7 @@ export class Turns {
 
   /** How long the messages of one connection may take. */
   get shareMs(): number {
-    return Math.min(SHARE_MS, TURN_MS / (1 + this.#waiting.length));
+    return Math.min(SHARE_MS, TURN_MS / (1 + this.#size));
   }
 
   /** Something has arrived. */
@@ -57,8 +92,12 @@ export class Turns {
 
   /** @param taker does not wait yet. */
   add(taker: TurnTaker): void {
-    this.#waiting.push(taker);
+    (taker.goesOn ? this.#others : this.#newcomers).add(taker);
     this.begin();
+  }
+
+  get #size(): number {
+    return this.#newcomers.size + this.#others.size;
   }
 
   #schedule(): void {
@@ -68,14 +107,43 @@ export class Turns {
   async #next(): Promise<void> {
     this.#number++;
     this.#beganAt = performance.now();
-    const waiting = inOrder(this.#waiting.splice(0));
-    // Who is added from now on has had this turn.
-    this.#waiting.push(...waiting);
-    let next = 0;
-    while (next < waiting.length && !this.isOver) if (waiting[next++]?.takeTurn()) await microtasksDone();
-    this.#waiting.splice(0, next);
-    if (this.#waiting.length > 0) this.#schedule();
-    else this.#beganAt = undefined;
+    try {
+      await this.#serve();
+    } finally {
+      if (this.#size > 0) this.#schedule();
+      else this.#beganAt = undefined;
+    }
+  }
+
+  /** One of those that wait at least, and none of them twice. */
+  async #serve(): Promise<void> {
+    const { size: newcomers } = this.#newcomers;
+    const { size: others } = this.#others;
+    const areOthersFirst = this.#number % TURNS_OF_NEWCOMERS === 0;
+    if (areOthersFirst && others > 0) await this.#serveOne(this.#others);
+    for (let count = 0; count < newcomers && (count === 0 || !this.isOver); count++) {
+      await this.#serveOne(this.#newcomers);
+    }
+    for (let count = areOthersFirst ? 1 : 0; count < others; count++) {
+      if (this.isOver && (newcomers > 0 || count > 0)) return;
+      await this.#serveOne(this.#others);
+    }
+  }
+
+  async #serveOne(queue: TurnQueue): Promise<void> {
+    const taker = queue.take();
+    if (!taker) return;
+    const until = performance.now() + this.shareMs;
+    try {
+      do {
+        const wantsMore = taker.takeTurn();
+        // What follows from it is part of its turn.
+        await microtasksDone();
+        if (!wantsMore) break;
+      } while (performance.now() < until);
+    } finally {
+      taker.leaveTurn();
+    }
   }
 }
 
@@ -89,13 +157,8 @@ class Work implements TurnTaker {
 
   takeTurn(): boolean {
     this.#work();
-    return true;
+    return false;
   }
-}
 
-/** Those that have not had a turn come first, lest they wait for who sends a lot; but for one of the others, so that these get on as well. */
-function inOrder(waiting: readonly TurnTaker[]): readonly TurnTaker[] {
-  const goingOn = waiting.filter(({ goesOn }) => goesOn);
-  const newcomers = waiting.filter(({ goesOn }) => !goesOn);
-  return [...goingOn.slice(0, 1), ...newcomers, ...goingOn.slice(1)];
+  leaveTurn(): void {}
 }
