@@ -53,7 +53,7 @@ async function measureLives(
   await using thereStage = await openStage(peers[1], stageOptions);
   using measured = new DisposableStack();
   const prepare = async (stage: Stage): Promise<Prepared> => measured.use(await scenario.prepare(stage, scale));
-  // Whoever is prepared first is idle meanwhile, and slower in its next window: where that is the only one, in every other round.
+  // The server that is prepared first is idle while the other one is, and slower in its next window, which may be the only one.
   const thereFirst = round % 2 === 1 ? await prepare(thereStage) : undefined;
   const here = await prepare(hereStage);
   const there = thereFirst ?? (await prepare(thereStage));
@@ -63,7 +63,7 @@ async function measureLives(
   };
   const pairs: Pair[] = [];
   if (!scenario.once) {
-    // Unmeasured.
+    // Unmeasured, for the same reason.
     await here.measure();
     await there.measure();
   }

@@ -156,7 +156,7 @@ export class World implements AsyncDisposable {
   async complete({ visit }: Device, operation: Operation): Promise<void> {
     if (!visit || operation.state !== "running") return;
     visit.socket.socket.send(JSON.stringify({ id: operation.id, type: "complete" }));
-    await visit.settled();
+    await visit.handled();
     this.#conclude(operation, "none");
   }
 

@@ -137,7 +137,7 @@ describe("while Redis holds still, a client that comes back to another instance"
       await send(writer, ["a3"]);
       await answersReady(away, 503);
       // It was asked for by then, and everybody else is served.
-      await Promise.all([second.settled(), other.settled()]);
+      await Promise.all([second.handled(), other.handled()]);
       expect([back.all, back.ended, liveStates(second, id)]).toEqual([[], undefined, 0]);
       redis.resume();
       await expect.poll(() => liveStates(second, id), PATIENTLY).toBe(1);

@@ -33,7 +33,7 @@ test("a client that returns to another instance while Redis is down misses nothi
   await using second = await visit(away.wsUrl, alice.token);
   const results = second.socket.start({ query: MESSAGES }, operationId("1"));
   // It is asked for by then: what is sent later is dealt with later.
-  await second.settled();
+  await second.handled();
   relay.thaw();
   await expect.poll(() => results.all.length).toBeGreaterThan(0);
   await send(writer, team, "3");

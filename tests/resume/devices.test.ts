@@ -67,7 +67,7 @@ describe.each([2, 3])("of %i devices", (count) => {
     for (const device of devices) for (const id of ["1", "2"]) await follow(device, id, OF_TEAM);
     for (const device of staying) await device.drop();
     leaving?.socket.socket.send(JSON.stringify({ id: "1", type: "complete" }));
-    await leaving?.settled();
+    await leaving?.handled();
     await send(scene.writer, ["a1"]);
     await leaving?.leave(1000);
     await send(scene.writer, ["a2"]);
@@ -114,7 +114,7 @@ test("a page that is reloaded takes no position of the page beside it", async ()
   for (let round = 1; round <= 3; round++) {
     await using page = await come(scene);
     const results = begin(page, "1", OF_TEAM);
-    await page.settled();
+    await page.handled();
     await page.leave(1001);
     await send(scene.writer, [`a${round}`]);
     expect(results.all).toEqual([]);

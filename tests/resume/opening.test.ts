@@ -41,7 +41,7 @@ test("a subscription that was completed while it was opened is not continued, th
   first.socket.start({ query: MESSAGES }, id);
   await slowBus.asked();
   first.socket.socket.send(JSON.stringify({ id, type: "complete" }));
-  await first.settled();
+  await first.handled();
   await first.drop();
   await using barrier = connect(slow.wsUrl, bob.token);
   await barrier.run(ChatsDocument);
@@ -124,7 +124,7 @@ test("a second subscription that is opened while a chat is entered doubles nothi
   await using scene = await enterChat();
   const { chatId, slowBus, writer, client, received: first } = scene;
   client.socket.start({ query: MESSAGES }, operationId("2"));
-  await client.settled();
+  await client.handled();
   await send(writer, chatId, "b2");
   slowBus.letBegin();
   await send(writer, chatId, "b3");

@@ -79,7 +79,7 @@ describe("what the client has confirmed", () => {
     // One behind each of them, since each is large, though none was answered.
     await expect.poll(() => pings.length).toBe(4);
     for (const ping of [pings[1], pings[0]]) first.socket.socket.pong(ping);
-    await first.settled();
+    await first.handled();
     await first.drop();
     await using second = await visit(gateway.wsUrl, alice.token);
     const after = await second.follow("1", OF_TEAM);
@@ -141,7 +141,7 @@ describe("nothing is resumed", () => {
     await first.follow("1", OF_TEAM);
     if (end === "complete") {
       first.socket.socket.send(JSON.stringify({ id: operationId("1"), type: "complete" }));
-      await first.settled();
+      await first.handled();
       await first.drop();
     } else await leaveForGood(first, writer, end === "a normal close" ? 1000 : undefined);
     await sendSeen(scene, ["a1"]);
@@ -240,7 +240,7 @@ describe("a connection that its client has replaced by a new one", () => {
       if (end === "goes on confirming") await old.confirmed();
       else if (end === "completes") {
         old.socket.socket.send(JSON.stringify({ id: operationId("1"), type: "complete" }));
-        await old.settled();
+        await old.handled();
       } else await old.leave(1000);
       away.thaw();
       await using next = await visit(away.url, alice.token);

@@ -29,7 +29,7 @@ test("a ping that falls between the writes of one event to several subscriptions
   await using first = await visit(gateway.wsUrl, alice.token);
   const ids = ["1", "2", "3"];
   const had = ids.map((id) => first.socket.start({ query: MESSAGES }, operationId(id)));
-  await first.settled();
+  await first.handled();
   let arrived: readonly (readonly string[])[] = [];
   const pings = new Inbox<void>();
   first.socket.socket.on("ping", () => {
@@ -40,7 +40,7 @@ test("a ping that falls between the writes of one event to several subscriptions
   for (let n = 1; n <= 180; n++) await send(writer, team, `a${n}`);
   await pings.take(2);
   // What came after the last ping is taken for lost on the way.
-  await first.settled();
+  await first.handled();
   await first.drop();
   await using second = await visit(gateway.wsUrl, alice.token);
   const again = await Promise.all(ids.map((id) => second.follow(id)));

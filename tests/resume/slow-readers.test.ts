@@ -42,7 +42,7 @@ test("a client that is lost while it does not read gets everything since", async
   await using writer = connect(instances.other.wsUrl, bob.token);
   await using first = await visit(instances.one.wsUrl, alice.token);
   const before = first.socket.start(OF_TEAM, operationId("1"));
-  await first.settled();
+  await first.handled();
   first.socket.socket.pause();
   await sendAll(writer, CONTENTS);
   await first.drop();
@@ -63,7 +63,7 @@ test("a client that a stopping gateway lets go while it lags is given the rest b
   /** Does not read, until the gateway stops; what it then finds there is its part. */
   const lag = async (home: TestGateway, away: Visit, whileAway: () => Promise<void>): Promise<void> => {
     const results = away.socket.start(OF_TEAM, operationId("1"));
-    if (parts.length === 0) await away.settled();
+    if (parts.length === 0) await away.handled();
     away.socket.socket.pause();
     await whileAway();
     const server = servers.of(away.socket.transport);

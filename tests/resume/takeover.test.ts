@@ -31,7 +31,7 @@ test("the end of a connection that was left takes no position of the next one fr
   await next.follow("1");
   await left.drop();
   const key = await refused.next();
-  await next.settled();
+  await next.handled();
   await Promise.all([...listeners].map(async (listener) => listener.emptied?.(() => undefined)));
   expect(restored).toEqual([key]);
 });

@@ -20,8 +20,8 @@ export interface Visit extends AsyncDisposable {
   followAs(id: string, operation?: RawOperation): Promise<Transcript>;
   /** Resolves when the gateway knows that every event so far has arrived. */
   confirmed(): Promise<void>;
-  /** Resolves when what was sent before has been dealt with. */
-  settled(): Promise<void>;
+  /** Resolves when what was sent before has been handled. */
+  handled(): Promise<void>;
   /** Drops the connection without a word. */
   drop(): Promise<void>;
   /** Closes it with a code of the client's, or without one. */
@@ -52,7 +52,7 @@ export async function visit(wsUrl: string, token: string, options: SocketOptions
   const asked = { events: 0 };
   socket.socket.on("ping", () => void (asked.events = events()));
   const closed = once(socket.socket, "close").then(([code]) => code as number);
-  const settled = async (): Promise<void> => void (await socket.run({ query: "{ chats { id } }" }));
+  const handled = async (): Promise<void> => void (await socket.run({ query: "{ chats { id } }" }));
   const followAs = async (id: string, operation: RawOperation = { query: MESSAGES }): Promise<Transcript> => {
     const results = socket.start(operation, id);
     const transcript = Transcript.of(results, wordOf);
@@ -60,20 +60,20 @@ export async function visit(wsUrl: string, token: string, options: SocketOptions
       (errors) => transcript.end(errors),
       () => undefined,
     );
-    await settled();
+    await handled();
     return transcript;
   };
   return {
     socket,
     closed,
-    settled,
+    handled,
     followAs,
     follow: (name, operation) => followAs(operationId(name), operation),
     async confirmed() {
       const arrived = events();
       while (asked.events < arrived) await once(socket.socket, "ping");
       // The pong goes before it.
-      await settled();
+      await handled();
     },
     async drop() {
       socket.transport.resetAndDestroy();

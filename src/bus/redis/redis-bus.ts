@@ -183,7 +183,7 @@ class RedisBus<Event> implements Bus<Event> {
     await boundedWait(START_PATIENCE_MS, this.#arrived.promise, undefined);
     this.#isStarted = true;
     this.#isRestored = false;
-    // Whoever observes from now on is not notified of an outage that is over by now.
+    // Observers that are added from now on are not notified of an outage that is over.
     if (this.#connection.isWhole) this.#observers.restored();
     else this.#noteOutage();
   }

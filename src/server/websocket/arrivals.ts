@@ -9,7 +9,10 @@ const MESSAGES_PER_TURN = 20;
 /** So many of them in any case, once it is its turn: what is sent together is seen together, an id that is used twice for instance. */
 const MESSAGES_AT_LEAST = 2;
 
-/** More than so many bytes of a connection, or messages of one turn, wait: nothing more is read. To pause a socket for a moment costs more. */
+/**
+ * While more than this waits, or more messages than a turn handles, nothing is read from the connection. For less it is not paused: to stop and
+ * to begin reading again takes two system calls.
+ */
 const READ_AHEAD_BYTES = 16_384;
 
 /** Bytes that wait to be handled, at most. What was read in one piece may hold as much; compressed, it may hold more than that. */

@@ -43,7 +43,7 @@ class TurnQueue {
       this.#added = [];
     }
     const taker = this.#next[this.#taken++];
-    // Whoever had a turn may be gone: nothing of it stays here.
+    // A connection that had its turn may be closed: it is not kept in memory here.
     if (this.#taken >= this.#next.length) {
       this.#next = [];
       this.#taken = 0;
@@ -54,8 +54,9 @@ class TurnQueue {
 
 /** A turn begins with those that wait, and goes on with what arrives then. */
 export class Turns {
-  /** Those that send a lot wait for those that have something to say, as good as never the reverse. */
+  /** Those that have not had a turn since they began to wait. They come first. */
   readonly #newcomers = new TurnQueue();
+  /** Those that have had one, and have more to do. */
   readonly #others = new TurnQueue();
   #number = 0;
   /** On this process's clock; undefined where nothing has arrived since the last one. */
@@ -115,7 +116,7 @@ export class Turns {
     }
   }
 
-  /** One of those that wait at least, and none of them twice. */
+  /** Serves as many of those that wait as the turn has time for: one of them at least, none twice. */
   async #serve(): Promise<void> {
     const { size: newcomers } = this.#newcomers;
     const { size: others } = this.#others;
