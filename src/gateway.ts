@@ -70,6 +70,8 @@ export interface Overrides {
   /** For when tokens expire and are asked about again. */
   readonly clock?: Clock;
   readonly statisticsIntervalMs?: number;
+  /** Milliseconds that the start waits for Redis; it goes on without it then, and is not ready. */
+  readonly startPatienceMs?: number;
   /** What this instance is called. */
   readonly instance?: Instance;
 }
@@ -201,7 +203,7 @@ async function startDomain(
   { api, rateLimited, tracing, log }: DomainParts,
   starting: AsyncDisposableStack,
 ): Promise<{ readonly bus: Bus<BusEvent>; readonly chat: ChatDomain; readonly fanout: Fanout }> {
-  const plain = overrides.bus ?? starting.adopt(await createBus(config, log), (own) => own.close());
+  const plain = overrides.bus ?? starting.adopt(await createBus(config, log, overrides), (own) => own.close());
   const bus = tracing ? new TracedBus({ bus: plain, tracing, idOf, kindOf }) : plain;
   const clock = overrides.clock ?? systemClock;
   const limiter = createMessageLimiter(bus, config.RATE_LIMIT_MESSAGES, rateLimited);
@@ -252,7 +254,7 @@ async function createSubscriptions(
   return new Subscriptions({ ...chat, fanout, sources, resumePoints, log });
 }
 
-async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
+async function createBus(config: Config, log: Log, { startPatienceMs }: Overrides): Promise<Bus<BusEvent>> {
   const options: BusOptions<BusEvent> = {
     kindOf,
     idOf,
@@ -269,6 +271,7 @@ async function createBus(config: Config, log: Log): Promise<Bus<BusEvent>> {
     ...options,
     url: config.REDIS_URL,
     prefix: config.REDIS_PREFIX,
+    startPatienceMs,
     presenceTtlMs: config.PRESENCE_TTL,
     presenceGraceMs: config.PRESENCE_GRACE,
     onOutage: (error) => log.warn({ err: error }, "Redis, or a node of it, is disconnected"),

@@ -23,6 +23,9 @@ SEND = """mutation ($chatId: ID!, $content: String!, $clientMessageId: ID) {
 
 LONGEST_WAIT_S = 30
 
+# What passes by itself.
+TRANSIENT = ("RATE_LIMITED", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT")
+
 
 class Refused(Exception):
     """The gateway will not answer otherwise, however often it is asked."""
@@ -104,13 +107,21 @@ class Chat:
         if code == "CURSOR_EXPIRED":
             print("(more was missed than can be delivered)", flush=True)
             await self.ask("newest", NEWEST, chatId=self.chat_id)
-        elif id in self.unsent and code in ("RATE_LIMITED", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"):
-            asyncio.get_running_loop().call_later(1, lambda: asyncio.ensure_future(self.send_again(id)))
+        elif code in TRANSIENT:
+            asyncio.get_running_loop().call_later(1, lambda: asyncio.ensure_future(self.again(id)))
         elif id in self.unsent:
             print(f"(not sent: {errors[0]['message']})", flush=True)
             del self.unsent[id]
         else:
             raise Refused(errors[0]["message"])
+
+    async def again(self, id):
+        if id in self.unsent:
+            await self.send_again(id)
+        elif id == self.id:
+            await self.subscribe()
+        elif self.id not in self.running:
+            await self.ask("newest", NEWEST, chatId=self.chat_id)
 
     async def send(self, content):
         id = str(uuid.uuid4())

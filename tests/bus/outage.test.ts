@@ -46,6 +46,14 @@ test("is the first reason that comes to light, where there has been no connectio
   expect(told).toEqual([undefined, UNREACHABLE, REFUSED, "connected", undefined]);
 });
 
+test("is the reason too where what follows from it came to light first, and there has been no connection yet", () => {
+  const { outage, told } = watchedOutage();
+  outage.failed(CONSEQUENCE);
+  outage.begin();
+  for (const error of [CONSEQUENCE, UNREACHABLE, UNREACHABLE]) outage.failed(error);
+  expect(told).toEqual([CONSEQUENCE, UNREACHABLE]);
+});
+
 test("does not repeat why Redis refuses to write, where its connection is given up for that", () => {
   const { outage, refusals, told } = watchedOutage();
   const first = new Error("READONLY You can't write against a read only replica.");

@@ -222,7 +222,8 @@ describe("a cluster that loses a node", () => {
     await early.publish(spared, { n: -1 });
     cluster.nodes[0].pause();
     try {
-      await using late = await open();
+      await using late = await open({ startPatienceMs: 1 });
+      await connected(late);
       for (const n of numbers(10)) await late.publish(spared, { n });
       const { entries } = await early.log.tail(spared);
       expect(entries.map(({ event }) => event.n)).toEqual(numbers(11, -1));

@@ -5,6 +5,7 @@ import type { Bus, EventKind } from "../../src/bus/bus.ts";
 import type { Position } from "../../src/bus/position.ts";
 import type { RedisBusOptions } from "../../src/bus/redis/options.ts";
 import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
+import { LONG_MS } from "../support/deadlines.ts";
 import { TEST_EVENTS, type TestEvent } from "./events.ts";
 
 /** For what comes about by itself. */
@@ -14,18 +15,12 @@ export type TestBus = Bus<TestEvent> & AsyncDisposable;
 
 type OpenBus = (own?: Partial<RedisBusOptions<TestEvent>>) => Promise<TestBus>;
 
-/** Opens buses that see one another, and nobody else; each resolves when it is connected. */
+/** Opens buses that see one another, and nobody else; each resolves when all of Redis is connected. */
 export function family(url: string, options: Partial<RedisBusOptions<TestEvent>> = {}): OpenBus {
-  const open = opener(url, options);
-  return async (own) => {
-    const bus = await open(own);
-    // The start waits for Redis, but not for as long as a starved machine may take.
-    await connected(bus);
-    return bus;
-  };
+  return opener(url, { startPatienceMs: LONG_MS, ...options });
 }
 
-/** The same, connected or not. */
+/** The same; after a moment each resolves, connected or not. */
 export function opener(url: string, options: Partial<RedisBusOptions<TestEvent>> = {}): OpenBus {
   const prefix = `${randomUUID()}:`;
   return async (own) => {

@@ -106,7 +106,9 @@ describe("a failover that sentinels announce", () => {
     await connected(other);
     for (const n of numbers(10, 1)) await one.publish("topic", { n });
     for (const { numbers: given } of histories) await expect.poll(() => given, PATIENTLY).toEqual(numbers(11));
-    expect(String(errors[0])).toContain(`another master: 127.0.0.1:${successor.port}`);
+    const reason: unknown = expect.stringContaining(`another master: 127.0.0.1:${successor.port}`);
+    // A starved machine may find a server silent besides.
+    expect(errors.map(String)).toContainEqual(reason);
     expect(noise).not.toHaveBeenCalled();
   });
 

@@ -8,7 +8,6 @@ import { positionAt } from "../../src/bus/position.ts";
 import { parseMessage } from "../../src/bus/redis/events/message.ts";
 import { openRedisBus } from "../instances/buses.ts";
 import { startRedis } from "../support/redis.ts";
-import { connected } from "./redis-scene.ts";
 
 const TOPIC = chatTopic("c1");
 const ANN = { id: "u1", name: "Ann" };
@@ -138,7 +137,6 @@ test("an event of a later version that this one does not know is counted, and th
   expect(bus.statistics.undecodable).toBeGreaterThan(0);
   // Who reads the log gets the same.
   await using other = await openRedisBus(redis.url);
-  await connected(other);
   const entries = await other.log.read(TOPIC, from);
   expect(entries?.map(({ event }) => idOf(event))).toEqual(["message m1", "message m2"]);
 });

@@ -180,16 +180,26 @@ test("the guide's page for React renders on a server", async () => {
   expect(renderToString(createElement(App, { chatId }))).toContain("<header>connecting, 0 unread</header>");
 });
 
-test("the guide's client in Python goes on after a cut, and ends when its token is refused", async () => {
+test("the guide's client in Python waits for a REST API that is down, goes on after a cut, and ends when its token is refused", async () => {
   await using gateway = await startGateway();
   await using relay = await startRelay(gateway.url);
+  const outage = gateway.api.faults.unavailable({ path: /messages/ });
   const env = { ...process.env, PATH: `/usr/bin:${process.env["PATH"]}`, URL: relay.url, CHAT_ID: chatId };
   const start = (token: string) =>
     spawn("bash", ["-c", snippet("python").code], { cwd: ROOT, env: { ...env, TOKEN: token }, detached: true });
   const child = start(alice.token);
   try {
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const next = async (): Promise<unknown> => (await lines.next()).value;
+    const complaint = text(child.stderr);
+    const next = async (): Promise<string> => {
+      const { value, done } = await lines.next();
+      if (done) throw new Error(`the client has ended: ${await complaint}`);
+      return value;
+    };
+    const asked = (): number => gateway.api.faults.requests.count({ path: /messages/ });
+    // More often than for one operation of the client: the gateway tries again too.
+    await expect.poll(asked).toBeGreaterThan(6);
+    outage.lift();
     expect(await next()).toBe("Alice Adams: Hello!");
     relay.redirect(1);
     relay.cut();
@@ -200,7 +210,7 @@ test("the guide's client in Python goes on after a cut, and ends when its token 
     await friend.run(SendMessageDocument, { chatId, content: "live" });
     expect(await next()).toBe("Bob Brown: live");
   } finally {
-    if (child.pid !== undefined) process.kill(-child.pid);
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid);
   }
   const refused = start("nobody's");
   const [[code], complaint] = await Promise.all([once(refused, "close"), text(refused.stderr)]);

@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Locator, Page, WebSocket } from "playwright-core";
 import { build } from "vite";
-import { visit } from "../support/browser.ts";
+import { PATIENCE_MS, visit } from "../support/browser.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** The files of a built application, by path. */
 export type Files = ReadonlyMap<string, string | Uint8Array>;
@@ -82,11 +83,19 @@ export class Screen implements AsyncDisposable {
   readonly page: Page;
   readonly complaints: readonly string[];
   readonly #close: () => Promise<void>;
+  /** Those of the page that are open, or being opened. */
+  readonly #connections = new Set<WebSocket>();
 
   constructor(page: Page, complaints: readonly string[], close: () => Promise<void>) {
     this.page = page;
     this.complaints = complaints;
     this.#close = close;
+    page.on("websocket", (socket) => {
+      this.#connections.add(socket);
+      socket.on("close", () => void this.#connections.delete(socket));
+    });
+    // The browser does not say of the page before that its connections are closed.
+    page.on("framenavigated", () => this.#connections.clear());
   }
 
   chat(title: string): Locator {
@@ -122,9 +131,17 @@ export class Screen implements AsyncDisposable {
       .waitFor();
   }
 
-  /** Lets the page's clock run until it is live: the wait for the next attempt to connect may be long. */
+  /**
+   * Lets the page's clock run until it is live: the wait for the next attempt to connect may be long. An attempt itself has the machine's
+   * own time: at a faster pace the page would give it up before the gateway can answer.
+   */
   async liveSoon(): Promise<void> {
-    while ((await this.page.getByRole("status").textContent()) !== "live") await this.page.clock.runFor(SHORT_MS);
+    await eventually(async () => {
+      const status = await this.page.getByRole("status").textContent();
+      if (status === "live") return;
+      if (this.#connections.size === 0) await this.page.clock.runFor(SHORT_MS);
+      throw new Error(`the page is ${status}, not live`);
+    }, PATIENCE_MS);
   }
 
   /** Presses the button for older messages until there is none. */

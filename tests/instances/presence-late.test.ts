@@ -1,12 +1,11 @@
 /** An announcement is held up on its way to Redis, and executed when the contrary has become true. */
 import { expect, test } from "vitest";
-import { createRedisBus } from "../../src/bus/redis/redis-bus.ts";
-import { decodeEvent, idOf, kindOf, type BusEvent } from "../../src/chat/events/registry.ts";
 import { USERS_TOPIC } from "../../src/chat/events/topics.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { MeDocument, PresenceChangedDocument } from "../support/generated/graphql.ts";
 import { startRedis } from "../support/redis.ts";
+import { openRedisBus } from "./buses.ts";
 import { createChat } from "./members.ts";
 
 test("somebody who is announced to be offline while connected is announced to be online again", async () => {
@@ -24,19 +23,11 @@ test("somebody who is announced to be offline while connected is announced to be
   const { user } = await next();
   expect(user.name).toBe("Ann");
 
-  const codec = { kindOf, idOf, decode: decodeEvent, logAgeMs: 60_000, onListenerError: () => undefined };
-  const slow = await createRedisBus<BusEvent>({
-    ...codec,
-    url: redis.url,
-    prefix: "late:",
-    presenceTtlMs: 30_000,
-    presenceGraceMs: 100,
-  });
+  await using slow = await openRedisBus(redis.url, "late:");
   await slow.publish(USERS_TOPIC, {
     type: "presence.changed",
     presence: { user: { id: user.id, name: "Ann" }, online: false, lastSeenAt: null },
   });
   expect(await next()).toMatchObject({ user, online: false });
   expect(await next()).toMatchObject({ user, online: true });
-  await slow.close();
 });

@@ -16,6 +16,7 @@ import {
   TypingChangedDocument,
 } from "../support/generated/graphql.ts";
 import { codesOf, postOperation } from "../support/http.ts";
+import { scrape } from "../support/metrics.ts";
 import { openAcknowledged } from "../support/raw-socket.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -121,7 +122,7 @@ test("twenty tabs of one user that load at once are not limited by default", asy
 });
 
 test("a client that goes on far above its limit is closed with 4429, and its user's other devices are not", async () => {
-  await using gateway = await startGateway({ RATE_LIMIT_OPERATIONS: "20/1m" });
+  await using gateway = await startGateway({ RATE_LIMIT_OPERATIONS: "20/1m", ADMIN_PORT: "0" });
   await using quiet = connect(gateway.wsUrl, alice.token);
   await using running = quiet.subscribe(MessageAddedDocument);
   await quiet.run(MeDocument);
@@ -130,6 +131,8 @@ test("a client that goes on far above its limit is closed with 4429, and its use
     flooder.send({ id: String(id), type: "subscribe", payload: { query: "{ me { id } }" } });
   }
   expect(await flooder.closed).toEqual({ code: 4429, reason: "Too many operations" });
+  const metrics = await scrape(gateway.adminUrl ?? "");
+  expect(metrics.value("chat_gateway_rate_limited_total", { limit: "connection" })).toBe(1);
   expect(await refusal(quiet.run(MeDocument))).toEqual(RATE_LIMITED);
   await using other = connect(gateway.wsUrl, bob.token);
   await other.run(SendMessageDocument, { chatId: shop, content: "hello" });

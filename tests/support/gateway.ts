@@ -6,7 +6,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import type { DevApi } from "../../src/dev/api.ts";
 import { startDevApi } from "../../src/dev/api.ts";
 import { createGateway, type Overrides } from "../../src/gateway.ts";
-import { LONG_DEADLINES } from "./deadlines.ts";
+import { LONG_DEADLINES, LONG_MS } from "./deadlines.ts";
 
 export interface TestGateway extends AsyncDisposable {
   /** The HTTP endpoint. */
@@ -55,7 +55,11 @@ export async function startGateway(
   };
   const config = parseConfig({ HTTP_API_URL: api.url, ...DEFAULTS, ...onRedis(), ...environment });
   const gateway = starting.use(
-    await createGateway(config, { log: pino({ level: config.LOG_LEVEL }, { write }), ...overrides }),
+    await createGateway(config, {
+      log: pino({ level: config.LOG_LEVEL }, { write }),
+      startPatienceMs: LONG_MS,
+      ...overrides,
+    }),
   );
   const running = starting.move();
   return {

@@ -11,6 +11,8 @@ export interface RedisBusOptions<Event> extends BusOptions<Event> {
   readonly presenceTtlMs: number;
   /** As long as callers wait before they settle; a grace whose caller has died is ended by another instance. */
   readonly presenceGraceMs: number;
+  /** Milliseconds that the start waits for the first connection, which is tried for ever. 1500 where it is not given. */
+  readonly startPatienceMs?: number | undefined;
   /** Overrides the address: the certificates that are trusted. */
   readonly tls?: RedisOptions["tls"];
   /**

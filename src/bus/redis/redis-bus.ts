@@ -180,7 +180,7 @@ class RedisBus<Event> implements Bus<Event> {
       undecodable: () => void this.#undecodable++,
       failed: (error) => this.#outage.failed(error),
     });
-    await boundedWait(START_PATIENCE_MS, this.#arrived.promise, undefined);
+    await boundedWait(this.#options.startPatienceMs ?? START_PATIENCE_MS, this.#arrived.promise, undefined);
     this.#isStarted = true;
     this.#isRestored = false;
     // Observers that are added from now on are not notified of an outage that is over.

@@ -5,7 +5,6 @@ import type { Caller } from "../../graphql/caller.ts";
 import type { Context, Operation } from "../../graphql/context.ts";
 import { rateLimited } from "../../graphql/errors.ts";
 import type { Operations } from "../../graphql/operations.ts";
-import { CloseCode } from "./close-codes.ts";
 import type { Connection } from "./connection.ts";
 import { overLimit } from "./operation-limits.ts";
 import { RefusedOperations } from "./refused-operations.ts";
@@ -51,7 +50,7 @@ export class Admission {
     if (retryAfterMs === 0) return undefined;
     connection.refused ??= new RefusedOperations(this.#config.RATE_LIMIT_OPERATIONS.count);
     const goesOn = connection.refused.add(cost, retryAfterMs);
-    if (goesOn) connection.close(CloseCode.tooManyRequests, "Too many operations");
+    if (goesOn) connection.onFlood("Too many operations");
     return [rateLimited(retryAfterMs)];
   }
 }

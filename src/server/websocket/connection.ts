@@ -288,9 +288,10 @@ export class Connection implements InboxOwner, OutboxOwner, SessionOwner {
     this.#readOrPause();
   }
 
-  onFlood(): void {
-    this.slot.noteFlood();
-    this.close(CloseCode.tooManyRequests, "Too many messages");
+  /** The client goes on far above its limit. */
+  onFlood(reason = "Too many messages"): void {
+    if (this.isOpen) this.slot.noteFlood();
+    this.close(CloseCode.tooManyRequests, reason);
   }
 
   read(text: string): void {

@@ -56,7 +56,7 @@ export class Outage {
 
   #tell(reason: unknown): void {
     this.#isExplained = isRefusal(reason);
-    if (reason !== undefined) this.#isUnexplainedStart = false;
+    if (reason !== undefined && !isConsequence(reason)) this.#isUnexplainedStart = false;
     // A connection may be given up since the server refuses to write.
     this.#listeners.onOutage?.(this.#refusals.includes(reason) ? undefined : reason);
   }
