@@ -1,10 +1,10 @@
 /** The memory that one connection may hold, whatever for. */
 
 /**
- * Bytes of one connection: a quarter for what its operations keep, a quarter for events that wait for readers that iterate, half for what its
- * subscriptions have missed. Beside it is what waits to be written.
+ * Bytes of one connection beside what its operations keep, which is limited by what it may ask for, and what waits to be written: a third for
+ * events that wait for readers that iterate, the rest for what its subscriptions have missed.
  */
-const CONNECTION_BYTES = 1_048_576;
+const CONNECTION_BYTES = 786_432;
 
 /** Readers of what subscriptions have missed that hold something at once. */
 const MAX_READERS = 4;
@@ -20,9 +20,9 @@ export class ByteBudget {
     this.#limitBytes = limitBytes;
   }
 
-  /** Takes what an operation keeps until {@link drop}. False, and nothing is taken, where there is no room. */
-  keep(bytes: number): boolean {
-    if (this.#keptBytes + bytes > this.#limitBytes / 4) return false;
+  /** Takes what an operation keeps until {@link drop}. False, and nothing is taken, where all of them would keep more than `limitBytes`. */
+  keep(bytes: number, limitBytes: number): boolean {
+    if (this.#keptBytes + bytes > limitBytes) return false;
     this.#keptBytes += bytes;
     return true;
   }
@@ -42,13 +42,13 @@ export class ByteBudget {
 
   /** Whether no more events may wait. */
   get areQueuesFull(): boolean {
-    return this.#queuedBytes >= this.#limitBytes / 4;
+    return this.#queuedBytes >= this.#limitBytes / 3;
   }
 
   /** Bytes that one reader may hold: the room is shared with those that wait. */
   get readerBytes(): number {
     const readers = this.#readers + (this.#waiting?.length ?? 0);
-    return this.#limitBytes / 2 / Math.min(Math.max(readers, 1), MAX_READERS);
+    return ((this.#limitBytes / 3) * 2) / Math.min(Math.max(readers, 1), MAX_READERS);
   }
 
   /** Resolves when one more may read what it has missed. {@link leave} follows. */

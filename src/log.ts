@@ -13,6 +13,12 @@ const SECRETS = ["authorization", "Authorization", "token", "connectionParams", 
 /** Each of these is written, however many there are: a connection's life can be looked up. */
 export const ConnectionMessage = { opened: "connection opened", closed: "connection closed" } as const;
 
+/**
+ * Where an entry has it, and it is true, the line is written although others of the same message have been. Whoever logs it remembers what was
+ * logged, and how much that may be. pino writes no symbols.
+ */
+export const EACH: unique symbol = Symbol("each");
+
 const { info: INFO, error: ERROR, fatal: FATAL } = pino.levels.values;
 
 /**
@@ -70,7 +76,8 @@ function lineOf(args: LineArguments, level: number, budget: LineBudget | undefin
     level < (FATAL ?? Infinity) &&
     level >= (INFO ?? 0) &&
     message !== ConnectionMessage.opened &&
-    message !== ConnectionMessage.closed;
+    message !== ConnectionMessage.closed &&
+    !isEach(first);
   const suppressed = isCounted ? budget.admit(`${message} ${codeOf(first)}`) : 0;
   if (suppressed === undefined) return undefined;
   if (typeof first !== "object" || first === null) {
@@ -80,6 +87,10 @@ function lineOf(args: LineArguments, level: number, budget: LineBudget | undefin
   const entry = { ...first, ...("err" in first ? { err: briefly(first.err, level) } : {}) };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as given, but for its first object
   return [suppressed > 0 ? { ...entry, suppressed } : entry, ...args.slice(1)] as unknown as LineArguments;
+}
+
+function isEach(entry: unknown): boolean {
+  return typeof entry === "object" && entry !== null && EACH in entry && entry[EACH] === true;
 }
 
 /** Errors of different codes are different messages. */

@@ -109,13 +109,16 @@ export class History {
   }
 
   /**
-   * Messages of others that nobody has read yet, counted.
+   * Messages of others that the viewer has not read, counted.
    *
    * @throws GatewayError as {@link select}, but for CURSOR_EXPIRED.
    */
   async countUnread(identity: Identity, chatId: string): Promise<number> {
     const { id } = identity.user;
-    const isWanted = ({ sender, readAt }: Message): boolean => sender.id !== id && readAt === null;
+    // Where it is not said who has read a message, whoever did was the viewer.
+    const isRead = ({ readAt, readBy }: Message): boolean =>
+      readBy && readBy.length > 0 ? readBy.some(({ userId }) => userId === id) : readAt !== null;
+    const isWanted = (message: Message): boolean => message.sender.id !== id && !isRead(message);
     return (await this.#scans.select(identity, chatId, { isWanted, limit: Infinity })).wanted.length;
   }
 }

@@ -11,8 +11,8 @@ const REMEMBERED = 20_000;
 /** Receipts that are remembered, of all chats together. */
 const REMEMBERED_RECEIPTS = 50_000;
 
-/** Readers that are remembered of one message, or of one whole chat: the latest ones. */
-const READERS = 200;
+/** Receipts that are remembered of one message, or of one whole chat. */
+const RECEIPTS = 200;
 
 const NONE: readonly ReadReceipt[] = [];
 const NOBODY: readonly MessageReader[] = [];
@@ -24,7 +24,7 @@ export class KnownReads {
   readonly #nameOf: NameOf;
   /** When the first of the others read a message, by chat and message. */
   readonly #messages = createBoundedCache<string, string>({ max: REMEMBERED });
-  /** The last receipt of each reader of a message or of a whole chat, the latest first. */
+  /** Receipts of a message, the first of each reader, or of a whole chat, those of each reader; the latest first. */
   readonly #receipts = new LRUCache<string, readonly ReadReceipt[]>({
     maxSize: REMEMBERED_RECEIPTS,
     sizeCalculation: ({ length }) => length,
@@ -44,11 +44,11 @@ export class KnownReads {
     const key = keyOf(chatId, messageId);
     if (messageId !== null && !this.#messages.has(key)) this.#messages.set(key, readAt);
     const known = this.#receipts.get(key) ?? [];
-    // One that comes late does not take back what was read since.
-    const isLate = known.some((other) => other.reader.id === reader.id && other.readAt > readAt);
-    if (messageId === null && isLate) return;
-    const others = known.filter((other) => other.reader.id !== reader.id);
-    this.#receipts.set(key, [receipt, ...others.slice(0, READERS - 1)]);
+    const isKnown = (other: ReadReceipt): boolean => other.reader.id === reader.id && other.readAt <= readAt;
+    if (messageId !== null && known.some(isKnown)) return;
+    const others = messageId === null ? known : known.filter((other) => other.reader.id !== reader.id);
+    const later = others.findIndex((other) => other.readAt <= readAt);
+    this.#receipts.set(key, fitting(others.toSpliced(later === -1 ? others.length : later, 0, receipt)));
   }
 
   /**
@@ -62,8 +62,12 @@ export class KnownReads {
 
   #withReadAt(message: Message, ofChat: readonly ReadReceipt[]): Message {
     if (message.readAt !== null) return message;
-    const readAt = this.#messages.get(keyOf(message.chatId, message.id)) ?? ofChat[0]?.readAt;
-    return readAt === undefined ? message : { ...message, readAt };
+    const ofMessage = this.#messages.get(keyOf(message.chatId, message.id));
+    const [ofFirst] = [
+      ...(ofMessage === undefined ? [] : [ofMessage]),
+      ...ofChat.map(({ readAt }) => readAt),
+    ].toSorted();
+    return ofFirst === undefined ? message : { ...message, readAt: ofFirst };
   }
 
   #withReaders(message: Message, ofChat: readonly ReadReceipt[]): Message {
@@ -77,8 +81,10 @@ export class KnownReads {
     }
     for (const { reader, readAt } of [...ofMessage, ...ofChat]) {
       const { id: userId, name } = reader;
-      // The first receipt is of the message itself.
-      const first = readers.get(userId)?.readAt ?? readAt;
+      const known = readers.get(userId)?.readAt;
+      // What the REST API says counts.
+      const isOwn = readBy.some((other) => other.userId === userId);
+      const first = known !== undefined && (isOwn || known <= readAt) ? known : readAt;
       readers.set(userId, { userId, name: this.#nameOf(chatId, userId) ?? name, readAt: first });
     }
     readers.delete(sender.id);
@@ -90,6 +96,15 @@ export class KnownReads {
     if (!receipts) return NONE;
     return receipts.filter(({ reader, readAt }) => reader.id !== sender.id && createdAt <= readAt);
   }
+}
+
+/** No more than are remembered: of the oldest one that its reader has another one after, or else the oldest. */
+function fitting(receipts: readonly ReadReceipt[]): readonly ReadReceipt[] {
+  if (receipts.length <= RECEIPTS) return receipts;
+  const isRepeated = ({ reader }: ReadReceipt, index: number): boolean =>
+    receipts.findIndex((other) => other.reader.id === reader.id) < index;
+  const dropped = receipts.findLastIndex(isRepeated);
+  return receipts.toSpliced(dropped === -1 ? receipts.length - 1 : dropped, 1);
 }
 
 /** @param messageId null: the whole chat. */

@@ -72,20 +72,21 @@ export class Receipts {
       // Not every deployment says when it was.
       readAt: readAt ?? new Date().toISOString(),
     };
-    await this.#publish(receipt, false, askedAtMs);
+    await this.#publish(receipt, askedAtMs);
     return receipt;
   }
 
   /** Publishes what the backend says, which may repeat itself, and tell of what came through here. */
   async deliver(receipt: ReadReceipt): Promise<void> {
-    await this.#publish(receipt, true, Date.parse(receipt.readAt));
+    await this.#publish(receipt, undefined);
   }
 
   /**
-   * Publishes a receipt, unless that has been done. Where the REST API's answer has no instant, its event has another one than the
-   * receipt that was made of the answer: they are taken for the same where the other side has delivered one since `sinceMs`.
+   * Publishes a receipt, unless that has been done.
+   *
+   * @param askedAtMs when the REST API was asked to mark, by this side's clock; undefined where the backend tells of the receipt.
    */
-  async #publish(receipt: ReadReceipt, isTold: boolean, sinceMs: number): Promise<void> {
+  async #publish(receipt: ReadReceipt, askedAtMs: number | undefined): Promise<void> {
     const { chatId, messageId, reader, readAt } = receipt;
     this.#reads.learnReceipt(receipt);
     const { state } = this.#bus;
@@ -93,14 +94,25 @@ export class Receipts {
     const key = `read:${JSON.stringify([chatId, messageId, reader.id])}`;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this class writes under these keys
     const last = (await whereReachable(state.get(key), undefined)) as Delivered | undefined;
-    if (last && last.isTold !== isTold && madeAtMs(last) >= sinceMs - CLOCK_SKEW_MS) return;
+    const isTold = askedAtMs === undefined;
     // Who marks twice notifies twice; a backend that says it twice does not.
     if (isTold && !(await whereReachable(state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS), true))) return;
+    if (last && last.isTold !== isTold && (await this.#isSame(key, last, askedAtMs ?? readAtMs - CLOCK_SKEW_MS)))
+      return;
     const delivered: Delivered = { readAtMs, deliveredAtMs: Date.now(), isTold };
     await whereReachable(state.set(key, delivered, DELIVERED_TTL_MS), undefined);
     const isLate = await this.#noteNewest(chatId, reader.id, readAtMs);
     const event: MessageRead = { type: "message.read", id: randomUUID(), chatId, receipt, ...(isLate && { isLate }) };
     await boundedWait(this.#bus.isConnected ? PUBLISHING_MS : 0, this.#bus.publish(topicOf(event), event), undefined);
+  }
+
+  /**
+   * Whether the last receipt, of the other side, is this one. Where the REST API's answer has no instant, its event has another one than the
+   * receipt that was made of the answer. Of those that are made soon after one another one is the same, and the next one is not.
+   */
+  async #isSame(key: string, { readAtMs, deliveredAtMs, isTold }: Delivered, sinceMs: number): Promise<boolean> {
+    if ((isTold ? deliveredAtMs : readAtMs) < sinceMs) return false;
+    return whereReachable(this.#bus.state.claim(`${key} same ${readAtMs} ${deliveredAtMs}`, DELIVERED_TTL_MS), true);
   }
 
   /** Whether a receipt of the same reader for something in the chat that was made later has been published. */
@@ -113,9 +125,4 @@ export class Receipts {
     await whereReachable(state.set(key, Math.min(readAtMs, Date.now()), DELIVERED_TTL_MS), undefined);
     return false;
   }
-}
-
-/** When a receipt was made. One that the backend told of was not made after that, whatever its clock says; this side's are what they say. */
-function madeAtMs({ readAtMs, deliveredAtMs, isTold }: Delivered): number {
-  return isTold ? Math.min(readAtMs, deliveredAtMs) : readAtMs;
 }

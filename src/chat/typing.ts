@@ -33,6 +33,9 @@ const PUBLISHING_MS = 1000;
 /** How much later than an indicator ends where its typist is, it ends elsewhere if nobody says so. */
 const SLACK_MS = 1000;
 
+/** A timer of Node.js that is to wait longer ends at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 export class Typing implements SessionListener {
   readonly #access: Access;
   readonly #bus: Bus<BusEvent>;
@@ -54,7 +57,7 @@ export class Typing implements SessionListener {
   /** How long other instances may show a typist after their last event: what they receive later may have been sent before. */
   get lifetimeMs(): number {
     // It is published at the latest half a timeout before the typist's last signal, which counts for a whole one.
-    return 1.5 * this.#timeoutMs + SLACK_MS;
+    return Math.min(1.5 * this.#timeoutMs + SLACK_MS, LONGEST_TIMER_MS);
   }
 
   /** Who is typing in these chats now. */

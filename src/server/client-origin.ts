@@ -52,13 +52,22 @@ export function connectionOrigin(
   upgrade: ClientOrigin,
   connectionParams: Readonly<Record<string, unknown>> = {},
 ): ClientOrigin {
-  const { requestId, traceparent, "x-request-id": header } = connectionParams;
+  const header = (name: string): unknown => headerOf(connectionParams, name);
   return {
-    requestId: matching(REQUEST_ID, requestId) ?? matching(REQUEST_ID, header) ?? upgrade.requestId,
-    traceparent: matching(TRACEPARENT, traceparent) ?? upgrade.traceparent,
+    requestId:
+      matching(REQUEST_ID, connectionParams["requestId"]) ??
+      matching(REQUEST_ID, header("x-request-id")) ??
+      upgrade.requestId,
+    traceparent: matching(TRACEPARENT, header("traceparent")) ?? upgrade.traceparent,
     address: upgrade.address,
     forwardedFor: upgrade.forwardedFor,
   };
+}
+
+/** By name, as headers are: whatever their case. */
+function headerOf(params: Readonly<Record<string, unknown>>, name: string): unknown {
+  const found = Object.keys(params).find((key) => key.length === name.length && key.toLowerCase() === name);
+  return found === undefined ? undefined : params[found];
 }
 
 /**

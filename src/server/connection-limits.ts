@@ -2,7 +2,7 @@
 import { createBoundedCache } from "../bounded-cache.ts";
 import type { Config } from "../config/config.ts";
 import { networkOf } from "../ip-address.ts";
-import type { Log } from "../log.ts";
+import { EACH, type Log } from "../log.ts";
 import type { Counts } from "../measures.ts";
 
 /** The part of all connections that those without a user never take: they cannot keep out who is coming in. */
@@ -75,8 +75,8 @@ export class ConnectionLimits {
       this.#report("MAX_CONNECTIONS_PER_ADDRESS", { address: network, connections: perAddress });
       return this.#refuse("Too many connections from this address");
     }
-    const maxUnidentified = max - Math.floor(max * RESERVED);
-    if ((this.#open >= max || this.#unidentified >= maxUnidentified) && !this.#evictOne()) {
+    if ((this.#open >= max || this.#unidentified >= withoutReserved(max)) && !this.#evictOne()) {
+      this.#update(true);
       return this.#refuse("Too many connections");
     }
     this.#addresses.add(network);
@@ -110,6 +110,7 @@ export class ConnectionLimits {
     }
     this.#users.add(userId);
     this.#unidentified--;
+    this.#update();
     return undefined;
   }
 
@@ -131,7 +132,8 @@ export class ConnectionLimits {
     const key = JSON.stringify([who.address, who.userId]);
     if (this.#reported.has(key)) return;
     this.#reported.set(key, true);
-    this.#options.log.warn(who, `${limit} is reached: further connections are refused`);
+    const isEach = this.#reported.size < REPORTED;
+    this.#options.log.warn({ ...who, [EACH]: isEach }, `${limit} is reached: further connections are refused`);
   }
 
   #evictOne(): boolean {
@@ -150,16 +152,27 @@ export class ConnectionLimits {
   }
 
   /** Logs when the instance becomes full, and when there is room again: once each, however many connections are refused. */
-  #update(): void {
+  #update(isRefusing = false): void {
     const connections = this.#open;
     const max = this.#options.config.MAX_CONNECTIONS;
-    const isFull = connections >= max || (this.#isFull && connections > max * ROOM_BELOW);
+    const isCrowded = connections > roomAt(max) || this.#unidentified > roomAt(withoutReserved(max));
+    const isFull = connections >= max || isRefusing || (this.#isFull && isCrowded);
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
     const { log } = this.#options;
     if (isFull) log.warn({ connections }, "full: MAX_CONNECTIONS is reached, and further connections are refused");
     else log.info({ connections }, "there is room for connections again");
   }
+}
+
+/** Those of all connections that may be without a user. */
+function withoutReserved(max: number): number {
+  return max - Math.floor(max * RESERVED);
+}
+
+/** At so many connections there is room again. One of few that leaves makes none. */
+function roomAt(max: number): number {
+  return Math.max(0, Math.min(max * ROOM_BELOW, max - 2));
 }
 
 /** The place of one connection, which is released once. */

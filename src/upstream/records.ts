@@ -1,7 +1,7 @@
 /** Reads lists record by record: one that cannot be read is left out and logged, and hides no other. */
 import { createBoundedCache } from "../bounded-cache.ts";
 import type { z } from "zod";
-import type { Log } from "../log.ts";
+import { EACH, type Log } from "../log.ts";
 import { Breather } from "./breather.ts";
 import { wireChat, wireMessage, type WireChat, type WireMessage } from "./wire.ts";
 
@@ -55,7 +55,9 @@ export class Records {
     const key = `${call} ${id} ${fault}`;
     if (this.#logged.has(key)) return;
     this.#logged.set(key, true);
-    this.#log.warn({ call, id, fault }, "a record of the REST API was left out");
+    // Beyond what is remembered the same record would be logged again and again.
+    const isEach = this.#logged.size < REMEMBERED;
+    this.#log.warn({ call, id, fault, [EACH]: isEach }, "a record of the REST API was left out");
   }
 }
 

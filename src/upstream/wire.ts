@@ -127,10 +127,16 @@ export const pageKey = z.preprocess(
   z.object({ id }).nullish(),
 );
 
+/** Where the next page begins, in the first dialect: a number is as good as a text, and false says that there is none. */
+const pageToken = z.preprocess(
+  (value) => (typeof value === "number" ? String(value) : value === false ? null : value),
+  z.string().nullish(),
+);
+
 /** One page of history. Two paging dialects exist; a page has the continuation of one of them, or is the last. An empty one is none. */
 export const wirePage = z.object({
   messages: z.array(wireMessage),
-  nextToken: z.string().nullish(),
+  nextToken: pageToken,
   lastEvaluatedKey: pageKey,
 });
 
@@ -146,7 +152,7 @@ export const wirePageOfRecords = wirePage.extend({ messages: records });
 /** `readAt` where the deployment sends it. JSON that is no object, such as `"ok"` or `true`, says that it is done as well as no body does. */
 export const wireReadAnswer = z.preprocess(
   (body) => (typeof body === "object" && body !== null && !Array.isArray(body) ? body : {}),
-  z.object({ readAt: instant.nullish() }),
+  z.object({ readAt: readInstant.nullish().catch(undefined) }),
 );
 
 export type WireMessage = z.output<typeof wireMessage>;

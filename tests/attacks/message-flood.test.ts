@@ -89,6 +89,19 @@ test("a client that sends more than it may for a moment is slowed, and everythin
   expect(answers).toEqual(indexes.map((index) => ({ index })));
 });
 
+test("answers to the gateway's own pings are not charged", async () => {
+  await using gateway = await startGateway({ RATE_LIMIT_OPERATIONS: "1/10m", HEARTBEAT_INTERVAL: "50" });
+  await using control = connect(gateway.wsUrl, bob.token);
+  await using reader = await openAcknowledged(gateway.wsUrl, alice.token);
+  let pings = 0;
+  reader.socket.on("ping", () => pings++);
+  await expect.poll(() => pings).toBeGreaterThan(20);
+  // Three messages in ten minutes, and these are the first two.
+  reader.send(PING, PING);
+  expect([(await reader.next()).type, (await reader.next()).type]).toEqual(["pong", "pong"]);
+  await control.acknowledged;
+});
+
 test("a page that opens 100 chats at once is not slowed by the defaults", async () => {
   await using gateway = await startGateway({ RATE_LIMIT_OPERATIONS: "300/10s" });
   const chats = Array.from({ length: 100 }, () => gateway.api.data.createChat({ participants: [alice.id, bob.id] }).id);

@@ -5,6 +5,7 @@ import { connect, PERSISTENT } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
 import { MeDocument } from "../support/generated/graphql.ts";
 import { openEventStream, postOperation } from "../support/http.ts";
+import { scrape } from "../support/metrics.ts";
 import { openAcknowledged, openRaw } from "../support/raw-socket.ts";
 
 const [alice, bob] = DEMO_USERS;
@@ -91,6 +92,29 @@ test("an address is not limited by default", async () => {
   for (let count = 0; count < 60; count++) stack.use(await openRaw(gateway.wsUrl));
   await using client = connect(gateway.wsUrl, alice.token);
   expect((await client.run(MeDocument)).me.id).toBe(alice.id);
+});
+
+test("a gateway that refuses newcomers since many are being authorised is full, and says so once, until there is room", async () => {
+  await using gateway = await startGateway({ MAX_CONNECTIONS: "10", ADMIN_PORT: "0" });
+  await using stack = new AsyncDisposableStack();
+  const profiles = gateway.api.faults.hold({ path: "/auth/profile" });
+  const open = (count: number) =>
+    Array.from({ length: count }, () => stack.use(connect(gateway.wsUrl, gateway.api.data.issueToken(alice.id))));
+  open(8);
+  await profiles.arrived(8);
+  const refused = await Promise.all(open(22).map(({ closed }) => closed));
+  expect(refused).toEqual(refused.map(() => ({ code: 1013, reason: "Too many connections" })));
+  const ready = async (): Promise<number> => (await fetch(new URL("/ready", gateway.url))).status;
+  expect(await ready()).toBe(503);
+  const metrics = await scrape(gateway.adminUrl ?? "");
+  expect(metrics.value("chat_gateway_closes_total", { code: "1013" })).toBe(22);
+  expect(metrics.value("chat_gateway_connections_rejected_total", { reason: "full" })).toBe(22);
+  profiles.lift();
+  await expect.poll(ready).toBe(200);
+  const said = gateway.logged
+    .map(({ msg }) => String(msg))
+    .filter((msg) => msg.includes("room for") || msg.startsWith("full"));
+  expect(said).toEqual([expect.stringContaining("full"), "there is room for connections again"]);
 });
 
 test("SSE streams fill the gateway as sockets do", async () => {

@@ -9,6 +9,7 @@ import { stripVTControlCharacters } from "node:util";
 import { print } from "graphql";
 import { expect, onTestFinished, test } from "vitest";
 import { startDevApi } from "../../src/dev/api.ts";
+import { createLog } from "../../src/log.ts";
 import { LogOutput } from "../../src/log-output.ts";
 import { connect } from "../support/client.ts";
 import { startGateway } from "../support/gateway.ts";
@@ -18,6 +19,7 @@ import { openEventStream, postOperation } from "../support/http.ts";
 import { scrape } from "../support/metrics.ts";
 import { START_COMMAND, temporaryDirectory } from "../support/process.ts";
 import { startRedis } from "../support/redis.ts";
+import { byToken, chatRecord, startSmallApi } from "../support/small-api.ts";
 
 test("a connection's opening and closing are in the log, with what became of it", async () => {
   await using gateway = await startGateway({ LOG_LEVEL: "info" });
@@ -213,4 +215,33 @@ test("without the REST API and Redis, any number of clients make fewer than ten 
   // An expected failure needs no stack, and what was left out is told.
   expect(lines.filter((line) => JSON.stringify(line).includes('"stack"'))).toEqual([]);
   expect(lines.some(({ suppressed }) => Number(suppressed) > 0)).toBe(true);
+});
+
+test("at info each record that was left out, each origin and each user that was refused is written once", async () => {
+  const bad = ["bad 1", "bad 2", "bad 3"];
+  await using api = await startSmallApi({
+    chats: [chatRecord("good", { participants: ["ann", "ben"] }), ...bad.map((id) => ({ id }))],
+    answer: byToken,
+  });
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const limits = { MAX_CONNECTIONS_PER_USER: "1", CORS_ORIGIN: "https://own.example" };
+  await using gateway = await startGateway(
+    { HTTP_API_URL: api.url, ...limits },
+    { log: createLog({ LOG_LEVEL: "info" }, { write }) },
+  );
+  const origins = ["https://one.example", "https://other.example"];
+  for (const origin of [...origins, ...origins]) await fetch(gateway.url, { headers: { origin } });
+  await using stack = new AsyncDisposableStack();
+  for (const user of ["ann", "ben"]) {
+    await stack.use(connect(gateway.wsUrl, user)).acknowledged;
+    for (const refused of [connect(gateway.wsUrl, user), connect(gateway.wsUrl, user)]) {
+      expect((await stack.use(refused).closed).code).toBe(1013);
+    }
+  }
+  const valuesOf = (name: string, message: string): unknown[] =>
+    lines.filter(({ msg }) => String(msg).includes(message)).map((line) => line[name]);
+  expect(valuesOf("id", "left out")).toEqual(bad);
+  expect(valuesOf("origin", "origin is refused")).toEqual(origins);
+  expect(valuesOf("userId", "MAX_CONNECTIONS_PER_USER")).toEqual(["ann", "ben"]);
 });

@@ -82,6 +82,10 @@ describe("over WebSocket", () => {
   test.each<[string, SocketOptions]>([
     ["headers of the upgrade", { headers: { "x-request-id": "req-1", traceparent: TRACEPARENT } }],
     ["connectionParams", { connectionParams: { "x-request-id": "req-1", traceparent: TRACEPARENT } }],
+    [
+      "connectionParams, named as headers are",
+      { connectionParams: { "X-Request-Id": "req-1", Traceparent: TRACEPARENT } },
+    ],
     ["connectionParams, by another name", { connectionParams: { requestId: "req-1", traceparent: TRACEPARENT } }],
     [
       "connectionParams rather than headers",

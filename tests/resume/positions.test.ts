@@ -12,6 +12,9 @@ import { numbered } from "../support/transcript.ts";
 
 const [alice, , carol] = DEMO_USERS;
 
+/** What it selects depends on who asks. */
+const OF_EACH = MESSAGES.replace("content", "content sender { presence { online } }");
+
 describe("what the client has confirmed", () => {
   test("does not come again; what was written since the last ping comes once more", async () => {
     await using scene = await createScene();
@@ -48,21 +51,27 @@ describe("what the client has confirmed", () => {
     expect(after.all).toEqual(["a3"]);
   });
 
-  test("is asked for soon after a burst, before the next heartbeat", async () => {
-    await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000" });
-    const { gateway, writer } = scene;
-    await using first = await visit(gateway.wsUrl, alice.token);
-    const before = await first.follow("1", OF_TEAM);
-    await sendAtOnce(writer, numbered("a", 1, 260));
-    await before.count(260);
-    await first.confirmed();
-    await first.drop();
-    await using second = await visit(gateway.wsUrl, alice.token);
-    const after = await second.follow("1", OF_TEAM);
-    await send(writer, ["barrier"]);
-    await after.has("barrier");
-    expect(after.all).toEqual(["barrier"]);
-  });
+  test.each([
+    ["for all who ask for the same", OF_TEAM],
+    ["for each subscriber", { ...OF_TEAM, query: OF_EACH }],
+  ])(
+    "is asked for soon after a burst, before the next heartbeat, where messages are written %s",
+    async (_, operation) => {
+      await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000" });
+      const { gateway, writer } = scene;
+      await using first = await visit(gateway.wsUrl, alice.token);
+      const before = await first.follow("1", operation);
+      await sendAtOnce(writer, numbered("a", 1, 260));
+      await before.count(260);
+      await first.confirmed();
+      await first.drop();
+      await using second = await visit(gateway.wsUrl, alice.token);
+      const after = await second.follow("1", operation);
+      await send(writer, ["barrier"]);
+      await after.has("barrier");
+      expect(after.all).toEqual(["barrier"]);
+    },
+  );
 
   test("is what was written before the ping that it answered, of several that it has not answered", async () => {
     await using scene = await createScene({ HEARTBEAT_INTERVAL: "600000", MAX_MESSAGE_SIZE: "100000" });

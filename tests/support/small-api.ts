@@ -38,6 +38,13 @@ export function messageRecord(
   return { id, chatId, senderId: "u2", senderName: "Ben", content: `content of ${id}`, createdAt: AT, ...more };
 }
 
+/** For {@link SmallApiData.answer}: every token is the id of its user; whatever is marked as read is. */
+export function byToken({ url, method, headers }: RecordedRequest): Answer | undefined {
+  if (method === "PUT") return json(200, { message: "ok" });
+  if (!url.startsWith("/auth/profile")) return undefined;
+  return json(200, { user: { ...PROFILE, userId: headers.authorization?.replace("Bearer ", "") } });
+}
+
 export async function startSmallApi(data: SmallApiData): Promise<SmallApi> {
   const server: ScriptedServer = await startScriptedServer((response, request) => {
     const recorded = server.requests.at(-1);

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Config } from "../../config/config.ts";
 import { normaliseOrigin, parseHost, type HostName } from "../../config/web-names.ts";
-import type { Log } from "../../log.ts";
+import { EACH, type Log } from "../../log.ts";
 
 /** Refusals that are logged, each once: anybody can send any origin. */
 const MAX_REPORTS = 100;
@@ -57,7 +57,7 @@ export class RequestPolicy {
     const key = `${kind} ${shown}`;
     if (this.#reported.size >= MAX_REPORTS || this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#log.warn({ [kind]: shown }, message);
+    this.#log.warn({ [kind]: shown, [EACH]: true }, message);
   }
 }
 

@@ -11,9 +11,12 @@ import { RefusedOperations } from "./refused-operations.ts";
 
 export class Admission {
   readonly #operations: Operations;
-  readonly #config: Pick<Config, "MAX_SUBSCRIPTIONS" | "RATE_LIMIT_OPERATIONS">;
+  readonly #config: Pick<Config, "MAX_SUBSCRIPTIONS" | "MAX_PAYLOAD_SIZE" | "RATE_LIMIT_OPERATIONS">;
 
-  constructor(operations: Operations, config: Pick<Config, "MAX_SUBSCRIPTIONS" | "RATE_LIMIT_OPERATIONS">) {
+  constructor(
+    operations: Operations,
+    config: Pick<Config, "MAX_SUBSCRIPTIONS" | "MAX_PAYLOAD_SIZE" | "RATE_LIMIT_OPERATIONS">,
+  ) {
     this.#operations = operations;
     this.#config = config;
   }
@@ -30,7 +33,7 @@ export class Admission {
     callerOf: (operation: Operation) => Caller,
   ): Promise<Context | readonly GraphQLError[]> {
     const operations = this.#operations;
-    const errors = "type" in operation ? overLimit(connection, operation, this.#config.MAX_SUBSCRIPTIONS) : operation;
+    const errors = "type" in operation ? overLimit(connection, operation, this.#config) : operation;
     if (errors && "type" in operation) operations.statistics.count(operation.type, "OPERATION_LIMIT");
     if (errors || !("type" in operation)) return (await this.#charge(connection, connection, 1)) ?? errors ?? [];
     const context = operations.context(operation, callerOf(operation));

@@ -30,8 +30,8 @@ function onPing(this: WebSocket, data: Buffer): void {
 
 function onPong(this: WebSocket, data: Buffer): void {
   const connection = ClientSocket.connectionOf(this);
-  connection?.heartbeat.onPong(data);
-  connection?.arrivals.control();
+  // What the gateway has asked for is not charged.
+  if (connection?.heartbeat.onPong(data) === false) connection.arrivals.control();
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {

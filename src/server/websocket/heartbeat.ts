@@ -141,13 +141,14 @@ export class Heartbeat {
     this.#connection.outbox.ping(String(this.#sent));
   }
 
-  /** A pong has arrived. */
-  onPong(data: Buffer): void {
+  /** A pong has arrived. @returns whether it answers a ping. */
+  onPong(data: Buffer): boolean {
     this.#isAlive = true;
     const ping = Number(data.toString());
     // Some send a pong that nobody asked for. Of several pings the last alone may be answered: RFC 6455, section 5.5.3.
-    if (!(ping > this.#answered && ping <= this.#sent)) return;
+    if (!(ping > this.#answered && ping <= this.#sent)) return false;
     this.#answered = ping;
     this.#connection.points.confirm(ping);
+    return true;
   }
 }

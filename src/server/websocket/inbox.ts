@@ -65,6 +65,11 @@ export class Inbox {
     return this.#running.values();
   }
 
+  /** How many subscriptions are not over yet that the client has completed: while they are being opened. */
+  get completed(): number {
+    return [...this.running].filter(({ isOwn, wasCompleted }) => isOwn && wasCompleted).length;
+  }
+
   /** Whether an operation that is not over yet has been completed by the client. */
   isCompleted(id: string): boolean {
     return this.#running.get(id)?.wasCompleted ?? false;

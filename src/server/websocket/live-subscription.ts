@@ -71,9 +71,10 @@ export class LiveSubscription extends ConnectionCaller implements Sink, RunningO
       return;
     }
     this.#results = results;
+    if (results.startedWith !== undefined) connection.noteStart(results.startedWith);
     if (connection.wantsStates) results.watchStates((state) => this.state(state));
     try {
-      for await (const result of results) if (!this.isCompleted) await connection.send(this.#next(result));
+      for await (const result of results) await this.#write(result);
       this.#finish();
     } catch (error) {
       this.#finish(asSourceError(toClientError(error, this.#operations.context(this.operation, this))));
@@ -121,8 +122,12 @@ export class LiveSubscription extends ConnectionCaller implements Sink, RunningO
     return true;
   }
 
-  #next(result: ExecutionResult): string {
-    return nextMessage(this.#text, JSON.stringify(result));
+  /** Resolves when the next one may come, as {@link Connection.send} does. */
+  async #write(result: ExecutionResult): Promise<void> {
+    if (this.isCompleted || !this.connection.isOpen) return;
+    const message = nextMessage(this.#text, JSON.stringify(result));
+    if (this.isLagging) await new Promise<void>((resolve) => this.#outbox.event(message, resolve));
+    else this.#outbox.event(message);
   }
 
   #finish(...errors: readonly GraphQLError[]): void {

@@ -17,6 +17,8 @@ export interface Outbox {
   readonly delivered: number;
   /** A `next` message whose payload goes to others as well. `id` as `idText` gives it. */
   next(id: string, payload: { readonly json: string }): void;
+  /** A `next` message that goes to nobody else. `onSent` as for {@link send}. */
+  event(message: string, onSent?: () => void): void;
   /** Any other message. `onSent` is called when it has left the process or never will. */
   send(message: string, onSent?: () => void): void;
   /** A ping, behind everything before it. `data` comes back in the pong. */
@@ -68,6 +70,11 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
     const frame = this.flusher.frames.frame(id, payload);
     this.#push(frame);
     this.noteEvent(frame.length);
+  }
+
+  event(message: string, onSent?: () => void): void {
+    this.send(message, onSent);
+    this.noteEvent(message.length);
   }
 
   send(message: string, onSent?: () => void): void {
@@ -163,8 +170,11 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
   }
 
   next(id: string, payload: { readonly json: string }): void {
-    const message = nextMessage(id, payload.json);
-    this.send(message);
+    this.event(nextMessage(id, payload.json));
+  }
+
+  event(message: string, onSent?: () => void): void {
+    this.send(message, onSent);
     this.noteEvent(message.length);
   }
 

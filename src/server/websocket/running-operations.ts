@@ -1,6 +1,7 @@
 /** The operations of one connection that are not over, and what they keep. */
 import { OperationTypeNode, type DocumentNode } from "graphql";
 import type { ByteBudget } from "../../byte-budget.ts";
+import type { Config } from "../../config/config.ts";
 import type { Operation } from "../../graphql/context.ts";
 
 /** A syntax tree takes many times its text, and grows with its tokens, whose number is limited. */
@@ -12,6 +13,17 @@ const OPERATION_BYTES = 300;
 
 /** What a value of a variable takes beside its text. */
 const VALUE_BYTES = 40;
+
+/** What limits the operations of one connection. */
+export type OperationLimits = Pick<Config, "MAX_SUBSCRIPTIONS" | "MAX_PAYLOAD_SIZE">;
+
+/** For each subscription that a connection may have: a document of its own of ordinary length, and variables. */
+const SUBSCRIPTION_BYTES = 8192;
+
+/** Bytes that the running operations of one connection may keep: all the subscriptions that it may have, beside one message of any length. */
+export function keptBytes({ MAX_SUBSCRIPTIONS, MAX_PAYLOAD_SIZE }: OperationLimits): number {
+  return MAX_SUBSCRIPTIONS * SUBSCRIPTION_BYTES + MAX_PAYLOAD_SIZE + MAX_TREE_BYTES;
+}
 
 export class RunningOperations {
   /** Queries and mutations that are not answered yet. */
@@ -39,12 +51,13 @@ export class RunningOperations {
    * One more begins. False, and it may not, where the connection would keep too much. Otherwise {@link release} follows.
    *
    * @param memory of the connection.
+   * @param limitBytes as {@link keptBytes} gives it.
    */
-  retain(operation: Operation, memory: ByteBudget): boolean {
+  retain(operation: Operation, memory: ByteBudget, limitBytes: number): boolean {
     this.#memory = memory;
     const { document } = operation;
     const running = this.#documents?.get(document) ?? 0;
-    if (!memory.keep(bytesOf(operation) + (running === 0 ? treeBytes(document) : 0))) return false;
+    if (!memory.keep(bytesOf(operation) + (running === 0 ? treeBytes(document) : 0), limitBytes)) return false;
     (this.#documents ??= new Map()).set(document, running + 1);
     this.#count(operation, 1);
     return true;

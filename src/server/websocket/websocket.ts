@@ -156,6 +156,7 @@ export class WebSockets {
     const client = this.#options.origins.of(request);
     const slot = this.#options.limits.take(client.address);
     if (typeof slot === "string") {
+      this.closes.note(CloseCode.tryAgainLater);
       socket.close(CloseCode.tryAgainLater, slot);
       return;
     }
