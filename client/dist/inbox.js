@@ -10,7 +10,7 @@ export function chatList(connection, onPeople) {
         const others = chat.participants.filter((user) => user.id !== connection.userId);
         return {
             ...chat,
-            title: chat.title ?? others.map((user) => user.name).join(", "),
+            title: chat.title || others.map((user) => user.name).join(", "),
             online: onlineOf(others),
             updatedAt: new Date(chat.updatedAt),
             lastMessage: chat.lastMessage ? brief(chat.lastMessage, connection.userId) : undefined,

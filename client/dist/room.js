@@ -34,10 +34,11 @@ export class OpenRoom {
     #isLoading = true;
     #gap;
     #error;
-    #typedAt = 0;
-    #readAt = 0;
+    /** The newest message when it was asked last to mark the chat. */
+    #unread;
     #readId;
-    #readTimer;
+    #typedAt = 0;
+    #isReading;
     constructor(id, connection, outbox, chats) {
         this.#id = id;
         this.#connection = connection;
@@ -102,20 +103,23 @@ export class OpenRoom {
             .catch(() => undefined);
     }
     markRead() {
-        if (this.#readTimer)
+        this.#unread = this.#timeline.ids.at(-1);
+        this.#markOne();
+    }
+    /** One at a time, and one in a second at most: what is asked for meanwhile follows. */
+    #markOne() {
+        if (this.#isReading || this.#readId === this.#unread)
             return;
-        this.#readTimer = setTimeout(() => {
-            this.#readTimer = undefined;
-            const newest = this.#timeline.ids.at(-1);
-            if (newest === this.#readId)
-                return;
-            this.#readId = newest;
-            this.#readAt = Date.now();
-            this.#connection.run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id }).catch(() => {
-                // A later call tries again.
-                this.#readId = undefined;
-            });
-        }, Math.max(0, READ_EVERY_MS + this.#readAt - Date.now()));
+        this.#isReading = true;
+        this.#readId = this.#unread;
+        void this.#connection
+            .run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id })
+            // After a failure a later call tries again.
+            .catch(() => (this.#unread = this.#readId = undefined))
+            .then(() => setTimeout(() => {
+            this.#isReading = false;
+            this.#markOne();
+        }, READ_EVERY_MS));
     }
     close() {
         // A component that is mounted anew at once keeps its room.
@@ -186,7 +190,7 @@ export class OpenRoom {
     async #loadReceipts(before) {
         const { nodes, start } = await this.#page(FILL_PAGE_SIZE, before);
         const shown = nodes.filter((message) => this.has(message.id));
-        this.#insert(shown);
+        this.#insert(shown, Infinity);
         if (start && shown[0] === nodes[0])
             await this.#loadReceipts(start);
     }

@@ -24,9 +24,6 @@ export function derived(compute) {
 }
 /** Adds an item, or removes it. */
 export function toggle(items, item, isPart) {
-    if (isPart)
-        items.set(item.id, item);
-    else
-        items.delete(item.id);
+    items[isPart ? "set" : "delete"](item.id, item);
 }
 //# sourceMappingURL=store.js.map

@@ -21,7 +21,7 @@ export function chatList(connection: Connection, onPeople: () => void): ChatList
     const others = chat.participants.filter((user) => user.id !== connection.userId);
     return {
       ...chat,
-      title: chat.title ?? others.map((user) => user.name).join(", "),
+      title: chat.title || others.map((user) => user.name).join(", "),
       online: onlineOf(others),
       updatedAt: new Date(chat.updatedAt),
       lastMessage: chat.lastMessage ? brief(chat.lastMessage, connection.userId) : undefined,

@@ -50,10 +50,11 @@ export class OpenRoom implements Room, OpenChat {
   #isLoading = true;
   #gap: Messages["gap"];
   #error: string | undefined;
-  #typedAt = 0;
-  #readAt = 0;
+  /** The newest message when it was asked last to mark the chat. */
+  #unread: string | undefined;
   #readId: string | undefined;
-  #readTimer: ReturnType<typeof setTimeout> | undefined;
+  #typedAt = 0;
+  #isReading: boolean | undefined;
 
   constructor(id: string, connection: Connection, outbox: Outbox, chats: ChatList) {
     this.#id = id;
@@ -135,21 +136,25 @@ export class OpenRoom implements Room, OpenChat {
   }
 
   markRead(): void {
-    if (this.#readTimer) return;
-    this.#readTimer = setTimeout(
-      () => {
-        this.#readTimer = undefined;
-        const newest = this.#timeline.ids.at(-1);
-        if (newest === this.#readId) return;
-        this.#readId = newest;
-        this.#readAt = Date.now();
-        this.#connection.run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id }).catch(() => {
-          // A later call tries again.
-          this.#readId = undefined;
-        });
-      },
-      Math.max(0, READ_EVERY_MS + this.#readAt - Date.now()),
-    );
+    this.#unread = this.#timeline.ids.at(-1);
+    this.#markOne();
+  }
+
+  /** One at a time, and one in a second at most: what is asked for meanwhile follows. */
+  #markOne(): void {
+    if (this.#isReading || this.#readId === this.#unread) return;
+    this.#isReading = true;
+    this.#readId = this.#unread;
+    void this.#connection
+      .run("mutation($id:ID!){markChatRead(chatId:$id){readAt}}", { id: this.#id })
+      // After a failure a later call tries again.
+      .catch(() => (this.#unread = this.#readId = undefined))
+      .then(() =>
+        setTimeout(() => {
+          this.#isReading = false;
+          this.#markOne();
+        }, READ_EVERY_MS),
+      );
   }
 
   close(): void {
@@ -234,7 +239,7 @@ export class OpenRoom implements Room, OpenChat {
   async #loadReceipts(before?: string): Promise<void> {
     const { nodes, start } = await this.#page(FILL_PAGE_SIZE, before);
     const shown = nodes.filter((message) => this.has(message.id));
-    this.#insert(shown);
+    this.#insert(shown, Infinity);
     if (start && shown[0] === nodes[0]) await this.#loadReceipts(start);
   }
 

@@ -37,6 +37,5 @@ export function derived<T>(compute: () => T): Derived<T> {
 
 /** Adds an item, or removes it. */
 export function toggle<T extends { readonly id: string }>(items: Map<string, T>, item: T, isPart: boolean): void {
-  if (isPart) items.set(item.id, item);
-  else items.delete(item.id);
+  items[isPart ? "set" : "delete"](item.id, item);
 }

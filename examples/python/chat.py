@@ -16,7 +16,9 @@ import websockets
 MESSAGES = """subscription ($chatId: ID, $after: String) {
   messageAdded(chatId: $chatId, after: $after) { id cursor content sender { name } }
 }"""
-NEWEST = "query ($chatId: ID!) { chat(id: $chatId) { messages(last: 1) { pageInfo { endCursor } } } }"
+NEWEST = """query ($chatId: ID!) {
+  chat(id: $chatId) { messages(last: 50) { nodes { content sender { name } } pageInfo { endCursor } } }
+}"""
 SEND = """mutation ($chatId: ID!, $content: String!, $clientMessageId: ID) {
   sendMessage(chatId: $chatId, content: $content, clientMessageId: $clientMessageId) { id }
 }"""
@@ -71,7 +73,7 @@ class Chat:
             if kind == "connection_ack":
                 self.attempts = 0
                 self.socket = socket
-                await (self.subscribe() if self.has_begun else self.ask("newest", NEWEST, chatId=self.chat_id))
+                await (self.subscribe() if self.cursor else self.ask("newest", NEWEST, chatId=self.chat_id))
             elif kind == "ping":
                 await socket.send(json.dumps({"type": "pong"}))
             elif kind == "complete":
@@ -93,12 +95,16 @@ class Chat:
         if result.get("errors"):
             await self.refused(id, result["errors"])
         elif id == "newest":
-            self.cursor = result["data"]["chat"]["messages"]["pageInfo"]["endCursor"]
+            messages = result["data"]["chat"]["messages"]
+            if self.has_begun and not self.cursor:  # the chat was empty: all of it is new
+                for message in messages["nodes"]:
+                    show(message)
+            self.cursor = messages["pageInfo"]["endCursor"]
             await self.subscribe()
         elif id == self.id:
             message = result["data"]["messageAdded"]
             self.cursor = message["cursor"]
-            print(f"{message['sender']['name']}: {message['content']}", flush=True)
+            show(message)
         else:
             self.unsent.pop(id, None)
 
@@ -143,6 +149,10 @@ class Chat:
             pass  # Asked again once it is back.
 
 
+def show(message):
+    print(f"{message['sender']['name']}: {message['content']}", flush=True)
+
+
 async def main(url, token, chat_id):
     chat = Chat(url, token, chat_id)
     running = asyncio.ensure_future(chat.run())
@@ -150,8 +160,9 @@ async def main(url, token, chat_id):
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
 
     async def read():
-        while line := (await lines.readline()).decode().strip():
-            await chat.send(line)
+        while line := await lines.readline():
+            if text := line.decode().strip():
+                await chat.send(text)
 
     reading = asyncio.ensure_future(read())
     try:

@@ -6,6 +6,8 @@ import type { Person } from "./page.tsx";
 /** Time for the messages that come together. */
 const READ_AFTER_MS = 300;
 
+const RETRY_AFTER_MS = 1000;
+
 /** Marks the chat as read while the page is visible, and whenever there is a newer message then. */
 export function useMarkRead(newestId: string | undefined, markRead: () => unknown): void {
   useEffect(() => {
@@ -20,6 +22,14 @@ export function useMarkRead(newestId: string | undefined, markRead: () => unknow
     };
     // The chat's newest message identifies the chat too.
   }, [newestId]);
+}
+
+/** Tries again in a moment where something could not be loaded. */
+export function useRetry(error: unknown, retry: () => unknown): void {
+  useEffect(() => {
+    const timer = error ? setTimeout(retry, RETRY_AFTER_MS) : undefined;
+    return () => clearTimeout(timer);
+  }, [error]);
 }
 
 export interface TypingChange {

@@ -115,13 +115,13 @@ export class ConnectionLimits {
   }
 
   /** @internal */
-  release(slot: Slot, network: string, userId: string | undefined): void {
+  release(slot: Slot, network: string, userId: string | undefined, isReplaced: boolean): void {
     this.#idle.delete(slot);
     this.#addresses.remove(network);
     this.#open--;
     if (userId === undefined) this.#unidentified--;
     else this.#users.remove(userId);
-    this.#update();
+    if (!isReplaced) this.#update();
   }
 
   /** Once a minute for each user and address: further attempts do not fill the log. */
@@ -140,7 +140,7 @@ export class ConnectionLimits {
     const [first] = this.#idle;
     if (!first) return false;
     const [slot, owner] = first;
-    slot.release();
+    slot.release(true);
     this.#options.rejections.add(LABELS["Too many connections"]);
     owner.evict();
     return true;
@@ -155,7 +155,7 @@ export class ConnectionLimits {
   #update(isRefusing = false): void {
     const connections = this.#open;
     const max = this.#options.config.MAX_CONNECTIONS;
-    const isCrowded = connections > roomAt(max) || this.#unidentified > roomAt(withoutReserved(max));
+    const isCrowded = connections > max * ROOM_BELOW || this.#unidentified > withoutReserved(max) * ROOM_BELOW;
     const isFull = connections >= max || isRefusing || (this.#isFull && isCrowded);
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
@@ -168,11 +168,6 @@ export class ConnectionLimits {
 /** Those of all connections that may be without a user. */
 function withoutReserved(max: number): number {
   return max - Math.floor(max * RESERVED);
-}
-
-/** At so many connections there is room again. One of few that leaves makes none. */
-function roomAt(max: number): number {
-  return Math.max(0, Math.min(max * ROOM_BELOW, max - 2));
 }
 
 /** The place of one connection, which is released once. */
@@ -210,11 +205,11 @@ export class Slot {
     return refusal;
   }
 
-  /** The connection is closed. Harmless when repeated. */
-  release(): void {
+  /** The connection is closed. Harmless when repeated. @param isReplaced another one takes its place at once. */
+  release(isReplaced = false): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#limits.release(this, this.#network, this.#userId);
+    this.#limits.release(this, this.#network, this.#userId, isReplaced);
   }
 }
 

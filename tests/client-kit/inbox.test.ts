@@ -43,12 +43,15 @@ test("an inbox follows creation, renaming, leaving and unread counts, over a gat
   await send(friend, id, "one");
   await send(friend, id, "two");
   await shows(["Bob Brown, Carol Clark", 2, "two"], ["Corner Bookshop", 2, atlas], ["total", 4]);
+  data.renameChat(id, "");
+  await send(friend, id, "two and a half");
+  await shows(["Bob Brown, Carol Clark", 3, "two and a half"], ["Corner Bookshop", 2, atlas], ["total", 5]);
   data.renameChat(id, "Plans");
-  await shows(["Plans", 2, "two"], ["Corner Bookshop", 2, atlas], ["total", 4]);
+  await shows(["Plans", 3, "two and a half"], ["Corner Bookshop", 2, atlas], ["total", 5]);
   const room = client.room(id);
-  await until(room.messages, ({ items }) => items.length === 2);
+  await until(room.messages, ({ items }) => items.length === 3);
   room.markRead();
-  await shows(["Plans", 0, "two"], ["Corner Bookshop", 2, atlas], ["total", 2]);
+  await shows(["Plans", 0, "two and a half"], ["Corner Bookshop", 2, atlas], ["total", 2]);
 
   // Nobody tells of what happens while there is no gateway.
   await world.restart(() => {

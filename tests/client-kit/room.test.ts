@@ -402,6 +402,60 @@ test("typing and reading are sent no more often than others need", async () => {
   expect(typing.waiting.length).toBeLessThanOrEqual(elapsedMs / 1000);
 });
 
+test("a chat is marked again only when the REST API has answered", async () => {
+  await using world = await startWorld();
+  const client = world.open();
+  const [room, other] = [client.room(world.chatId), client.room(DEMO_CHATS.shop)];
+  await live(client);
+  await showing(room, LAST);
+  await until(other.messages, ({ items }) => items.length > 0);
+  const friend = world.connect("bob-token");
+  const { faults } = world.api;
+  const reads = { method: "PUT", path: `/chats/${world.chatId}/read-all` };
+  const otherReads = { method: "PUT", path: `/chats/${DEMO_CHATS.shop}/read-all` };
+  const gate = faults.hold(reads);
+  room.markRead();
+  await gate.arrived(1);
+  await send(friend, world.chatId, "news");
+  await showing(room, "news");
+  room.markRead();
+  // More than a second.
+  other.markRead();
+  await faults.requests.arrived(1, otherReads);
+  await send(friend, DEMO_CHATS.shop, "more news");
+  await showing(other, "more news");
+  other.markRead();
+  await faults.requests.arrived(2, otherReads);
+  expect(faults.requests.count(reads)).toBe(1);
+  gate.lift();
+  await faults.requests.arrived(2, reads);
+});
+
+test("what is shown keeps its order when the history is loaded again", async () => {
+  await using world = await startWorld({ RESUME_WINDOW: "10" });
+  const client = world.open();
+  const room = client.room(world.chatId);
+  await live(client);
+  await showing(room, LAST);
+  // Created first, and published last.
+  const gate = world.api.faults.hold({ method: "POST", times: 1, when: "processed" });
+  const first = send(world.connect("bob-token"), world.chatId, "first");
+  await gate.arrived(1);
+  await send(world.connect("carol-token"), world.chatId, "second");
+  await showing(room, "second");
+  gate.lift();
+  await first;
+  await showing(room, "second", "first");
+  const histories = { method: "GET", path: `/chats/${world.chatId}/messages` };
+  const before = world.api.faults.requests.count(histories);
+  world.relay.cut();
+  await world.api.faults.requests.arrived(before + 1, histories);
+  await live(client);
+  await send(world.connect("bob-token"), world.chatId, "third");
+  await showing(room, "third");
+  expect(texts(room).slice(-3)).toEqual(["second", "first", "third"]);
+});
+
 test("what was read shortly before a room is closed is marked as read", async () => {
   await using world = await startWorld();
   const client = world.open();

@@ -123,9 +123,21 @@ async function expectEverything({ world, alice, bob, expect }: Scene): Promise<v
   await Promise.all([expectAll(alice), expectAll(bob)]);
 }
 
+/** A chat is opened while its history cannot be read. */
+async function openWhileDown({ world, bob }: Scene): Promise<void> {
+  const { faults } = world.api;
+  const histories = { method: "GET", path: `/chats/${DEMO_CHATS.shop}/messages` };
+  const before = faults.requests.count(histories);
+  const outage = faults.unavailable(histories);
+  await bob.chat("Corner Bookshop").click();
+  // More often than the gateway itself tries.
+  await faults.requests.arrived(before + 6, histories);
+  outage.lift();
+  await bob.message("And the atlas").waitFor();
+}
+
 async function useEverything({ alice, bob, expect }: Scene): Promise<void> {
   await alice.chat("Corner Bookshop").filter({ hasText: "2 unread" }).filter({ hasText: "1 online" }).waitFor();
-  await bob.chat("Corner Bookshop").click();
   await bob.send("Is it still there?");
   await alice.chat("Corner Bookshop").filter({ hasText: "3 unread" }).filter({ hasText: "Is it still" }).waitFor();
   await alice.chat("Corner Bookshop").click();
@@ -276,6 +288,7 @@ test.concurrent.for(["react-kit", "react-apollo", "react-urql"])(
   { timeout: 300_000 },
   async (name, { expect }) => {
     await using scene = await open(name, expect);
+    await openWhileDown(scene);
     await useEverything(scene);
     await failAndRetry(scene);
     await pageAndCut(scene);

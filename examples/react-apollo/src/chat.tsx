@@ -2,7 +2,7 @@ import { useQuery } from "@apollo/client/react";
 import type { ReactElement } from "react";
 import { ChatMessages, type ChatProps } from "shared/chat.tsx";
 import * as graphql from "shared/generated/graphql.ts";
-import { useMarkRead, useTyping } from "shared/hooks.ts";
+import { useMarkRead, useRetry, useTyping } from "shared/hooks.ts";
 import { useOutbox, type Outbox } from "shared/outbox.ts";
 import { RoomPage } from "shared/page.tsx";
 import { addMessage, addReceipt } from "./cache.ts";
@@ -23,9 +23,10 @@ export function useMessageOutbox(): Outbox {
 
 export function Chat(props: ChatProps): ReactElement {
   const { chatId, outbox, status } = props;
-  const { data, fetchMore } = useQuery(graphql.MessagesDocument, { variables: { chatId } });
+  const { data, error, fetchMore, refetch } = useQuery(graphql.MessagesDocument, { variables: { chatId } });
   const { nodes = [], pageInfo } = data?.chat.messages ?? {};
   const [typing, changeTyping] = useTyping(status);
+  useRetry(error, () => refetch().catch(ignore));
   // Behind the page: nothing between the two is missed, nor what comes while the connection is lost.
   const from = pageInfo && { chatId, after: pageInfo.endCursor ?? null };
   useLive(graphql.MessageAddedDocument, from, ({ messageAdded }) => addMessage(messageAdded));

@@ -1,7 +1,7 @@
 import { useEffect, type ReactElement } from "react";
 import { ChatMessages, type ChatProps } from "shared/chat.tsx";
 import * as graphql from "shared/generated/graphql.ts";
-import { useMarkRead, useTyping } from "shared/hooks.ts";
+import { useMarkRead, useRetry, useTyping } from "shared/hooks.ts";
 import { useOutbox, type Outbox } from "shared/outbox.ts";
 import { RoomPage } from "shared/page.tsx";
 import { useQuery } from "urql";
@@ -16,9 +16,10 @@ export function useMessageOutbox(): Outbox {
 
 export function Chat(props: ChatProps): ReactElement {
   const { chatId, outbox, status } = props;
-  const [{ data }] = useQuery({ query: graphql.MessagesDocument, variables: { chatId } });
+  const [{ data, error }, query] = useQuery({ query: graphql.MessagesDocument, variables: { chatId } });
   const { nodes = [], pageInfo } = data?.chat.messages ?? {};
   const [typing, changeTyping] = useTyping(status);
+  useRetry(error, () => query({ requestPolicy: "network-only" }));
   useEffect(() => {
     const reload = (): Promise<unknown> => load(chatId);
     connection.loaders.add(reload);
