@@ -11,8 +11,11 @@ const REMEMBERED = 20_000;
 /** Receipts that are remembered, of all chats together. */
 const REMEMBERED_RECEIPTS = 50_000;
 
-/** Receipts that are remembered of one message, or of one whole chat. */
-const RECEIPTS = 200;
+/** Readers that are remembered of one message, and receipts of one whole chat: the latest ones. */
+const LATEST = 200;
+
+/** Receipts of one reader for a whole chat that are remembered: of older messages it is not known any more when exactly they were read first. */
+const OF_READER = 5;
 
 const NONE: readonly ReadReceipt[] = [];
 const NOBODY: readonly MessageReader[] = [];
@@ -24,7 +27,7 @@ export class KnownReads {
   readonly #nameOf: NameOf;
   /** When the first of the others read a message, by chat and message. */
   readonly #messages = createBoundedCache<string, string>({ max: REMEMBERED });
-  /** Receipts of a message, the first of each reader, or of a whole chat, those of each reader; the latest first. */
+  /** The first receipt of each reader of a message, or the last ones of each for the whole chat; the latest first. */
   readonly #receipts = new LRUCache<string, readonly ReadReceipt[]>({
     maxSize: REMEMBERED_RECEIPTS,
     sizeCalculation: ({ length }) => length,
@@ -44,11 +47,14 @@ export class KnownReads {
     const key = keyOf(chatId, messageId);
     if (messageId !== null && !this.#messages.has(key)) this.#messages.set(key, readAt);
     const known = this.#receipts.get(key) ?? [];
-    const isKnown = (other: ReadReceipt): boolean => other.reader.id === reader.id && other.readAt <= readAt;
-    if (messageId !== null && known.some(isKnown)) return;
-    const others = messageId === null ? known : known.filter((other) => other.reader.id !== reader.id);
-    const later = others.findIndex((other) => other.readAt <= readAt);
-    this.#receipts.set(key, fitting(others.toSpliced(later === -1 ? others.length : later, 0, receipt)));
+    const own = known.filter((other) => other.reader.id === reader.id);
+    const isKnown = own.some((other) => (messageId === null ? other.readAt === readAt : other.readAt <= readAt));
+    if (isKnown) return;
+    const dropped = new Set(own.slice(messageId === null ? OF_READER - 1 : 0));
+    const kept = known.filter((other) => !dropped.has(other));
+    const later = kept.findIndex((other) => other.readAt <= readAt);
+    const all = kept.toSpliced(later === -1 ? kept.length : later, 0, receipt);
+    this.#receipts.set(key, all.slice(0, LATEST));
   }
 
   /**
@@ -62,12 +68,9 @@ export class KnownReads {
 
   #withReadAt(message: Message, ofChat: readonly ReadReceipt[]): Message {
     if (message.readAt !== null) return message;
-    const ofMessage = this.#messages.get(keyOf(message.chatId, message.id));
-    const [ofFirst] = [
-      ...(ofMessage === undefined ? [] : [ofMessage]),
-      ...ofChat.map(({ readAt }) => readAt),
-    ].toSorted();
-    return ofFirst === undefined ? message : { ...message, readAt: ofFirst };
+    let first = this.#messages.get(keyOf(message.chatId, message.id));
+    for (const { readAt } of ofChat) if (first === undefined || readAt < first) first = readAt;
+    return first === undefined ? message : { ...message, readAt: first };
   }
 
   #withReaders(message: Message, ofChat: readonly ReadReceipt[]): Message {
@@ -76,16 +79,16 @@ export class KnownReads {
     // Most messages of a long history: nothing is made for them.
     if (ofMessage.length === 0 && ofChat.length === 0 && readBy.length === 0) return message;
     const readers = new Map<string, MessageReader>();
-    for (const { userId, readAt } of readBy) {
-      readers.set(userId, { userId, name: this.#nameOf(chatId, userId), readAt });
-    }
     for (const { reader, readAt } of [...ofMessage, ...ofChat]) {
       const { id: userId, name } = reader;
       const known = readers.get(userId)?.readAt;
-      // What the REST API says counts.
-      const isOwn = readBy.some((other) => other.userId === userId);
-      const first = known !== undefined && (isOwn || known <= readAt) ? known : readAt;
+      const first = known !== undefined && known <= readAt ? known : readAt;
       readers.set(userId, { userId, name: this.#nameOf(chatId, userId) ?? name, readAt: first });
+    }
+    // What the REST API says counts.
+    for (const { userId, readAt } of readBy) {
+      const name = this.#nameOf(chatId, userId) ?? readers.get(userId)?.name;
+      readers.set(userId, { userId, name, readAt });
     }
     readers.delete(sender.id);
     return { ...message, readBy: [...readers.values()] };
@@ -96,15 +99,6 @@ export class KnownReads {
     if (!receipts) return NONE;
     return receipts.filter(({ reader, readAt }) => reader.id !== sender.id && createdAt <= readAt);
   }
-}
-
-/** No more than are remembered: of the oldest one that its reader has another one after, or else the oldest. */
-function fitting(receipts: readonly ReadReceipt[]): readonly ReadReceipt[] {
-  if (receipts.length <= RECEIPTS) return receipts;
-  const isRepeated = ({ reader }: ReadReceipt, index: number): boolean =>
-    receipts.findIndex((other) => other.reader.id === reader.id) < index;
-  const dropped = receipts.findLastIndex(isRepeated);
-  return receipts.toSpliced(dropped === -1 ? receipts.length - 1 : dropped, 1);
 }
 
 /** @param messageId null: the whole chat. */

@@ -97,8 +97,7 @@ export class Receipts {
     const isTold = askedAtMs === undefined;
     // Who marks twice notifies twice; a backend that says it twice does not.
     if (isTold && !(await whereReachable(state.claim(`${key} ${readAt}`, DELIVERED_TTL_MS), true))) return;
-    if (last && last.isTold !== isTold && (await this.#isSame(key, last, askedAtMs ?? readAtMs - CLOCK_SKEW_MS)))
-      return;
+    if (last && last.isTold !== isTold && (await this.#isSame(key, last, readAtMs, askedAtMs))) return;
     const delivered: Delivered = { readAtMs, deliveredAtMs: Date.now(), isTold };
     await whereReachable(state.set(key, delivered, DELIVERED_TTL_MS), undefined);
     const isLate = await this.#noteNewest(chatId, reader.id, readAtMs);
@@ -107,12 +106,15 @@ export class Receipts {
   }
 
   /**
-   * Whether the last receipt, of the other side, is this one. Where the REST API's answer has no instant, its event has another one than the
-   * receipt that was made of the answer. Of those that are made soon after one another one is the same, and the next one is not.
+   * Whether the last receipt, of the other side, is this one, or a later one. Where the REST API's answer has no instant, its event has another
+   * one than the receipt that was made of the answer. Of those that are made soon after one another one is the same, and the next one is not.
    */
-  async #isSame(key: string, { readAtMs, deliveredAtMs, isTold }: Delivered, sinceMs: number): Promise<boolean> {
-    if ((isTold ? deliveredAtMs : readAtMs) < sinceMs) return false;
-    return whereReachable(this.#bus.state.claim(`${key} same ${readAtMs} ${deliveredAtMs}`, DELIVERED_TTL_MS), true);
+  async #isSame(key: string, last: Delivered, readAtMs: number, askedAtMs: number | undefined): Promise<boolean> {
+    if (askedAtMs === undefined && last.readAtMs >= readAtMs) return true;
+    const isApart = askedAtMs === undefined ? last.readAtMs < readAtMs - CLOCK_SKEW_MS : last.deliveredAtMs < askedAtMs;
+    if (isApart) return false;
+    const claimed = `${key} same ${last.readAtMs} ${last.deliveredAtMs}`;
+    return whereReachable(this.#bus.state.claim(claimed, DELIVERED_TTL_MS), true);
   }
 
   /** Whether a receipt of the same reader for something in the chat that was made later has been published. */
