@@ -14,8 +14,8 @@ const SECRETS = ["authorization", "Authorization", "token", "connectionParams", 
 export const ConnectionMessage = { opened: "connection opened", closed: "connection closed" } as const;
 
 /**
- * Where an entry has it, and it is true, the line is written although others of the same message have been. Whoever logs it remembers what was
- * logged, and how much that may be. pino writes no symbols.
+ * Marks an entry that is written although other lines of the same message have been. The caller remembers what it has logged, up to a bound
+ * of its own. pino writes no symbols.
  */
 export const EACH: unique symbol = Symbol("each");
 

@@ -115,7 +115,7 @@ export class History {
    */
   async countUnread(identity: Identity, chatId: string): Promise<number> {
     const { id } = identity.user;
-    // Where it is not said who has read a message, whoever did was the viewer.
+    // A message that names no readers has the time of the first reading alone: the viewer is taken for the reader.
     const isRead = ({ readAt, readBy }: Message): boolean =>
       readBy && readBy.length > 0 ? readBy.some(({ userId }) => userId === id) : readAt !== null;
     const isWanted = (message: Message): boolean => message.sender.id !== id && !isRead(message);

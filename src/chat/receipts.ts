@@ -84,7 +84,7 @@ export class Receipts {
   /**
    * Publishes a receipt, unless that has been done.
    *
-   * @param askedAtMs when the REST API was asked to mark, by this side's clock; undefined where the backend tells of the receipt.
+   * @param askedAtMs when the REST API was asked to mark, by this side's clock; undefined where the backend reports the receipt.
    */
   async #publish(receipt: ReadReceipt, askedAtMs: number | undefined): Promise<void> {
     const { chatId, messageId, reader, readAt } = receipt;

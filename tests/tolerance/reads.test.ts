@@ -68,10 +68,9 @@ test("where it is said who has read a message, it counts as unread for the other
 test.each([1_769_850_600, "", "yesterday", "0001-01-01T00:00:00Z", null])(
   "an answer to a mark whose instant is %j says that it is done",
   async (readAt) => {
-    const isMark = (method: string | undefined): boolean => method === "PUT";
     await using api = await startSmallApi({
       chats: [chatRecord("c1", MEMBERS)],
-      answer: (request) => (isMark(request.method) ? json(200, { message: "ok", readAt }) : byToken(request)),
+      answer: (request) => (request.method === "PUT" ? json(200, { message: "ok", readAt }) : byToken(request)),
     });
     await using gateway = await startGateway({ HTTP_API_URL: api.url });
     const before = new Date().toISOString();

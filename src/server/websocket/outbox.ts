@@ -72,11 +72,6 @@ class PlainOutbox extends WatchedOutbox implements Outbox {
     this.noteEvent(frame.length);
   }
 
-  event(message: string, onSent?: () => void): void {
-    this.send(message, onSent);
-    this.noteEvent(message.length);
-  }
-
   send(message: string, onSent?: () => void): void {
     if (onSent) (this.#callbacks ??= []).push(onSent);
     this.#push(new Frame(textFrame(message)));
@@ -171,11 +166,6 @@ class CompressedOutbox extends WatchedOutbox implements Outbox {
 
   next(id: string, payload: { readonly json: string }): void {
     this.event(nextMessage(id, payload.json));
-  }
-
-  event(message: string, onSent?: () => void): void {
-    this.send(message, onSent);
-    this.noteEvent(message.length);
   }
 
   send(message: string, onSent?: () => void): void {

@@ -68,6 +68,13 @@ export abstract class WatchedOutbox {
     return isOver;
   }
 
+  abstract send(message: string, onSent?: () => void): void;
+
+  event(message: string, onSent?: () => void): void {
+    this.send(message, onSent);
+    this.noteEvent(message.length);
+  }
+
   /** What has not left the process. */
   protected abstract readonly waitingBytes: number;
 
